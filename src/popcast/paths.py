@@ -1,0 +1,73 @@
+"""Every path of the project as a function of (dataset, block, model): the only file with path strings.
+
+All paths are relative to the project root, which is where DVC runs a stage.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+SUMMARY = Path("metrics/summary.json")
+LEADERBOARD = Path("metrics/leaderboard.md")
+REPORT = Path("reports")
+SCRATCH = Path(".scratch")
+
+
+def raw(dataset: str) -> Path:
+    """Folder that the ``sample`` stage fills; real data live wherever ``datasets.<dataset>.raw`` says."""
+    return Path("data/raw") / dataset
+
+
+def hidden_labels(dataset: str) -> Path:
+    """Labels of the generated unlabelled posts, for tests of popcast itself. No other stage reads them."""
+    return Path("data/hidden") / f"{dataset}.csv"
+
+
+def posts(dataset: str) -> Path:
+    return Path("data/posts") / f"{dataset}.parquet"
+
+
+def quality(dataset: str) -> Path:
+    """Rows rejected and fields repaired while reading, counted by reason."""
+    return Path("metrics/quality") / f"{dataset}.json"
+
+
+def splits(dataset: str) -> Path:
+    return Path("data/splits") / f"{dataset}.parquet"
+
+
+def features(dataset: str, block: str | None = None) -> Path:
+    """Table of one feature block, or the folder of all blocks of a dataset."""
+    folder = Path("data/features") / dataset
+    return folder if block is None else folder / f"{block}.parquet"
+
+
+def feature_model(dataset: str, block: str) -> Path:
+    """What a feature block learned on the training posts (vocabularies, SVD, banks)."""
+    return Path("models/features") / dataset / block
+
+
+def members(dataset: str) -> Path:
+    """Folder of the single models' prediction tables (the blend lies beside it, see decision 002)."""
+    return Path("data/predictions") / dataset / "members"
+
+
+def predictions(dataset: str, model: str) -> Path:
+    if model == "blend":
+        return Path("data/predictions") / dataset / "blend.parquet"
+    return members(dataset) / f"{model}.parquet"
+
+
+def model(dataset: str, name: str) -> Path:
+    """Saved predictor: ``evaluation/`` learned the training part, ``final/`` every labelled post."""
+    return Path("models") / dataset / name
+
+
+def metrics(dataset: str, name: str | None = None) -> Path:
+    folder = Path("metrics/runs") / dataset
+    return folder if name is None else folder / f"{name}.json"
+
+
+def plots(dataset: str) -> Path:
+    return Path("plots") / dataset

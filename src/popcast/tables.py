@@ -1,0 +1,152 @@
+"""The table contracts: what stages hand to one another, checked on the way out and on the way in.
+
+A table is written checked, sorted by its key, floats rounded to 6 places, to a temporary name that is then moved:
+the same inputs give the same bytes and a killed stage leaves no half table. A missing value is null, never NaN, 0,
+-1 or "".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import pandera.polars as pa
+import polars as pl
+
+from popcast.errors import BadInput, bad_input
+
+KEY = "post_id"
+SPLITS = ("train", "valid", "test", "unlabelled")
+TIME = pl.Datetime("us", "UTC")
+
+POSTS_COLUMNS: dict[str, pl.DataType] = {
+    "post_id": pl.String(),
+    "user_id": pl.String(),
+    "posted_at": TIME,
+    "title": pl.String(),
+    "tags": pl.List(pl.String()),
+    "category": pl.String(),
+    "subcategory": pl.String(),
+    "concept": pl.String(),
+    "media": pl.List(pl.String()),
+    "latitude": pl.Float64(),
+    "longitude": pl.Float64(),
+    "geo_accuracy": pl.Float64(),
+    "popularity": pl.Float64(),
+}
+"""Fixed columns of ``posts``. Besides them only ``post_*`` and ``user_*`` (known at posting time) and ``posthoc_*``
+(measured later). ``user_id`` and ``posted_at`` are all null in a dataset that has no authors or no times."""
+
+EXTRA_PREFIXES = ("post_", "user_", "posthoc_")
+
+POSTS = pa.DataFrameSchema(
+    {
+        "post_id": pa.Column(pl.String, unique=True),
+        "user_id": pa.Column(pl.String, nullable=True),
+        "posted_at": pa.Column(TIME, nullable=True),
+        "title": pa.Column(pl.String, pa.Check.str_length(min_value=1), nullable=True),
+        "tags": pa.Column(pl.List(pl.String), nullable=True),
+        "category": pa.Column(pl.String, nullable=True),
+        "subcategory": pa.Column(pl.String, nullable=True),
+        "concept": pa.Column(pl.String, nullable=True),
+        "media": pa.Column(pl.List(pl.String), nullable=True),
+        "latitude": pa.Column(pl.Float64, pa.Check.in_range(-90, 90), nullable=True),
+        "longitude": pa.Column(pl.Float64, pa.Check.in_range(-180, 180), nullable=True),
+        "geo_accuracy": pa.Column(pl.Float64, nullable=True),
+        "popularity": pa.Column(pl.Float64, pa.Check.in_range(-20, 64), nullable=True),
+    }
+)
+
+SPLIT_TABLE = pa.DataFrameSchema(
+    {
+        "post_id": pa.Column(pl.String, unique=True),
+        "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
+        "fold": pa.Column(pl.Int8, pa.Check.ge(0), nullable=True),
+    },
+    strict=True,
+)
+
+PREDICTIONS = pa.DataFrameSchema(
+    {
+        "post_id": pa.Column(pl.String, unique=True),
+        "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
+        "fold": pa.Column(pl.Int8, nullable=True),
+        "prediction": pa.Column(pl.Float64, pa.Check.in_range(-100, 100)),
+        "lower": pa.Column(pl.Float64, required=False, nullable=True),
+        "upper": pa.Column(pl.Float64, required=False, nullable=True),
+    },
+    strict=True,
+)
+
+FEATURES = pa.DataFrameSchema({"post_id": pa.Column(pl.String, unique=True)})
+
+
+def check(table: pl.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> pl.DataFrame:
+    """Return ``table`` if it keeps the contract, else raise :class:`BadInput` naming the first breach.
+
+    Besides the schema: no NaN or infinity in any float column, and in ``posts`` no column outside the contract.
+    """
+    try:
+        schema.validate(table)
+    except (pa.errors.SchemaError, pa.errors.SchemaErrors) as error:
+        raise bad_input(str(error).splitlines()[0], file=name) from None
+    if schema is POSTS:
+        unknown = [c for c in table.columns if c not in POSTS_COLUMNS and not c.startswith(EXTRA_PREFIXES)]
+        if unknown:
+            raise bad_input("unknown column", file=name, field=unknown[0], expected=f"a prefix in {EXTRA_PREFIXES}")
+    for column, dtype in table.schema.items():
+        values = table[column]
+        if isinstance(dtype, pl.Array) and dtype.inner.is_float():
+            values = values.explode(keep_nulls=True, empty_as_null=True) if table.height else values.cast(pl.Float64)
+        elif not dtype.is_float():
+            continue
+        if not values.is_finite().fill_null(True).all():
+            raise bad_input("NaN or infinite value", file=name, field=column, expected="a finite number or null")
+    return table
+
+
+def rounded(table: pl.DataFrame, places: int = 6) -> pl.DataFrame:
+    """Round every float column, embeddings too, so that last-bit noise changes no bytes. -0.0 becomes 0.0."""
+    columns = []
+    for name, dtype in table.schema.items():
+        if dtype.is_float():
+            columns.append(pl.col(name).round(places) + 0.0)
+        elif isinstance(dtype, pl.Array) and dtype.inner.is_float():
+            flat = table[name].explode(keep_nulls=True, empty_as_null=True)
+            if table[name].null_count() == 0 and table.height:
+                columns.append((flat.round(places) + 0.0).reshape((table.height, dtype.size)).alias(name))
+    return table.with_columns(columns)
+
+
+def write(table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema) -> None:
+    """Write a table after its contract: checked, sorted by ``post_id``, rounded, atomic."""
+    table = rounded(check(table, schema, path)).sort(KEY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    table.write_parquet(temporary, compression="zstd", statistics=False)
+    os.replace(temporary, path)
+
+
+def read(path: Path, schema: pa.DataFrameSchema) -> pl.DataFrame:
+    """Read a table and check its contract."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such table: run `dvc repro` first")
+    return check(pl.read_parquet(path), schema, path)
+
+
+def write_json(content: Mapping[str, object], path: Path) -> None:
+    """Write JSON with sorted keys, floats as given, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
+    os.replace(temporary, path)
+
+
+def labelled(posts: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
+    """Posts joined with ``split`` and ``fold`` on ``post_id``; a post in one table only is an error."""
+    joined = posts.join(splits, on=KEY, how="left")
+    if posts.height != splits.height or joined["split"].null_count():
+        raise BadInput(f"posts ({posts.height}) and splits ({splits.height}) hold different posts: run `dvc repro`")
+    return joined

@@ -1,0 +1,40 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.clone import Clone, tiny_clone
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def shared_data_folder(name: str) -> Path | None:
+    """Folder of real posts outside the project, or None: ``$POPCAST_SHARED_DATA/name`` or ``../shared/data/name``."""
+    base = Path(os.environ.get("POPCAST_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    return base / name if (base / name).is_dir() else None
+
+
+@pytest.fixture
+def shared_data():
+    """Function name -> folder of real posts; skips the test with the reason where the folder is missing."""
+
+    def find(name: str) -> Path:
+        folder = shared_data_folder(name)
+        if folder is None:
+            pytest.skip(f"real data {name!r} not here: set POPCAST_SHARED_DATA to the folder that holds it")
+        return folder
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory) -> Clone:
+    """The whole pipeline, run once at tiny scale and committed. Tests read it and change copies only."""
+    clone = tiny_clone(tmp_path_factory.mktemp("pipeline") / "project")
+    clone.dvc("repro")
+    clone.commit("run")
+    return clone
