@@ -1,0 +1,1 @@
+"""Datasets, one per file: ``load(raw, dataset) -> posts``, all behind :func:`popcast.datasets.base.load`."""

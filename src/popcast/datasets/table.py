@@ -1,0 +1,200 @@
+"""A user's own table of posts: csv, csv.gz, jsonl or parquet, its columns named in params.yaml. No code needed.
+
+``datasets.<name>.table`` says which column is what (see popcast.params.Table). Labelled and unlabelled posts are two
+files of the same columns, the second without the outcomes.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from popcast.datasets import base, reading, times
+from popcast.datasets.base import Quality
+from popcast.errors import BadInput, bad_input
+from popcast.params import Dataset, Table, TableColumns
+from popcast.tables import POSTS_COLUMNS
+
+
+def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
+    """Posts of the labelled and, if named, the unlabelled file.
+
+    Ids must be unique over both, every post needs a time where a time column is named, and a label in the labelled
+    file. Rows are counted as an editor shows a csv without line breaks in fields: its header is row 1.
+    """
+    layout = dataset.table
+    _no_outcome_as_input(layout.columns)
+    file = raw / layout.labelled
+    table = read(file)
+    posts = _posts(table, layout, dataset.zone, file)
+    label = _column(table, layout.columns.label, file)
+    posts = posts.with_columns(
+        base.label(label, layout.transform, file=file, field=layout.columns.label, first_row=first_row(file))
+    )
+    if layout.unlabelled is None:
+        return posts
+    file = raw / layout.unlabelled
+    unlabelled = _posts(read(file), layout, dataset.zone, file)
+    known = unlabelled["post_id"].is_in(posts["post_id"].implode())
+    base.refuse(
+        known,
+        unlabelled["post_id"],
+        f"duplicate id, also in {layout.labelled}",
+        file=file,
+        field=layout.columns.id,
+        first_row=first_row(file),
+    )
+    return pl.concat([posts, unlabelled.with_columns(popularity=pl.lit(None, pl.Float64))])
+
+
+def _no_outcome_as_input(columns: TableColumns) -> None:
+    outcomes = {columns.label, *columns.posthoc}
+    inputs = {*columns.text, *columns.numbers, *columns.author_numbers, columns.tags, columns.category}
+    inputs |= {columns.subcategory, columns.concept, columns.media}
+    for column in sorted(outcomes & inputs - {None}):
+        raise BadInput(f"params.yaml: table.columns: {column!r} is both an outcome and an input of the models")
+
+
+def first_row(file: Path) -> int:
+    """Number of the first post in the file: 2 in a csv, whose header is row 1."""
+    return 2 if ".csv" in file.suffixes else 1
+
+
+def read(file: Path) -> pl.DataFrame:
+    """The file as a table: text columns from csv; text, numbers and lists from jsonl; as typed from parquet."""
+    if not file.is_file():
+        raise bad_input("missing file", file=file)
+    if ".csv" in file.suffixes:
+        return reading.csv(file)
+    if ".jsonl" in file.suffixes:
+        return _json_lines(file)
+    if file.suffix == ".parquet":
+        try:
+            return pl.read_parquet(file)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise bad_input(f"not readable: {str(error).splitlines()[0]}", file=file) from None
+    raise bad_input("unknown kind of file", file=file, expected=".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
+
+
+def _json_lines(file: Path) -> pl.DataFrame:
+    """One object per line. A column of lists stays one, every other column becomes text."""
+    try:
+        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else reading.read_bytes(file)
+    except (OSError, EOFError) as error:
+        raise bad_input(f"not readable: {error}", file=file) from None
+    columns: dict[str, list] = {}
+    lines = content.rstrip().split(b"\n") if content.strip() else []
+    for index, line in enumerate(lines):
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise bad_input(f"not valid JSON: {error}", file=file, row=index + 1) from None
+        if not isinstance(record, dict):
+            raise bad_input("not an object", file=file, row=index + 1, value=record)
+        for field, value in record.items():
+            columns.setdefault(field, [None] * len(lines))[index] = value
+    return pl.DataFrame({field: _json_column(field, values, file) for field, values in columns.items()})
+
+
+def _json_column(field: str, values: list, file: Path) -> pl.Series:
+    if any(isinstance(value, list) for value in values):
+        return reading.typed(values, pl.List(pl.String), file, field)
+    return pl.Series(field, values, dtype=pl.String, strict=False)
+
+
+def _column(table: pl.DataFrame, name: str, file: Path) -> pl.Series:
+    if name not in table.columns:
+        raise bad_input("missing column", file=file, field=name, expected=f"one of {', '.join(table.columns)}")
+    return table[name]
+
+
+def _posts(table: pl.DataFrame, layout: Table, zone: str, file: Path) -> pl.DataFrame:
+    """Columns of the contract but popularity. Outcomes that the file lacks are null."""
+    columns, first = layout.columns, first_row(file)
+    where = {"file": file, "first_row": first}
+    posts = {"post_id": _ids(_column(table, columns.id, file), file, columns.id)}
+    base.unique(posts["post_id"], field=columns.id, **where)
+    if columns.author is not None:
+        posts["user_id"] = _text(_column(table, columns.author, file), file)
+    if columns.time is not None:
+        times_column = _column(table, columns.time, file)
+        posts["posted_at"] = times.read_times(times_column, layout.time_format, zone, field=columns.time, **where)
+    if columns.text:
+        parts = [_text(_column(table, name, file), file).alias(name) for name in columns.text]
+        joined = pl.select(pl.concat_str(parts, separator="\n\n", ignore_nulls=True)).to_series()
+        posts["title"] = base.blank_to_null(joined)
+    for field in ("category", "subcategory", "concept"):
+        if getattr(columns, field) is not None:
+            posts[field] = _text(_column(table, getattr(columns, field), file), file)
+    for field, separator in (("tags", layout.tag_separator), ("media", None)):
+        if getattr(columns, field) is not None:
+            source = _column(table, getattr(columns, field), file)
+            posts[field] = _lists(source, separator, field == "tags", file)
+    if "media" in posts:
+        base.media_paths(posts["media"], field=columns.media, **where)
+    return pl.DataFrame(posts).with_columns(**_numbers(table, columns, file))
+
+
+def _ids(values: pl.Series, file: Path, field: str) -> pl.Series:
+    if values.dtype.is_float():
+        raise bad_input("ids are fractional numbers", file=file, field=field, expected="text or integers")
+    ids = values.cast(pl.String).str.strip_chars()
+    return base.filled(ids, file=file, field=field, first_row=first_row(file))
+
+
+def _text(values: pl.Series, file: Path) -> pl.Series:
+    if values.dtype.is_nested():
+        raise bad_input("a list", file=file, field=values.name, expected="text")
+    return base.blank_to_null(values.cast(pl.String))
+
+
+def _numbers(table: pl.DataFrame, columns: TableColumns, file: Path) -> dict[str, pl.Series]:
+    """``post_*``, ``user_*`` and ``posthoc_*`` columns, named after the columns of the file."""
+    found: dict[str, pl.Series] = {}
+    groups = (("post_", columns.numbers), ("user_", columns.author_numbers), ("posthoc_", columns.posthoc))
+    for prefix, names in groups:
+        for name in names:
+            target = prefix + name.removeprefix(prefix)
+            if target in POSTS_COLUMNS or target in found:
+                raise bad_input(f"column name clashes with {target}", file=file, field=name)
+            if prefix == "posthoc_" and name not in table.columns:
+                found[target] = pl.Series(target, [None] * table.height, dtype=pl.Float64)
+                continue
+            values = _column(table, name, file)
+            found[target] = base.number(values, file=file, field=name, first_row=first_row(file))
+    return found
+
+
+def _lists(values: pl.Series, separator: str | None, split: bool, file: Path) -> pl.Series:
+    """Lists of text: list columns as they are; text as a JSON or Python list, by separator, or by white space.
+
+    split: false for media, where text that is no list is one path. No items: null.
+    """
+    if values.dtype in (pl.List, pl.Array):
+        items = values.cast(pl.List(pl.String))
+    else:
+        texts = values.cast(pl.String).fill_null("").str.strip_chars().to_list()
+        rows = enumerate(texts, first_row(file))
+        lists = [_items(text, separator, split, row, values.name, file) for row, text in rows]
+        items = pl.Series(values.name, lists, dtype=pl.List(pl.String))
+    items = items.list.eval(pl.element().str.strip_chars()).list.filter(pl.element() != "")
+    return pl.select(pl.when(items.list.len() > 0).then(items)).to_series()
+
+
+def _items(text: str, separator: str | None, split: bool, row: int, field: str, file: Path) -> list[str]:
+    if separator is not None:
+        return text.split(separator)
+    if not text.startswith("["):
+        return text.split() if split else [text]
+    try:
+        items = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            items = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            raise bad_input("not a list", file=file, row=row, field=field, value=text) from None
+    return [str(item) for item in items if item is not None]

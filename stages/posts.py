@@ -1,0 +1,27 @@
+"""Raw folder of one dataset -> data/posts/<dataset>.parquet, and what was rejected or repaired on the way.
+
+python -m stages.posts --dataset smpd
+"""
+
+import click
+
+from popcast import params, paths, tables
+from popcast.datasets import base
+from popcast.stage import stage
+
+
+@click.command()
+@click.option("--dataset", required=True, help="key in params.yaml: datasets")
+@stage
+def main(dataset: str) -> None:
+    """Read the raw folder of DATASET and write its posts table."""
+    section = params.read(f"datasets.{dataset}")
+    posts, quality = base.load(dataset, section)
+    tables.write(posts, paths.posts(dataset), tables.POSTS)
+    tables.write_json(quality.as_dict(), paths.quality(dataset))
+    facts = quality.posts
+    print(f"{dataset}: {facts['all']} posts, {facts['labelled']} with a label, by {facts['authors']} authors")
+
+
+if __name__ == "__main__":
+    main()
