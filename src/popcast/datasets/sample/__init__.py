@@ -1,0 +1,86 @@
+"""Generated raw folders in the exact layouts of SMPD, TPIC2017 and MicroLens, for a pipeline that runs offline.
+
+All posts are invented. The statistics follow what the sheets measured on the real files; no statistic of a generated
+dataset may be presented as one of the real dataset. Each generator is a file here with
+``write(params, seed, dataset, raw) -> {post_id: popularity}`` of the posts whose labels are withheld.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from popcast.errors import bad_input
+from popcast.params import Section, parse
+
+
+class Smpd(Section):
+    kind: Literal["smpd"] = "smpd"
+    posts: int = Field(8000, ge=50, description="posts with a label, 2015-03-01 .. 2016-02-29 in UTC+8")
+    users: int = Field(1500, ge=10)
+    unlabelled: int = Field(2000, ge=0, description="later posts, labels withheld")
+    generation: Literal["A", "B"] = Field("B", description="which generation of the official files")
+    media: bool = Field(True, description="write the images; the lists of their paths are always there")
+    image_size: int = Field(64, ge=16, le=500, description="pixels of the longest side")
+
+
+class Tpic2017(Section):
+    kind: Literal["tpic2017"] = "tpic2017"
+    posts: int = Field(3000, ge=50)
+    users: int = Field(300, ge=5)
+    naming: Literal["readme", "zip"] = Field("readme", description="file names of the README or inside the archives")
+
+
+class Microlens(Section):
+    kind: Literal["microlens"] = "microlens"
+    videos: int = Field(1200, ge=50)
+    layout: Literal["100k", "50k"] = "100k"
+    labels: Literal["pairs", "comments", "csv"] = Field("pairs", description="file that carries the comment counts")
+    media: bool = Field(True, description="write covers and videos")
+    image_size: int = Field(64, ge=32, le=500, description="pixels of the longest side of a cover; videos 64 x 64")
+    frames: int = Field(12, ge=4, le=120, description="mean frames of a video, at 12 per second")
+
+    @model_validator(mode="after")
+    def labels_of_layout(self) -> Microlens:
+        if self.layout == "50k" and self.labels == "csv":
+            raise ValueError("labels 'csv' belongs to layout '100k'")
+        return self
+
+
+KINDS: dict[str, type[Section]] = {"smpd": Smpd, "tpic2017": Tpic2017, "microlens": Microlens}
+
+
+def settings(dataset: str, values: dict[str, Any]) -> Section:
+    """Section ``sample.<dataset>`` validated; its ``kind`` defaults to the dataset's own name."""
+    kind = values.get("kind", dataset)
+    if kind not in KINDS:
+        raise bad_input(
+            "no generator", file="params.yaml", field=f"sample.{dataset}.kind", value=kind, expected=" | ".join(KINDS)
+        )
+    return parse(KINDS[kind], values, f"sample.{dataset}")
+
+
+def generate(dataset: str, values: dict[str, Any], seed: int, raw: Path, hidden: Path) -> None:
+    """Write the raw folder of ``dataset`` and the csv of withheld labels; an existing folder is replaced as a whole.
+
+    values: section ``sample.<dataset>``. hidden: csv ``post_id,popularity``, header only where nothing is withheld.
+    Same values and seed: same bytes.
+    """
+    section = settings(dataset, values)
+    module = importlib.import_module(f"popcast.datasets.sample.{section.kind}")
+    unfinished = raw.with_name(raw.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    withheld = module.write(section, seed, dataset, unfinished)
+    shutil.rmtree(raw, ignore_errors=True)
+    os.replace(unfinished, raw)
+    hidden.parent.mkdir(parents=True, exist_ok=True)
+    rows = [f"{post_id},{label:.2f}\n" for post_id, label in withheld.items()]
+    temporary = hidden.with_name(hidden.name + ".part")
+    temporary.write_text("post_id,popularity\n" + "".join(rows), encoding="utf-8")
+    os.replace(temporary, hidden)
