@@ -1,0 +1,69 @@
+"""The contract of a predictor, in scikit-learn's manner: the constructor stores, ``fit`` validates and learns.
+
+A predictor file defines ``Params`` (its section of params.yaml) and ``Predictor``. Files are loaded without pickle:
+CatBoost's cbm, LightGBM's text, safetensors, npz without objects, or JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+import polars as pl
+
+from popcast.errors import BadInput
+from popcast.params import Section
+
+
+class Predictor(Protocol):
+    """One predictor of popularity.
+
+    ``posts`` holds the ``posts`` table without ``popularity`` and ``posthoc_*``; ``features`` the columns
+    ``<block>.<column>`` of the feature tables, row by row the same posts. Same seed, same rows: same bytes.
+    """
+
+    Params: ClassVar[type[Section]]
+    blocks: ClassVar[tuple[str, ...]]
+    """Feature blocks that it needs; fit raises BadInput naming the first missing one. Others are used if asked for."""
+
+    def __init__(self, params: Section, seed: int) -> None: ...
+
+    def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
+        """Learn. target: float64 [n]. folds: int [n], in time order; the last one is the early stopping window.
+
+        After the number of rounds is known, the predictor learns from all n rows.
+        """
+
+    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+        """Popularity [n] float64, finite. The prediction of a row does not depend on the other rows."""
+
+    def save(self, folder: Path) -> None: ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self: ...
+
+    def importances(self) -> dict[str, float]:
+        """Mean absolute SHAP value or weight per column; empty where the predictor has none."""
+
+
+def model_module(name: str):
+    """Module ``popcast.models.<name>`` with its ``Params`` and ``Predictor``."""
+    try:
+        module = importlib.import_module(f"popcast.models.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"popcast.models.{name}":
+            raise
+        raise BadInput(f"params.yaml: models.{name}: no such predictor in src/popcast/models") from None
+    if not hasattr(module, "Predictor"):
+        raise BadInput(f"params.yaml: models.{name}: not a predictor")
+    return module
+
+
+def require_blocks(features: pl.DataFrame, blocks: tuple[str, ...] | list[str], model: str) -> None:
+    """Raise :class:`BadInput` for the first block of which ``features`` has no column."""
+    present = {name.split(".", 1)[0] for name in features.columns}
+    for block in blocks:
+        if block not in present:
+            raise BadInput(f"{model}: feature block {block!r} is missing: declare it for this dataset in params.yaml")

@@ -1,0 +1,50 @@
+"""Out-of-fold predictions of training posts: each is made by a model that never saw the post's label.
+
+Where posts have times, fold k is predicted by a model of the folds before it (forward chaining), so a prediction looks
+back as it does at test time and the posts of fold 0 have none. Without times it is plain K-fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from popcast.models.base import Predictor
+from popcast.scratch import Scratch
+
+
+def out_of_fold(
+    make: Callable[[], Predictor],
+    posts: pl.DataFrame,
+    features: pl.DataFrame,
+    target: np.ndarray,
+    folds: np.ndarray,
+    in_time: bool,
+    scratch: Scratch | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict training posts fold by fold.
+
+    make: a fresh, unfitted predictor. posts, features, target [n], folds int [n] (0 = oldest): training posts only.
+    scratch: keeps each finished fold, so that a killed stage goes on with the next. Returns row numbers (ascending)
+    and their predictions.
+    """
+    rows, predictions = [], []
+    for fold in sorted(set(folds.tolist())):
+        learn = folds < fold if in_time else folds != fold
+        if not learn.any():
+            continue
+        held_out = np.flatnonzero(folds == fold)
+
+        def predict(learn=learn, held_out=held_out) -> np.ndarray:
+            chosen = np.flatnonzero(learn)
+            model = make().fit(posts[chosen], features[chosen], target[chosen], folds[chosen])
+            return model.predict(posts[held_out], features[held_out])
+
+        rows.append(held_out)
+        predictions.append(predict() if scratch is None else scratch.array(f"fold-{fold}", predict))
+    if not rows:
+        return np.empty(0, np.int64), np.empty(0)
+    order = np.argsort(np.concatenate(rows))
+    return np.concatenate(rows)[order], np.concatenate(predictions)[order]

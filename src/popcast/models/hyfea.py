@@ -1,0 +1,60 @@
+"""``hyfea``: the CatBoost regressor of the SMP challenge's 2020 winner, on the blocks that the run names.
+
+Sheet smp2025.md section 1 (He et al., HyFea, ACM MM 2020): learning rate .03, L2 3, depth 8, gradient leaf estimation,
+counters of single categories only; loss RMSE, or Huber with delta .8 as in the SMP-2025 system. The author's id, which
+was a category there, is not used: what the author's older posts tell is the ``history`` block's business.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import orjson
+import polars as pl
+from pydantic import Field
+
+from popcast import tables
+from popcast.models.catboosted import BoostingParams, CatBoosted
+from popcast.models.matrix import training_order
+
+
+class Params(BoostingParams):
+    """The settings of :class:`BoostingParams` and the size of category combinations."""
+
+    max_ctr_complexity: int = Field(1, ge=1, le=8)
+
+
+class Predictor:
+    """One CatBoost ensemble."""
+
+    Params = Params
+    blocks = ()
+
+    def __init__(self, params: Params, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.ensemble = CatBoosted(params, seed, {"max_ctr_complexity": params.max_ctr_complexity})
+
+    def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
+        order = training_order(posts)
+        self.ensemble.fit(features[order], target[order], None if folds is None else folds[order], "hyfea")
+        return self
+
+    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+        return self.ensemble.predict(features)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.ensemble.save(folder, "catboost")
+        tables.write_json({"params": self.params.model_dump(), "seed": self.seed}, folder / "predictor.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        content = orjson.loads((folder / "predictor.json").read_bytes())
+        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor.ensemble.restore(folder, "catboost")
+        return predictor
+
+    def importances(self) -> dict[str, float]:
+        return self.ensemble.importances()

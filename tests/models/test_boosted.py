@@ -1,0 +1,159 @@
+"""Boosted ensembles: the stopping window, the losses, the baseline column and the shares of ``cr``."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from popcast.models import cr, hyfea, lightgbm
+from popcast.models.stopping import loss_weights, sample_rows, stopping_window
+from tests.models.wide import wide
+
+FEW = {"rounds": 30, "early_stopping": 5}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def data():
+    return wide()
+
+
+def test_the_stopping_window_is_the_last_fold_or_the_last_fifth():
+    folds = np.repeat([0, 1, 2], 30)
+    assert np.flatnonzero(stopping_window(folds, 90)).tolist() == list(range(60, 90))
+    assert np.flatnonzero(stopping_window(None, 100)).tolist() == list(range(80, 100))
+    assert np.flatnonzero(stopping_window(np.zeros(100, int), 100)).tolist() == list(range(80, 100))
+    assert stopping_window(None, 50) is None
+    assert stopping_window(np.array([0] * 50 + [1] * 5), 55) is None
+
+
+def test_mape_weights_are_clipped_near_zero():
+    weights = loss_weights(np.array([0.0, 0.5, 2.0, -4.0]), "mape")
+    assert (weights / weights[0]).tolist() == [1, 1, 0.5, 0.25]
+    assert weights.mean() == pytest.approx(1)
+    assert loss_weights(np.ones(2), "mae") is None
+
+
+def test_the_shap_sample_is_fixed():
+    rows = sample_rows(2000, 3)
+    assert len(set(rows.tolist())) == 500
+    assert np.array_equal(rows, sample_rows(2000, 3))
+    assert sample_rows(4, 3).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("module", [hyfea, lightgbm])
+def test_a_loss_moves_the_prediction_to_its_own_optimum(module):
+    """Skewed labels: RMSE ends at the mean of a group, MAE at its median, MAPE at the median weighted with 1 / y."""
+    rng = np.random.default_rng(0)
+    side = np.tile([0.0, 1.0], 400)
+    target = 2 + 6 * side + rng.exponential(2.0, 800)
+    posts = wide(800)[0]
+    features = pl.DataFrame({"metadata.side": side})
+    values = {"rounds": 150, "learning_rate": 0.2, "early_stopping": 150, "rare": 1}
+    found = {}
+    for loss in ("rmse", "mae", "mape"):
+        model = module.Predictor(module.Params(**values, loss=loss), 1)
+        model.fit(posts, features, target, None)
+        found[loss] = model.predict(posts, features)[side == 0].mean()
+    group = target[side == 0]
+    ordered = np.sort(group)
+    weight = np.cumsum(1 / ordered)
+    lower = ordered[np.searchsorted(weight, weight[-1] / 2)]
+    assert lower < np.median(group) - 0.4 < group.mean() - 0.8
+    expected = {"rmse": group.mean(), "mae": np.median(group), "mape": lower}
+    assert found == pytest.approx(expected, abs=0.15)
+
+
+def test_refit_learns_from_the_stopping_window_too(data):
+    posts, features, target, folds = data
+    both = []
+    for refit in (True, False):
+        model = hyfea.Predictor(hyfea.Params(**FEW, depth=3, refit=refit), 1).fit(posts, features, target, folds)
+        both.append(model)
+    assert both[0].ensemble.model.tree_count_ == both[1].ensemble.model.tree_count_
+    assert not np.array_equal(both[0].predict(posts, features), both[1].predict(posts, features))
+
+
+def test_labels_of_the_stopping_window_do_not_reach_trees_without_refit(data):
+    """With refit off and rounds too few to stop, the window decides nothing, so its labels change nothing."""
+    posts, features, target, folds = data
+    other = target.copy()
+    other[folds == 3] = other[folds == 3][::-1]
+    params = lightgbm.Params(rounds=1, refit=False, baseline="history.smoothed_mean")
+    first = lightgbm.Predictor(params, 1).fit(posts, features, target, folds)
+    second = lightgbm.Predictor(params, 1).fit(posts, features, other, folds)
+    known = features["history.smoothed_mean"].is_not_null().to_numpy()
+    assert np.array_equal(first.predict(posts, features)[known], second.predict(posts, features)[known])
+
+
+def test_the_baseline_is_where_lightgbm_starts(data):
+    """Trees that may not split add one constant, so predictions follow the baseline; null is the training median."""
+    posts, features, target, _ = data
+    params = lightgbm.Params(rounds=1, min_child_samples=1000, baseline="history.smoothed_mean")
+    model = lightgbm.Predictor(params, 1).fit(posts, features, target, None)
+    start = features["history.smoothed_mean"].fill_null(float(np.median(target))).to_numpy()
+    gap = model.predict(posts, features) - start
+    assert gap == pytest.approx(np.full(len(gap), gap[0]), abs=1e-5)
+    assert features["history.smoothed_mean"].null_count() > 0
+
+
+def test_seeds_are_averaged(data):
+    posts, features, target, folds = data
+
+    def predict(seed, seeds):
+        model = lightgbm.Predictor(lightgbm.Params(**FEW, min_child_samples=5, seeds=seeds), seed)
+        return model.fit(posts, features, target, folds).predict(posts, features)
+
+    assert predict(4, 2) == pytest.approx((predict(4, 1) + predict(5, 1)) / 2, abs=1e-9)
+    assert not np.array_equal(predict(4, 1), predict(5, 1))
+
+
+def test_cr_without_profile_block_is_the_model_without(data):
+    posts, features, target, folds = data
+    bare = features.select(c for c in features.columns if not c.startswith("profile."))
+    params = cr.Params(**FEW, depth=3)
+    without = cr.Predictor(params, 1).fit(posts, bare, target, folds)
+    assert list(without.ensembles) == ["without"]
+    both = cr.Predictor(params, 1).fit(posts, features, target, folds)
+    assert both.ensembles["without"].predict(features) == pytest.approx(without.predict(posts, bare), abs=1e-12)
+    assert not any(name.startswith("profile.") for name in both.ensembles["without"].encoder.names)
+    assert any(name.startswith("profile.") for name in both.ensembles["with"].encoder.names)
+
+
+def test_cr_segments(data):
+    features = data[1]
+    segment = cr.segments(features)
+    profile = features["profile.has_profile"].to_numpy() > 0
+    count = features["history.count"].to_numpy()
+    assert (segment[profile] == "profile").all()
+    assert (segment[~profile & (count > 0)] == "known").all()
+    assert (segment[~profile & (count == 0)] == "new").all()
+    assert (~profile & (count == 0)).any()
+
+
+def test_cr_shares_are_the_least_squares_of_the_last_fold(data):
+    """In the generated posts a profile all but gives the label away, so W takes over where there is one."""
+    posts, features, target, _ = data
+    folds = np.where(np.arange(len(target)) < 100, 0, 1)
+    model = cr.Predictor(cr.Params(rounds=60, early_stopping=10, depth=3, learning_rate=0.1), 1)
+    model.fit(posts, features, target, folds)
+    window = folds == 1
+    rows = cr.segments(features.filter(pl.Series(window))) == "profile"
+    assert rows.sum() >= cr.SMALLEST_SEGMENT
+    with_profile = model.ensembles["with"].window_prediction[rows]
+    without = model.ensembles["without"].window_prediction[rows]
+
+    def error(share):
+        return ((share * with_profile + (1 - share) * without - target[window][rows]) ** 2).mean()
+
+    best = min(np.linspace(0, 1, 1001), key=error)
+    assert model.shares["profile"] == pytest.approx(best, abs=1e-3)
+    assert model.shares["profile"] > 0.5
+    assert model.shares["new"] == cr.PUBLISHED["new"], "too few new authors to fit a share"

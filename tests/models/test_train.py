@@ -1,0 +1,204 @@
+"""Out-of-fold predictions, the two models of a run, resuming, and the stage script on a small generated project."""
+
+from __future__ import annotations
+
+import numpy as np
+import orjson
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from popcast import paths, tables
+from popcast.errors import BadInput
+from popcast.models import reference
+from popcast.models.crossfit import out_of_fold
+from popcast.models.run import make_design, predict_all, predictor_maker
+from popcast.params import ModelRun
+from popcast.scratch import Scratch
+from tests.models.wide import wide
+
+ROWS = 240
+SPLIT = np.array(["train"] * 140 + ["valid"] * 30 + ["test"] * 40 + ["unlabelled"] * 30)
+
+
+class Recorder:
+    """Predicts the mean label that it learned from, and notes what it was shown."""
+
+    def __init__(self, notes: list) -> None:
+        self.notes = notes
+
+    def fit(self, posts, features, target, folds):
+        self.mean = float(target.mean())
+        self.notes.append((posts["post_id"].to_list(), folds.tolist()))
+        return self
+
+    def predict(self, posts, features):
+        return np.full(posts.height, self.mean)
+
+
+def table(with_time: bool = True) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    """posts with split and fold, and one feature table per block."""
+    posts, features, target, _ = wide(ROWS, with_time=with_time)
+    train = SPLIT == "train"
+    fold = [i * 4 // 140 if inside else None for i, inside in enumerate(train)]
+    posts = posts.with_columns(
+        popularity=pl.Series(np.round(target, 6)).set(pl.Series(SPLIT == "unlabelled"), None),
+        posthoc_views=pl.Series(target),
+        split=pl.Series(SPLIT),
+        fold=pl.Series(fold, dtype=pl.Int8),
+    )
+    names = sorted({column.split(".")[0] for column in features.columns})
+    blocks = {n: features.select(posts["post_id"], *(c for c in features.columns if c.startswith(n))) for n in names}
+    return posts, blocks
+
+
+def test_forward_chaining_and_plain_folds():
+    posts, features, target, folds = wide(80)
+    notes = []
+    rows, predictions = out_of_fold(lambda: Recorder(notes), posts, features, target, folds, in_time=True)
+    assert rows.tolist() == np.flatnonzero(folds > 0).tolist()
+    assert [set(seen) for _, seen in notes] == [{0}, {0, 1}, {0, 1, 2}]
+    assert predictions[:20] == pytest.approx(np.full(20, target[folds == 0].mean()))
+    notes.clear()
+    rows, predictions = out_of_fold(lambda: Recorder(notes), posts, features, target, folds, in_time=False)
+    assert rows.tolist() == list(range(80))
+    assert [set(seen) for _, seen in notes] == [{1, 2, 3}, {0, 2, 3}, {0, 1, 3}, {0, 1, 2}]
+    assert predictions[60:] == pytest.approx(np.full(20, target[folds < 3].mean()))
+    rows, _ = out_of_fold(lambda: Recorder(notes), posts, features, target, np.zeros(80, int), in_time=True)
+    assert len(rows) == 0
+
+
+def test_finished_folds_are_not_computed_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    posts, features, target, folds = wide(80)
+    notes = []
+
+    def run():
+        with Scratch("train", "a", {}, []) as scratch:
+            out_of_fold(lambda: Recorder(notes), posts, features, target, folds, True, scratch)
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert len(notes) == 3
+
+
+def test_the_design_hides_labels_and_what_was_measured_later():
+    posts, blocks = table()
+    design = make_design(posts[::-1], blocks, allow_posthoc=False)
+    assert design.rows["post_id"].to_list() == posts["post_id"].to_list()
+    assert not {"popularity", "split", "fold", "posthoc_views"} & set(design.posts.columns)
+    assert not any(name.startswith("profile.") for name in design.features.columns)
+    assert "post_id" not in design.features.columns
+    allowed = make_design(posts, blocks, allow_posthoc=True)
+    assert "profile.followers" in allowed.features.columns
+    assert "posthoc_views" not in allowed.posts.columns
+    with pytest.raises(BadInput, match="'history' and posts hold different posts"):
+        make_design(posts, {"history": blocks["history"][:-1]}, False)
+
+
+@pytest.mark.parametrize(("final_fit", "with_time"), [("labelled", True), ("train", True), ("labelled", False)])
+def test_who_predicts_what(final_fit, with_time, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    posts, blocks = table(with_time)
+    label = posts["popularity"].to_numpy()
+    design = make_design(posts, blocks, False)
+    with Scratch("train", "a", {}, []) as scratch:
+        found, models = predict_all(lambda: reference.Predictor(reference.Params(), 0), design, final_fit, scratch)
+    out = found.sort("post_id")
+    train, labelled = SPLIT == "train", SPLIT != "unlabelled"
+    assert sorted(models) == (["evaluation", "final"] if final_fit == "labelled" else ["evaluation"])
+    expected = np.median(label[labelled]) if final_fit == "labelled" else np.median(label[train])
+    assert set(out.filter(split="unlabelled")["prediction"]) == {expected}
+    assert set(out.filter(pl.col("split").is_in(["valid", "test"]))["prediction"]) == {np.median(label[train])}
+    folds = posts["fold"].to_numpy()
+    assert out.filter(split="train")["fold"].unique().to_list() == ([1, 2, 3] if with_time else [0, 1, 2, 3])
+    learned = folds < 2 if with_time else (folds != 2) & train
+    assert set(out.filter(fold=2)["prediction"]) == {np.median(label[learned])}
+    assert out.height == ROWS - (35 if with_time else 0)
+
+
+def test_the_final_model_stops_on_the_newest_posts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    posts, blocks = table()
+    shown = []
+
+    class Spy(reference.Predictor):
+        def fit(self, posts, features, target, folds):
+            shown.append((posts["post_id"].to_list(), folds))
+            return super().fit(posts, features, target, folds)
+
+    with Scratch("train", "a", {}, []) as scratch:
+        predict_all(lambda: Spy(reference.Params(), 0), make_design(posts, blocks, False), "labelled", scratch)
+    ids, folds = shown[-1]
+    assert len(ids) == 210
+    assert set(folds[140:170]) == {4}
+    assert set(folds[170:]) == {5}
+
+
+def test_no_training_post_is_a_clear_refusal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    posts, blocks = table()
+    none = posts.with_columns(
+        popularity=pl.lit(None, pl.Float64), split=pl.lit("unlabelled"), fold=pl.lit(None, pl.Int8)
+    )
+    with Scratch("train", "a", {}, []) as scratch, pytest.raises(BadInput, match="nothing to learn from"):
+        predict_all(
+            lambda: reference.Predictor(reference.Params(), 0), make_design(none, blocks, False), "train", scratch
+        )
+
+
+def test_loss_metric_is_the_loss_of_the_datasets_metric():
+    run = ModelRun(
+        dataset="d", name="l", model="lightgbm", features="d", blocks=[], set={"loss": "metric", "rounds": 7}
+    )
+    for metric, loss in (("nmse", "rmse"), ("mape", "mape"), ("mae", "mae"), ("rmse", "rmse")):
+        predictor = predictor_maker(run, {"loss": "huber"}, metric, 3)()
+        assert (predictor.params.loss, predictor.params.rounds, predictor.seed) == (loss, 7, 3)
+    with pytest.raises(BadInput, match=r"models\.lightgbm\.leaves: unknown key"):
+        predictor_maker(run, {"leaves": 3}, "mae", 3)
+
+
+PARAMS = """
+base: {seed: 7}
+datasets: {toy: {kind: microlens, raw: nowhere}}
+splits: {toy: {method: chronological, shares: [0.7, 0.1, 0.2]}}
+blocks: {toy-history: {dataset: toy, block: history}, toy-metadata: {dataset: toy, block: metadata}}
+features: {allow_posthoc: false, history: {}, metadata: {}}
+runs:
+  toy-ridge:
+    {dataset: toy, name: ridge, model: reference, features: toy, blocks: [history, metadata],
+     set: {kind: history_ridge}}
+models: {reference: {}, knn: {}}
+blend: {}
+evaluation: {}
+"""
+
+
+def test_the_stage_writes_predictions_models_and_importances(tmp_path, monkeypatch):
+    from stages.train import main
+
+    monkeypatch.chdir(tmp_path)
+    posts, blocks = table()
+    paths.PARAMS.write_text(PARAMS)
+    columns = {name: pl.lit(None, dtype=dtype).alias(name) for name, dtype in tables.POSTS_COLUMNS.items()}
+    full = posts.drop("split", "fold").with_columns(c for name, c in columns.items() if name not in posts.columns)
+    tables.write(full, paths.posts("toy"), tables.POSTS)
+    tables.write(posts.select("post_id", "split", "fold"), paths.splits("toy"), tables.SPLIT_TABLE)
+    for block in ("history", "metadata"):
+        tables.write(blocks[block], paths.features("toy", block), tables.FEATURES)
+
+    result = CliRunner().invoke(main, ["--dataset", "toy", "--name", "ridge", "--model", "reference"])
+    assert result.exit_code == 0, result.output
+    predictions = tables.read(paths.predictions("toy", "ridge"), tables.PREDICTIONS)
+    assert predictions.height == ROWS - 35
+    assert predictions["post_id"].is_sorted()
+    folder = paths.model("toy", "ridge")
+    assert sorted(f.name for f in folder.iterdir()) == ["evaluation", "final", "importances.json"]
+    assert "history.last" in orjson.loads((folder / "importances.json").read_bytes())
+    assert not list(paths.SCRATCH.glob("*")), "a finished stage leaves no scratch"
+
+    wrong = CliRunner().invoke(main, ["--dataset", "toy", "--name", "ridge", "--model", "knn"])
+    assert wrong.exit_code == 1
+    assert "is 'reference', but the stage was given 'knn'" in wrong.output

@@ -1,0 +1,190 @@
+"""The contract suite: every predictor of popcast keeps what DESIGN section 4 promises. A new one joins PREDICTORS."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import polars as pl
+import pytest
+
+from popcast.errors import BadInput
+from popcast.models.base import model_module
+from popcast.models.run import make_design, predict_all
+from popcast.scratch import Scratch
+from tests.models.wide import wide
+
+FEW = {"rounds": 25, "early_stopping": 5}
+PREDICTORS = {
+    "median": ("reference", {"kind": "median"}),
+    "author_mean": ("reference", {"kind": "author_mean"}),
+    "history_ridge": ("reference", {"kind": "history_ridge"}),
+    "hyfea": ("hyfea", {**FEW, "depth": 4}),
+    "hyfea_huber": ("hyfea", {**FEW, "depth": 3, "loss": "huber"}),
+    "hyfea_mape": ("hyfea", {**FEW, "depth": 3, "loss": "mape"}),
+    "cr": ("cr", {**FEW, "depth": 3}),
+    "lightgbm": ("lightgbm", {**FEW, "min_child_samples": 5, "seeds": 2}),
+    "lightgbm_baseline": ("lightgbm", {**FEW, "baseline": "history.smoothed_mean", "loss": "mae"}),
+    "lightgbm_mape": ("lightgbm", {**FEW, "loss": "mape"}),
+    "text_ridge": ("text_ridge", {"fields": ["title", "tags", "category"]}),
+    "text_ridge_wide": ("text_ridge", {"columns": ["history.smoothed_mean"], "embeddings": ["text.embedding"]}),
+    "knn": ("knn", {}),
+    "svr": ("svr", {}),
+}
+SEED = 11
+
+
+def make(name: str, seed: int = SEED):
+    file, values = PREDICTORS[name]
+    module = model_module(file)
+    return module.Predictor(module.Params(**values), seed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """A few hundred rows do not need more, and tests share their cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def data():
+    return wide()
+
+
+@pytest.fixture(scope="module", params=PREDICTORS)
+def fitted(request, data):
+    """(name, predictor fitted on the first 200 posts, posts and features of the last 40)."""
+    posts, features, target, folds = data
+    model = make(request.param).fit(posts[:200], features[:200], target[:200], folds[:200])
+    return request.param, model, posts[200:], features[200:]
+
+
+def digests(folder) -> dict[str, str]:
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.rglob("*.*"))}
+
+
+def test_same_seed_same_bytes_and_row_order_of_the_training_table_means_nothing(fitted, data, tmp_path):
+    name, model, _, _ = fitted
+    posts, features, target, folds = data
+    model.save(tmp_path / "first")
+    shuffled = np.random.default_rng(0).permutation(200)
+    again = make(name).fit(posts[shuffled], features[shuffled], target[shuffled], folds[shuffled])
+    again.save(tmp_path / "second")
+    assert digests(tmp_path / "first")
+    assert digests(tmp_path / "first") == digests(tmp_path / "second")
+
+
+def test_save_and_load_are_exact(fitted, tmp_path):
+    _, model, posts, features = fitted
+    model.save(tmp_path / "model")
+    loaded = type(model).load(tmp_path / "model")
+    assert np.array_equal(loaded.predict(posts, features), model.predict(posts, features))
+    assert loaded.importances() == pytest.approx(model.importances(), rel=1e-12)
+
+
+def test_a_prediction_does_not_depend_on_the_other_rows(fitted):
+    _, model, posts, features = fitted
+    whole = model.predict(posts, features)
+    assert whole.shape == (40,)
+    assert whole.dtype == np.float64
+    assert model.predict(posts[::-1], features[::-1])[::-1] == pytest.approx(whole, abs=1e-9)
+    assert model.predict(posts[7:8], features[7:8]) == pytest.approx(whole[7:8], abs=1e-9)
+    assert model.predict(posts[:0], features[:0]).shape == (0,)
+
+
+def test_columns_in_another_order_change_nothing(fitted):
+    _, model, posts, features = fitted
+    other = features.select(features.columns[::-1])
+    assert np.array_equal(model.predict(posts, other), model.predict(posts, features))
+
+
+def test_missing_values_unseen_users_and_unseen_categories_give_finite_predictions(fitted):
+    _, model, posts, features = fitted
+    empty = features.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in features.schema.items())
+    nameless = posts.with_columns(user_id=pl.lit("nobody"), title=None, category=None).with_columns(
+        pl.col("title", "category").cast(pl.String), tags=pl.lit(None, dtype=pl.List(pl.String))
+    )
+    strange = features.with_columns(pl.lit("never seen").alias("metadata.category"))
+    for frame in (empty, strange):
+        predictions = model.predict(nameless, frame)
+        assert np.isfinite(predictions).all()
+        assert (np.abs(predictions - 6) < 12).all()
+
+
+def test_importances_are_finite_and_belong_to_columns(fitted):
+    name, model, _, _ = fitted
+    importances = model.importances()
+    assert all(np.isfinite(value) and value >= 0 for value in importances.values())
+    if name not in ("median", "author_mean", "svr"):
+        assert max(importances.values()) > 0
+        assert not any("constant" in key or "odd" in key or "index" in key for key in importances)
+
+
+def test_it_learns_something(fitted, data):
+    """On later posts of the same authors each model is closer than the median, which is what it has to beat."""
+    name, model, posts, features = fitted
+    target = data[2]
+    error = np.abs(model.predict(posts, features) - target[200:]).mean()
+    constant = np.abs(np.median(target[:200]) - target[200:]).mean()
+    assert error == pytest.approx(constant) if name == "median" else error < constant
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_a_handful_of_posts_and_a_constant_label(name, data):
+    """No stopping window, no fold, no variance: still finite, and equal to the only label there is."""
+    posts, features, _, _ = data
+    model = make(name).fit(posts[:6], features[:6], np.full(6, 3.0), None)
+    expected = 3.0
+    if name in ("author_mean", "lightgbm_baseline"):  # the column speaks of the generated labels, not of this one
+        assert np.isfinite(model.predict(posts[6:9], features[6:9])).all()
+    else:
+        assert model.predict(posts[6:9], features[6:9]) == pytest.approx(np.full(3, expected), abs=0.11)
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_labels_of_test_posts_have_no_influence(name, data, tmp_path, monkeypatch):
+    """The whole run, twice, with the labels of valid and test permuted: not one prediction changes."""
+    monkeypatch.chdir(tmp_path)
+    posts, features, target, folds = data
+    split = np.array(["train"] * 150 + ["valid"] * 30 + ["test"] * 60)
+    fold = [int(f) if s == "train" else None for f, s in zip(folds, split, strict=True)]
+    blocks = _blocks(posts, features)
+    tables = []
+    for number in range(2):
+        labels = target.copy()
+        if number:
+            labels[150:] = np.random.default_rng(1).permutation(labels[150:]) * 3
+        table = posts.with_columns(
+            popularity=labels, posthoc_views=labels * 2, split=pl.Series(split), fold=pl.Series(fold, dtype=pl.Int8)
+        )
+        with Scratch("train", f"{name}-{number}", {}, []) as scratch:
+            tables.append(predict_all(lambda: make(name), make_design(table, blocks, True), "labelled", scratch)[0])
+    assert tables[0].equals(tables[1])
+    assert tables[0]["prediction"].is_finite().all()
+
+
+def _blocks(posts: pl.DataFrame, features: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    names = sorted({column.split(".")[0] for column in features.columns})
+    return {
+        name: features.select(posts["post_id"], *(c for c in features.columns if c.startswith(f"{name}.")))
+        for name in names
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "dropped", "said"),
+    [
+        ("history_ridge", "history", "history"),
+        ("knn", "neighbours", "neighbours"),
+        ("svr", "embedding", "text.embedding"),
+        ("lightgbm_baseline", "history", "history.smoothed_mean"),
+        ("text_ridge_wide", "text", "text.embedding"),
+    ],
+)
+def test_a_missing_block_is_named(name, dropped, said, data):
+    posts, features, target, folds = data
+    left = features.select(c for c in features.columns if dropped not in c)
+    with pytest.raises(BadInput, match=said):
+        make(name).fit(posts, left, target, folds)
