@@ -1,0 +1,120 @@
+"""popcast.evaluation on generated posts."""
+
+import numpy as np
+import polars as pl
+import popularity
+import pytest
+
+from popcast import blending, evaluation, metrics, params
+from popcast.errors import BadInput
+
+SECTION = params.Evaluation(bootstrap=200, baselines=["median"])
+
+
+@pytest.fixture(scope="module")
+def scored():
+    """Posts, prediction tables and scores, with ``posthoc`` outside the singles."""
+    world = popularity.posts()
+    tables = popularity.predictions(world)
+    blend, _ = blending.blend(world, {name: tables[name] for name in ("median", "good", "fair")}, params.Blend(), "mae")
+    tables["blend"] = blend
+    posts = evaluation.scored_posts(world, "Asia/Shanghai")
+    return posts, tables, evaluation.evaluate(posts, tables, "mae", SECTION, 7, ["median", "good", "fair"])
+
+
+def test_every_part_is_scored_on_labelled_posts(scored):
+    posts, tables, scores = scored
+    for split, part in evaluation.PARTS.items():
+        rows = posts.drop("split").join(tables["good"].filter(pl.col("split") == split), on="post_id")
+        expected = metrics.score(rows["popularity"].to_numpy(), rows["prediction"].to_numpy())
+        assert scores["good"][f"{part}.mae"] == pytest.approx(expected["mae"])
+        assert scores["good"][f"{part}.posts"] == rows.height > 0
+    assert scores["good"]["test.posts"] == 120
+
+
+def test_intervals_hold_the_estimate(scored):
+    for name, of in scored[2].items():
+        for metric in metrics.METRICS:
+            if of[f"test.{metric}"] is not None:
+                assert of[f"test.{metric}_low"] < of[f"test.{metric}"] < of[f"test.{metric}_high"], (name, metric)
+
+
+def test_best_single_is_chosen_on_valid_among_the_singles(scored):
+    scores = scored[2]
+    assert [name for name, of in scores.items() if of["flags.best_single"]] == ["good"]
+    assert scores["posthoc"]["valid.mae"] < scores["good"]["valid.mae"]
+    assert evaluation.best_single(scores, "mae", [*popularity.SKILL]) == "posthoc"
+
+
+def test_paired_differences(scored):
+    scores = scored[2]
+    for name in ("blend", "median", "fair"):
+        of = scores[name]
+        assert of["test.vs_best.difference"] == pytest.approx(of["test.mae"] - scores["good"]["test.mae"])
+        assert of["test.vs_best.low"] < of["test.vs_best.difference"] < of["test.vs_best.high"]
+    assert scores["median"]["test.vs_best.p"] < 0.02
+    assert scores["blend"]["test.vs_median.high"] < 0
+    assert "test.vs_best.p" not in scores["good"]
+    assert "test.vs_median.p" not in scores["median"]
+
+
+def test_segments(scored):
+    posts, tables, scores = scored
+    of = scores["good"]
+    assert of["test.cold.posts"] + of["test.warm.posts"] == 120
+    test = posts.filter(pl.col("split") == "test").join(tables["good"].drop("split"), on="post_id")
+    cold = test.filter(pl.col("history_length") == 0)
+    assert of["test.cold.posts"] == cold.height > 0
+    assert of["test.cold.mae"] == pytest.approx((cold["prediction"] - cold["popularity"]).abs().mean())
+    assert of["test.category.Food & Drink.posts"] == of["test.category.v1 0.posts"] == 40
+    months = [key for key in of if key.startswith("test.month.") and key.endswith(".posts")]
+    assert sum(of[key] for key in months) == 120
+    assert months == ["test.month.2016-04.posts", "test.month.2016-05.posts"]
+
+
+def test_constant_prediction_is_flagged(scored):
+    median = scored[2]["median"]
+    assert median["flags.constant"] is True
+    assert median["test.src"] is None
+    assert median["test.src_low"] is None
+    assert scored[2]["good"]["flags.constant"] is False
+
+
+def test_coverage_of_the_blend_is_that_of_its_intervals(scored):
+    posts, tables, scores = scored
+    rows = posts.filter(pl.col("split") == "test").join(tables["blend"].drop("split"), on="post_id")
+    inside = rows["popularity"].is_between(rows["lower"], rows["upper"]).mean()
+    assert scores["blend"]["test.coverage"] == pytest.approx(inside)
+    assert "test.coverage" not in scores["good"]
+
+
+def test_no_bootstrap_no_intervals():
+    world = popularity.posts(authors=False, times=False)
+    tables = popularity.predictions(world)
+    posts = evaluation.scored_posts(world, "UTC")
+    of = evaluation.evaluate(posts, tables, "nmse", params.Evaluation(bootstrap=0), 7, ["good", "fair"])["good"]
+    assert not [key for key in of if key.endswith("_low") or "vs_" in key]
+    assert not [key for key in of if key.startswith(("test.cold", "test.warm", "test.month"))]
+
+
+def test_a_model_without_a_test_post_is_refused():
+    world = popularity.posts()
+    tables = popularity.predictions(world)
+    first = world.filter(pl.col("split") == "test")["post_id"].min()
+    tables["fair"] = tables["fair"].filter(pl.col("post_id") != first)
+    posts = evaluation.scored_posts(world, "UTC")
+    with pytest.raises(BadInput, match=f"fair has no prediction for a test post: got '{first}'"):
+        evaluation.evaluate(posts, tables, "mae", SECTION, 7, ["good"])
+
+
+def test_rows_in_any_order_give_the_same_scores(scored):
+    posts, tables, scores = scored
+    turned = {name: table.reverse() for name, table in tables.items()}
+    again = evaluation.evaluate(posts, turned, "mae", SECTION, 7, ["median", "good", "fair"])
+    assert {k: evaluation.rounded(v) for k, v in again.items()} == {k: evaluation.rounded(v) for k, v in scores.items()}
+
+
+def test_generated_data_are_known_by_their_folder():
+    assert evaluation.is_generated("tiny", "data/raw/tiny")
+    assert not evaluation.is_generated("tiny", "../shared/data/raw")
+    assert np.isclose(evaluation.rounded({"x": 1.23456789})["x"], 1.234568, atol=0)

@@ -1,0 +1,151 @@
+"""The stages blend, evaluate and report on a tiny project, and what the report says."""
+
+import importlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import popularity
+import pytest
+from click.testing import CliRunner
+
+from popcast import paths, report, tables
+
+
+def run(name: str, *arguments: str):
+    return CliRunner().invoke(importlib.import_module(f"stages.{name}").main, list(arguments))
+
+
+def run_all(names=("blend", "evaluate", "report")) -> None:
+    for name in names:
+        result = run(name, *([] if name == "report" else ["--dataset", "tiny"]))
+        assert result.exit_code == 0, result.output + result.stderr
+
+
+def outs(root: Path) -> dict[str, bytes]:
+    files = [paths.SUMMARY, paths.LEADERBOARD, paths.REPORT / "index.html", paths.predictions("tiny", "blend")]
+    for folder in (paths.metrics("tiny"), paths.plots("tiny"), paths.model("tiny", "blend")):
+        files += [folder / path.name for path in (root / folder).iterdir()]
+    return {str(path): (root / path).read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def world():
+    return popularity.posts()
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, world):
+    monkeypatch.chdir(tmp_path)
+    popularity.project(tmp_path, world)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, world):
+    """The root of a project after the three stages; tests only read it."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("finished")
+        patch.chdir(folder)
+        popularity.project(folder, world)
+        run_all()
+    return folder
+
+
+def test_three_stages_end_to_end_and_the_same_bytes_elsewhere(project, finished):
+    run_all()
+    summary = json.loads(paths.SUMMARY.read_bytes())
+    assert {key.split(".")[2] for key in summary} == {"median", "good", "fair", "posthoc", "blend"}
+    assert (
+        summary["standard.tiny.blend.mae_low"] < summary["standard.tiny.blend.mae"] < summary["standard.tiny.good.mae"]
+    )
+    assert "standard.tiny.median.src" not in summary
+    blend = tables.read(paths.predictions("tiny", "blend"), tables.PREDICTIONS)
+    assert blend.filter(pl.col("split") == "unlabelled").height == 40
+    weights = json.loads((paths.model("tiny", "blend") / "weights.json").read_bytes())
+    assert sorted(weights["members"]) == ["fair", "good", "median"]
+    assert outs(project) == outs(finished)
+
+
+def test_leaderboard_is_sorted_and_says_what_must_be_said(finished):
+    text = (finished / paths.LEADERBOARD).read_text()
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    names = [row[0].strip("| *") for row in rows[1:]]
+    assert names == ["posthoc", "blend", "good", "fair", "median"]
+    values = [float(row[1]) for row in rows[1:]]
+    assert values == sorted(values)
+    notes = dict(zip(names, (row[-1].strip(" |") for row in rows[1:]), strict=True))
+    assert notes == {
+        "posthoc": "post-hoc values",
+        "blend": "",
+        "good": "best single model",
+        "fair": "",
+        "median": "reference, constant",
+    }
+    assert "## tiny (generated data)" in text
+
+
+def test_page_is_whole_and_needs_no_network(finished):
+    text = (finished / paths.REPORT / "index.html").read_text()
+    links = []
+
+    class Links(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            links.extend(value for key, value in attrs if key in ("src", "href"))
+
+    Links().feed(text)
+    assert len([link for link in links if link.startswith("data:image/png;base64,")]) == 6
+    assert all(link.startswith(("data:", "#")) for link in links)
+    assert not re.search(r"https?://|@import|url\(|<script", text)
+    for said in ("generated data", "post-hoc values", "Cold and warm authors", "Food &amp; Drink", "rejected: no date"):
+        assert said in text
+
+
+def test_removed_runs_leave_no_ghost_row(project):
+    paths.metrics("tiny").mkdir(parents=True)
+    paths.metrics("tiny", "fair").write_text("{}")
+    text = paths.PARAMS.read_text()
+    paths.PARAMS.write_text("".join(line for line in text.splitlines(True) if "tiny-fair" not in line))
+    run_all()
+    assert "fair" not in paths.LEADERBOARD.read_text()
+    assert not any(".fair." in key for key in json.loads(paths.SUMMARY.read_bytes()))
+    assert not paths.metrics("tiny", "fair").exists()
+
+
+def test_real_data_and_another_metric_are_named_as_such(tmp_path, monkeypatch, world):
+    monkeypatch.chdir(tmp_path)
+    popularity.project(tmp_path, world, metric="mape", raw="../real")
+    run_all()
+    assert "generated" not in paths.LEADERBOARD.read_text()
+    summary = json.loads(paths.SUMMARY.read_bytes())
+    assert summary["standard.tiny.good.mape_low"] < summary["standard.tiny.good.mape"]
+    assert "standard.tiny.good.mae_low" not in summary
+
+
+def test_posthoc_blend_is_flagged_where_it_is_allowed(project):
+    paths.PARAMS.write_text(paths.PARAMS.read_text().replace("allow_posthoc: false", "allow_posthoc: true"))
+    run_all(["blend", "evaluate"])
+    flags = json.loads(paths.metrics("tiny", "blend").read_bytes())
+    assert flags["flags.posthoc"] is True
+    assert json.loads(paths.metrics("tiny", "posthoc").read_bytes())["flags.best_single"] is True
+
+
+def test_missing_inputs_are_one_line(project):
+    paths.predictions("tiny", "fair").unlink()
+    result = run("blend", "--dataset", "tiny")
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {paths.predictions('tiny', 'fair')}: no such table: run `dvc repro` first\n"
+    assert not paths.predictions("tiny", "blend").exists()
+    result = run("report")
+    assert result.exit_code == 1
+    assert "metrics/runs/tiny/median.json: no such file" in result.stderr
+
+
+def test_numbers_are_shown_as_a_reader_wants_them():
+    assert (report.number(1.23456), report.number(None), report.against_best({})) == (
+        "1.2346",
+        "–",
+        "–",
+    )
