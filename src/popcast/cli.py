@@ -1,0 +1,138 @@
+"""``popcast``: the few things around the pipeline that `dvc` does not do. ``popcast COMMAND --help`` says more."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata, util
+from pathlib import Path
+
+import click
+
+from popcast import params, paths, project
+from popcast.errors import BadInput
+from popcast.stage import stage
+
+PACKAGES = (
+    "popcast",
+    "dvc",
+    "polars",
+    "scikit-learn",
+    "catboost",
+    "lightgbm",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+)
+GIVEN_FILE = click.Path(dir_okay=False, path_type=Path)
+GIVEN_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="popcast")
+def main() -> None:
+    """Forecasts how popular a social media post will be. The pipeline itself runs with `dvc repro`."""
+
+
+@main.command()
+@click.argument("overlay", type=GIVEN_FILE)
+@click.option("--raw", type=GIVEN_FOLDER, help="folder that stands for the word RAW in the overlay")
+@stage
+def use(overlay: Path, raw: Path | None) -> None:
+    """Write the sections of OVERLAY (YAML) into params.yaml.
+
+    Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs) are replaced as wholes, all
+    others are merged key by key. `git checkout params.yaml` undoes it.
+    """
+    print(f"{paths.PARAMS}: {', '.join(project.use_overlay(overlay, raw))} as in {overlay}")
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="only list")
+@stage
+def tidy(dry_run: bool) -> None:
+    """Remove what stages made for datasets, blocks and runs that params.yaml no longer names."""
+    found = project.leftovers(params.load())
+    for path in found:
+        print(path)
+        if not dry_run:
+            project.remove(path)
+    print(f"{len(found)} leftovers {'found' if dry_run else 'removed'}.")
+
+
+@main.command()
+@click.option("--dataset", default="smpd", show_default=True, help="key in datasets of params.yaml, of kind smpd")
+@click.option("--out", type=GIVEN_FILE, required=True, help="JSON file to write")
+@click.option("--name", default="blend", show_default=True, help="whose predictions: blend or a run")
+@click.option("--version", default="popcast", show_default=True, help="the file's version text")
+@click.option("--external", help="description of external data that was used")
+@stage
+def submit(dataset: str, out: Path, name: str, version: str, external: str | None) -> None:
+    """Write the predictions of SMPD's test part as a result file of the SMP Challenge."""
+    from popcast import submission, tables
+
+    section = params.read(f"datasets.{dataset}")
+    if section.kind != "smpd":
+        raise BadInput(
+            f"datasets.{dataset}.kind: got {section.kind!r}, expected 'smpd': only SMPD has a challenge file"
+        )
+    predictions = tables.read(paths.predictions(dataset, name), tables.PREDICTIONS)
+    order = submission.test_order(Path(section.raw))
+    result = submission.challenge_result(order, predictions.select("post_id", "prediction"), version, external)
+    tables.write_json(result, out)
+    print(f"{out}: {len(order)} posts in the order of the test file")
+
+
+@main.command()
+@stage
+def doctor() -> None:
+    """Say what this machine and this project have: versions, threads, remote, optional models."""
+    print(f"Python {platform.python_version()}, {platform.platform()}")
+    print(", ".join(f"{name} {_version(name)}" for name in PACKAGES))
+    threads = os.environ.get("POPCAST_THREADS", "2")
+    print(f"cores: {os.cpu_count()}; a stage uses POPCAST_THREADS={threads} (other numbers, other last digits)")
+    settings = params.load()
+    print(f"params.yaml: {len(settings.datasets)} datasets, {len(settings.runs)} runs, valid")
+    for name, section in settings.datasets.items():
+        print(f"datasets.{name}.raw: {section.raw}: {'there' if Path(section.raw).is_dir() else 'not there yet'}")
+    print(f"remote: {_remote()}")
+    for key, encoder in _encoders(settings.features):
+        print(f"{key}: {encoder}: {_where(encoder)}")
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _remote() -> str:
+    """Default remote of the cache as `dvc config` knows it."""
+    command = [sys.executable, "-m", "dvc", "remote", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip().replace("\t", " ") or "none: `dvc remote add -d NAME URL`"
+
+
+def _encoders(features: dict) -> list[tuple[str, str]]:
+    """Pretrained models that params.yaml names: (dotted key, id or folder)."""
+    sections = ((block, section) for block, section in features.items() if isinstance(section, dict))
+    return [(f"features.{name}.encoder", part["encoder"]) for name, part in sections if part.get("encoder")]
+
+
+def _where(encoder: str) -> str:
+    """Where a model will come from: a folder, an installed package, or the model hub."""
+    if Path(encoder).is_dir():
+        return "local folder"
+    if "/" not in encoder and util.find_spec(encoder.replace("-", "_").replace(".", "_")):
+        return "installed package, works offline"
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = isinstance(try_to_load_from_cache(encoder, "config.json"), str)
+    return "in the local cache of the model hub" if cached else "not here, will be downloaded from the model hub"
+
+
+if __name__ == "__main__":
+    main()

