@@ -82,46 +82,111 @@ def describe(rgb: np.ndarray) -> np.ndarray:
     import cv2
 
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
-    saturation = hsv[..., 1] / 255
-    low, high = np.percentile(grey, [5, 95]) / 255
-    red, green, blue = (rgb[..., channel].astype(np.float64) for channel in range(3))
-    yellow_blue, red_green = (red + green) / 2 - blue, red - green
-    spread = np.hypot(red_green.std(), yellow_blue.std())
-    colourfulness = spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean())
+    hue, saturation, value = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))
     shares = np.bincount(grey.ravel(), minlength=256) / grey.size
+    low, high = np.searchsorted(shares.cumsum(), [0.05, 0.95]) / 255
+    red, green, blue = (channel.astype(np.float32) for channel in cv2.split(rgb))
+    (yellow_blue, spread_yellow), (red_green, spread_red) = moments((red + green) / 2 - blue), moments(red - green)
+    colourfulness = np.hypot(spread_red, spread_yellow) + 0.3 * np.hypot(red_green, yellow_blue)
     entropy = -(shares[shares > 0] * np.log2(shares[shares > 0])).sum()
-    sharpness = np.log1p(cv2.Laplacian(grey, cv2.CV_64F).var())
-    weights = saturation * hsv[..., 2] / 255
-    bins = hsv[..., 0].astype(np.int64) * HUES // 180
-    hues = np.bincount(bins.ravel(), weights.ravel(), minlength=HUES)
+    sharpness = np.log1p(moments(cv2.Laplacian(grey, cv2.CV_64F))[1] ** 2)
+    weights = saturation.astype(np.float64) * value / 255**2
+    hues = np.bincount(_HUE_BIN[hue].ravel(), weights.ravel(), minlength=HUES)
     hues = hues / hues.sum() if hues.sum() > 0 else hues
-    colour = (grey.mean() / 255, grey.std() / 255, high - low, saturation.mean(), saturation.std(), colourfulness)
+    (brightness, contrast), (tone, tones) = moments(grey), moments(saturation)
+    colour = (brightness / 255, contrast / 255, high - low, tone / 255, tones / 255, colourfulness)
     structure = (entropy, sharpness, (cv2.Canny(grey, 100, 200) > 0).mean())
-    return np.array([*colour, *structure, *_texture(grey), *hues, (hues.argmax() + 0.5) / HUES])
+    texture = (*co_occurrence(grey), *local_patterns(grey))
+    return np.array([*colour, *structure, *texture, *hues, (hues.argmax() + 0.5) / HUES])
 
 
-def _texture(grey: np.ndarray) -> list[float]:
-    """Co-occurrence of 16 grey levels of neighbours to the right and below, then uniform local binary patterns."""
-    from skimage.feature import graycomatrix, graycoprops, local_binary_pattern
+def moments(channel: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of one channel."""
+    import cv2
 
-    matrix = graycomatrix(grey // 16, [1], [0, np.pi / 2], levels=16, symmetric=True, normed=True)
-    names = ("contrast", "homogeneity", "energy", "correlation")
-    numbers = [float(graycoprops(matrix, name).mean()) if min(grey.shape) > 1 else 0.0 for name in names]
-    patterns = local_binary_pattern(grey, PATTERNS - 2, 1, method="uniform").astype(np.int64)
-    return numbers + (np.bincount(patterns.ravel(), minlength=PATTERNS) / grey.size).tolist()
+    mean, deviation = cv2.meanStdDev(channel)
+    return float(mean[0, 0]), float(deviation[0, 0])
+
+
+def co_occurrence(grey: np.ndarray) -> np.ndarray:
+    """Contrast, homogeneity, energy and correlation [4] of 16 grey levels of neighbours, right and below averaged.
+
+    As scikit-image's ``graycoprops`` has them for symmetric, normed matrices; zeros for a picture of one row or column.
+    """
+    if min(grey.shape) < 2:
+        return np.zeros(4)
+    level = (grey >> 4).astype(np.intp)
+    found = []
+    for pair in (level[:, :-1] * 16 + level[:, 1:], level[:-1] * 16 + level[1:]):
+        matrix = np.bincount(pair.ravel(), minlength=256).reshape(16, 16)
+        matrix = (matrix + matrix.T) / (2 * pair.size)
+        mean = (matrix * _LEVEL).sum()
+        variance = (matrix * (_LEVEL - mean) ** 2).sum()
+        covariance = (matrix * (_LEVEL - mean) * (_LEVEL.T - mean)).sum()
+        correlation = covariance / variance if variance > 1e-15 else 1.0
+        found.append(((matrix * _APART).sum(), (matrix / (1 + _APART)).sum(), np.sqrt((matrix**2).sum()), correlation))
+    return np.mean(found, axis=0)
+
+
+def local_patterns(grey: np.ndarray) -> np.ndarray:
+    """Shares [10] of the rotation invariant uniform patterns of the eight neighbours; outside the picture is 0.
+
+    Pattern i < 9: i neighbours in a row are at least as bright as the pixel; 9: brighter and darker ones alternate.
+    """
+    padded = np.pad(grey, 1)
+    height, width = grey.shape
+    code = np.zeros(grey.shape, np.uint8)
+    for bit, (down, right) in enumerate(_AROUND):
+        neighbour = padded[1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        code |= (neighbour >= grey).view(np.uint8) << np.uint8(bit)
+    counts = np.bincount(code.ravel(), minlength=256)
+    return np.bincount(_PATTERN, counts, minlength=PATTERNS) / grey.size
+
+
+def _patterns() -> np.ndarray:
+    """Pattern [256] of each code of eight neighbours."""
+    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
+    changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
+    return np.where(changes <= 2, bits.sum(axis=1), PATTERNS - 1)
+
+
+_AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
+_PATTERN = _patterns()
+_LEVEL = np.arange(16.0)[:, None]
+_APART = (_LEVEL - _LEVEL.T) ** 2
+_CELL = (np.arange(64)[:, None] // 16 * 4 + np.arange(64) // 16) * 9
+_HUE_BIN = np.arange(256) * HUES // 180
+"""Hue bin of OpenCV's hues 0..179."""
 
 
 def appearance(rgb: np.ndarray) -> np.ndarray:
     """HOG of the 64 x 64 grey picture (324 numbers) and the 4 x 4 x 4 RGB histogram (64 shares): float32."""
     import cv2
-    from skimage.feature import hog
 
     grey = cv2.cvtColor(cv2.resize(rgb, (64, 64), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    gradients = hog(grey, orientations=9, pixels_per_cell=(16, 16), cells_per_block=(2, 2))
-    levels = (rgb >> 6).astype(np.int64)
-    colours = np.bincount((levels[..., 0] * 16 + levels[..., 1] * 4 + levels[..., 2]).ravel(), minlength=64)
-    return np.concatenate([gradients, colours / colours.sum()]).astype(np.float32)
+    red, green, blue = cv2.split(rgb >> 6)
+    colours = np.bincount((red << 4 | green << 2 | blue).ravel(), minlength=64)
+    return np.concatenate([oriented_gradients(grey), colours / colours.sum()]).astype(np.float32)
+
+
+def oriented_gradients(grey: np.ndarray) -> np.ndarray:
+    """HOG [324] of a grey picture [64, 64]: 9 orientations, cells of 16 pixels, blocks of 2 x 2 cells, L2-Hys.
+
+    The numbers of scikit-image's ``hog``, which takes 20 times as long.
+    """
+    levels = grey.astype(np.float64)
+    down, right = np.zeros_like(levels), np.zeros_like(levels)
+    down[1:-1] = levels[2:] - levels[:-2]
+    right[:, 1:-1] = levels[:, 2:] - levels[:, :-2]
+    orientation = (np.rad2deg(np.arctan2(down, right)) % 180 // 20).astype(np.intp) % 9
+    sums = np.bincount((_CELL + orientation).ravel(), np.hypot(down, right).ravel(), minlength=144)
+    cells = sums.reshape(4, 4, 9) / 256
+    blocks = np.lib.stride_tricks.sliding_window_view(cells, (2, 2), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
+    blocks = blocks.reshape(9, 36)
+    for clip in (0.2, None):
+        blocks = blocks / np.sqrt((blocks**2).sum(axis=1, keepdims=True) + 1e-10)
+        blocks = blocks if clip is None else np.minimum(blocks, clip)
+    return blocks.ravel()
 
 
 class Standard:

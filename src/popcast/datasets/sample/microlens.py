@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from popcast.datasets.sample import Microlens, text
 from popcast.datasets.sample.draws import mixed, quantile_map, standardised, stream
 from popcast.datasets.sample.media import image_file, video_file
+from popcast.engine import map_shards
 
 SHARES = {"topic": 0.08, "pair": 0.09, "words": 0.21, "looks": 0.11, "motion": 0.10, "noise": 0.41}
 """Shares of the variance of the score."""
@@ -39,6 +41,8 @@ FOREIGN_WORDS = ("：", "😂", "小猫", "café", "！", "—")
 LAST = 1_662_984_132_000
 """2022-09-12T12:02:12Z in milliseconds: the end of the collection."""
 DAY = 86_400_000
+SHARD = 100
+"""Videos per piece of work."""
 
 
 @dataclass(frozen=True)
@@ -178,15 +182,23 @@ def write_outcomes(videos: Videos, seed: int, dataset: str, raw: Path, prefix: P
 
 def write_media(videos: Videos, params: Microlens, seed: int, dataset: str, prefix: Path) -> None:
     """Covers ``<item>.jpg`` and videos ``<item>.mp4``, one in forty ``<item>.1.mp4``; a few missing or broken."""
-    covers, films = Path(f"{prefix}_covers"), Path(f"{prefix}_videos")
-    covers.mkdir()
-    films.mkdir()
-    hues = stream(seed, dataset, "hues").random(len(TOPICS))
-    for row in range(len(videos.count)):
-        looks, motion, hue = float(videos.looks[row]), float(videos.motion[row]), float(hues[videos.topic[row]])
+    for kind in ("covers", "videos"):
+        Path(f"{prefix}_{kind}").mkdir()
+    hues = stream(seed, dataset, "hues").random(len(TOPICS))[videos.topic]
+    numbered = range(len(videos.count))
+    items = list(zip(numbered, videos.looks.tolist(), videos.motion.tolist(), hues.tolist(), strict=True))
+    shards = [items[start : start + SHARD] for start in range(0, len(items), SHARD)]
+    map_shards(partial(write_shard, params=params, seed=seed, dataset=dataset, prefix=prefix), shards, "videos")
+
+
+def write_shard(
+    items: list[tuple[int, float, float, float]], params: Microlens, seed: int, dataset: str, prefix: Path
+) -> None:
+    """Write cover and video of the items given as (row, looks, motion, hue)."""
+    for row, looks, motion, hue in items:
         cover = image_file(stream(seed, dataset, "cover", row), looks, hue, params.image_size, only_jpeg=True)
         film = video_file(stream(seed, dataset, "film", row), looks, motion, hue, params.frames)
         if cover is not None:
-            (covers / f"{row + 1}.jpg").write_bytes(cover)
+            Path(f"{prefix}_covers", f"{row + 1}.jpg").write_bytes(cover)
         if film is not None:
-            (films / f"{row + 1}{'.1' if row % 40 == 39 else ''}.mp4").write_bytes(film)
+            Path(f"{prefix}_videos", f"{row + 1}{'.1' if row % 40 == 39 else ''}.mp4").write_bytes(film)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from popcast.datasets.sample import Smpd, text
 from popcast.datasets.sample.draws import stream
 from popcast.datasets.sample.media import image_file
 from popcast.datasets.sample.smpd import World
+from popcast.engine import map_shards
 
 FOLDER = {"A": "{split}_all_json", "B": "{split}_allmetadata_json"}
 NAMES = {
@@ -20,6 +22,8 @@ NAMES = {
 }
 CITIES = ("Harbourtown", "Lake Orrin", "Port Vale", "Ville d'Ombre", "Südfeld", "São Bento", "Kitahama")
 ZONES = ("Asia/Shanghai", "Europe/Rome", "America/Denver", "UTC")
+SHARD = 500
+"""Pictures per piece of work."""
 PROFILES = 40
 """Distinct profile vectors of generation A: many users share one, as in the real files (datasets.md 1.5)."""
 
@@ -250,11 +254,18 @@ def write_profiles(world: World, seed: int, dataset: str, raw: Path) -> None:
 
 def write_images(world: World, params: Smpd, seed: int, dataset: str, raw: Path) -> None:
     """``<split>/<Uid>/<Pid>.jpg``; a few files are missing or broken."""
-    hues = stream(seed, dataset, "hues").random(len(text.CONCEPTS))
-    for row in range(len(world.pid)):
-        rng = stream(seed, dataset, "image", int(world.pid[row]))
-        content = image_file(rng, float(world.looks[row]), float(hues[world.concept[row]]), params.image_size)
+    hues = stream(seed, dataset, "hues").random(len(text.CONCEPTS))[world.concept]
+    paths = [raw / image_path(world, row) for row in range(len(world.pid))]
+    pictures = list(zip(paths, world.pid.tolist(), world.looks.tolist(), hues.tolist(), strict=True))
+    shards = [pictures[start : start + SHARD] for start in range(0, len(pictures), SHARD)]
+    work = partial(write_shard, seed=seed, dataset=dataset, size=params.image_size)
+    map_shards(work, shards, f"{dataset}: pictures")
+
+
+def write_shard(pictures: list[tuple[Path, int, float, float]], seed: int, dataset: str, size: int) -> None:
+    """Write the pictures of posts given as (path, pid, looks, hue)."""
+    for path, pid, looks, hue in pictures:
+        content = image_file(stream(seed, dataset, "image", pid), looks, hue, size)
         if content is not None:
-            path = raw / image_path(world, row)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
