@@ -23,17 +23,18 @@ def out_of_fold(
     folds: np.ndarray,
     in_time: bool,
     scratch: Scratch | None = None,
+    first: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict training posts fold by fold.
 
     make: a fresh, unfitted predictor. posts, features, target [n], folds int [n] (0 = oldest): training posts only.
-    scratch: keeps each finished fold, so that a killed stage goes on with the next. Returns row numbers (ascending)
-    and their predictions.
+    scratch: keeps each finished fold, so that a killed stage goes on with the next. first: earlier folds are not
+    predicted, which saves their fits. Returns row numbers (ascending) and their predictions.
     """
     rows, predictions = [], []
     for fold in sorted(set(folds.tolist())):
         learn = folds < fold if in_time else folds != fold
-        if not learn.any():
+        if not learn.any() or fold < first:
             continue
         held_out = np.flatnonzero(folds == fold)
 

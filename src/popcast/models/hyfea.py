@@ -17,13 +17,16 @@ from pydantic import Field
 
 from popcast import tables
 from popcast.models.catboosted import BoostingParams, CatBoosted
-from popcast.models.matrix import training_order
+from popcast.models.matrix import start_values, training_order
+from popcast.models.text_scores import ScoreParams, TextScores
 
 
 class Params(BoostingParams):
     """The settings of :class:`BoostingParams` and the size of category combinations."""
 
     max_ctr_complexity: int = Field(1, ge=1, le=8)
+    baseline: str | None = Field(None, description="feature column to start from, e.g. history.smoothed_mean")
+    text: ScoreParams | None = Field(None, description="text scores as further columns, see text_scores.py")
 
 
 class Predictor:
@@ -35,25 +38,45 @@ class Predictor:
     def __init__(self, params: Params, seed: int) -> None:
         self.params, self.seed = params, seed
         self.ensemble = CatBoosted(params, seed, {"max_ctr_complexity": params.max_ctr_complexity})
+        self.scores = TextScores(params.text) if params.text else None
+        if self.scores and params.blocks is not None:
+            self.ensemble.params = params.model_copy(update={"blocks": [*params.blocks, "scores"]})
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         order = training_order(posts)
-        self.ensemble.fit(features[order], target[order], None if folds is None else folds[order], "hyfea")
+        features, target = features[order], target[order]
+        self.center = float(np.median(target))
+        residual = target - self._start(features)
+        if self.scores:
+            features = features.hstack(self.scores.fit(posts[order], residual))
+        target = residual if self.params.baseline else target
+        self.ensemble.fit(features, target, None if folds is None else folds[order], "hyfea")
         return self
 
+    def _start(self, features: pl.DataFrame) -> np.ndarray:
+        return start_values(features, self.params.baseline, self.center, "hyfea")
+
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        return self.ensemble.predict(features)
+        start = self._start(features) if self.params.baseline else 0.0
+        if self.scores:
+            features = features.hstack(self.scores.transform(posts))
+        return self.ensemble.predict(features) + start
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.ensemble.save(folder, "catboost")
-        tables.write_json({"params": self.params.model_dump(), "seed": self.seed}, folder / "predictor.json")
+        if self.scores:
+            self.scores.save(folder)
+        content = {"params": self.params.model_dump(), "seed": self.seed, "center": self.center}
+        tables.write_json(content, folder / "predictor.json")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         content = orjson.loads((folder / "predictor.json").read_bytes())
         predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor.center = content["center"]
         predictor.ensemble.restore(folder, "catboost")
+        predictor.scores = TextScores.load(folder) if predictor.scores else None
         return predictor
 
     def importances(self) -> dict[str, float]:

@@ -16,9 +16,9 @@ import polars as pl
 from pydantic import Field
 
 from popcast import tables
-from popcast.errors import BadInput
-from popcast.models.matrix import Encoder, numbers, training_order
+from popcast.models.matrix import Encoder, start_values, training_order
 from popcast.models.stopping import loss_weights, sample_rows, stopping_window, threads
+from popcast.models.text_scores import ScoreParams, TextScores
 from popcast.params import Loss, Section
 
 
@@ -29,6 +29,7 @@ class Params(Section):
     embeddings: list[str] | None = Field(None, description="null: all; else these, where the run gets them")
     rare: int = Field(10, ge=1, description="posts that a category needs for a code of its own")
     baseline: str | None = Field(None, description="feature column to start from, e.g. history.smoothed_mean")
+    text: ScoreParams | None = Field(None, description="text scores as further columns, see text_scores.py")
     loss: Loss = "rmse"
     delta: float = Field(0.8, gt=0, description="of the Huber loss, in units of popularity")
     learning_rate: float = Field(0.03, gt=0, le=1)
@@ -53,34 +54,27 @@ class Predictor:
     def __init__(self, params: Params, seed: int) -> None:
         self.params, self.seed = params, seed
         self.boosters: list = []
+        self.scores = TextScores(params.text) if params.text else None
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         p, order = self.params, training_order(posts)
         features, target = features[order], target[order]
         self.center = float(np.median(target))
-        self.encoder = Encoder(p.blocks, p.embeddings, p.rare).fit(features, "lightgbm")
+        residual = target - start_values(features, p.baseline, self.center, "lightgbm")
+        if self.scores:
+            features = features.hstack(self.scores.fit(posts[order], residual))
+        blocks = p.blocks if p.blocks is None or not self.scores else [*p.blocks, "scores"]
+        self.encoder = Encoder(blocks, p.embeddings, p.rare).fit(features, "lightgbm")
         matrix = self.encoder.transform(features)
         if not matrix.varies():
             return self
         weights = loss_weights(target, p.loss)
-        residual = target - self._start(features)
         window = stopping_window(None if folds is None else folds[order], len(target))
         rows, width = matrix.dense(), matrix.numeric.shape[1]
         for seed in range(self.seed, self.seed + p.seeds):
             self.boosters.append(self._boost(rows, width, residual, weights, window, matrix.names, seed))
         self.sample = rows[sample_rows(len(target), self.seed)]
         return self
-
-    def _start(self, features: pl.DataFrame) -> np.ndarray:
-        """Where the trees start [n]: the baseline column, the training median where it is null."""
-        if self.params.baseline is None:
-            return np.full(features.height, self.center)
-        if self.params.baseline not in features.columns:
-            raise BadInput(
-                f"lightgbm: baseline column {self.params.baseline!r} is missing: see models.lightgbm.baseline"
-            )
-        start = numbers(features[self.params.baseline]).astype(np.float64)
-        return np.where(np.isnan(start), self.center, start)
 
     def _boost(self, rows, width, residual, weights, window, names, seed):
         import lightgbm
@@ -131,9 +125,11 @@ class Predictor:
         }
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        start = self._start(features)
+        start = start_values(features, self.params.baseline, self.center, "lightgbm")
         if not self.boosters or not features.height:
             return start
+        if self.scores:
+            features = features.hstack(self.scores.transform(posts))
         rows = self.encoder.transform(features).dense()
         return start + np.mean([booster.predict(rows, num_threads=threads()) for booster in self.boosters], axis=0)
 
@@ -149,6 +145,8 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        if self.scores:
+            self.scores.save(folder)
         for number, booster in enumerate(self.boosters):
             booster.save_model(str(folder / f"lightgbm-{number}.txt"))
         content = {"params": self.params.model_dump(), "seed": self.seed, "center": self.center}
@@ -162,6 +160,7 @@ class Predictor:
         content = orjson.loads((folder / "predictor.json").read_bytes())
         predictor = cls(Params.model_validate(content["params"]), content["seed"])
         predictor.center, predictor.shap = content["center"], content["importances"]
+        predictor.scores = TextScores.load(folder) if predictor.scores else None
         predictor.encoder = Encoder.from_json(content["encoder"])
         files = [folder / f"lightgbm-{number}.txt" for number in range(content["boosters"])]
         predictor.boosters = [lightgbm.Booster(model_file=str(file)) for file in files]

@@ -152,3 +152,13 @@ def _codes(column: pl.Series, vocabulary: list[str]) -> np.ndarray:
         vocabulary, range(FIRST, FIRST + len(vocabulary)), default=OTHER, return_dtype=pl.Int32
     )
     return pl.select(pl.when(column.is_null()).then(MISSING).otherwise(known).cast(pl.Int32)).to_series().to_numpy()
+
+
+def start_values(features: pl.DataFrame, column: str | None, center: float, model: str) -> np.ndarray:
+    """Where an ensemble starts [n] float64: the feature ``column``, and ``center`` where it is null or not given."""
+    if column is None:
+        return np.full(features.height, center)
+    if column not in features.columns:
+        raise BadInput(f"{model}: baseline column {column!r} is missing: see models.{model}.baseline in params.yaml")
+    start = numbers(features[column]).astype(np.float64)
+    return np.where(np.isnan(start), center, start)

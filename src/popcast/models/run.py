@@ -76,7 +76,7 @@ def predictor_maker(run: ModelRun, section: dict[str, Any], metric: Metric, seed
 
 
 def predict_all(
-    make: Callable[[], Predictor], design: Design, final_fit: str, scratch: Scratch
+    make: Callable[[], Predictor], design: Design, final_fit: str, scratch: Scratch, cross_fit_from: int = 0
 ) -> tuple[pl.DataFrame, dict[str, Predictor]]:
     """The prediction table (post_id, split, fold, prediction) and the fitted models by name.
 
@@ -88,7 +88,7 @@ def predict_all(
         raise BadInput("no post with a label in the training part: nothing to learn from")
     target, folds = design.target[train], design.rows["fold"].to_numpy()[train].astype(np.int64)
     in_time = design.posts[train]["posted_at"].null_count() == 0
-    rows, predictions = out_of_fold(make, *design.part(train), target, folds, in_time, scratch)
+    rows, predictions = out_of_fold(make, *design.part(train), target, folds, in_time, scratch, cross_fit_from)
     found = [(train[rows], predictions)]
 
     models = {"evaluation": _kept(scratch, "evaluation", make, lambda m: m.fit(*design.part(train), target, folds))}

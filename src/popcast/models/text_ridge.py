@@ -8,29 +8,37 @@ and weights are saved as JSON and npz.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Self
 
 import numpy as np
 import orjson
 import polars as pl
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from popcast import tables
 from popcast.errors import BadInput
 from popcast.models.matrix import embedding, numbers, training_order
-from popcast.models.stopping import stopping_window
+from popcast.models.stopping import loss_weights, stopping_window
 from popcast.params import Section
 
 KINDS = {
     "word": {"analyzer": "word", "ngram_range": (1, 2)},
     "char": {"analyzer": "char_wb", "ngram_range": (3, 5)},
 }
+FIELDS = ("title", "tags", "category", "subcategory", "concept")
+
+
+def _is_text(name: str) -> str:
+    if name not in FIELDS and (not name.startswith("post_") or name == "post_id"):
+        raise ValueError(f"expected one of {', '.join(FIELDS)}, or a post_ column with text")
+    return name
 
 
 class Params(Section):
     """Settings of the linear model. The alpha that is best on the last fold is taken; without folds the middle one."""
 
-    fields: list[Literal["title", "tags", "category", "subcategory", "concept"]] = Field(["title"], min_length=1)
+    fields: list[Annotated[str, AfterValidator(_is_text)]] = Field(["title"], min_length=1)
+    relative: bool = Field(False, description="errors count relative to the label, as MAPE does")
     min_df: int = Field(2, ge=1, description="posts that a term must occur in")
     alphas: list[float] = Field([3.0, 10.0, 30.0], min_length=1, description="ridge penalties to choose from")
     columns: list[str] = Field([], description="numeric features to append, standardised")
@@ -49,12 +57,16 @@ class Predictor:
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         p, order = self.params, training_order(posts)
+        absent = [name for name in p.fields if posts.schema.get(name) not in (pl.String, pl.List(pl.String))]
+        if absent:
+            raise BadInput(f"text_ridge: posts have no text {absent[0]!r}: set models.text_ridge.fields")
         missing = [name for name in (*p.columns, *p.embeddings) if name not in features.columns]
         if missing:
             raise BadInput(f"text_ridge: feature column {missing[0]!r} is missing: declare its block in params.yaml")
         if not any(posts[name].drop_nulls().len() for name in p.fields):
             raise BadInput(f"text_ridge: no post has any text in {p.fields}: set models.text_ridge.fields")
         posts, features, target = posts[order], features[order], target[order]
+        weights = loss_weights(target, "mape") if p.relative else np.ones(len(target))
         window = stopping_window(None if folds is None else folds[order], len(target))
         self.alpha = sorted(p.alphas)[len(p.alphas) // 2]
         if window is not None and len(p.alphas) > 1:
@@ -63,19 +75,21 @@ class Predictor:
             later = self._design(posts.filter(new), features.filter(new))
             errors = []
             for alpha in p.alphas:
-                self._solve(design, target[~window], alpha)
-                errors.append(float(((later @ self.weights + self.intercept - target[window]) ** 2).mean()))
+                self._solve(design, target[~window], weights[~window], alpha)
+                squared = (later @ self.weights + self.intercept - target[window]) ** 2
+                errors.append(float(np.average(squared, weights=weights[window])))
             self.alpha = p.alphas[int(np.argmin(errors))]
-        self._solve(self._fit_columns(posts, features), target, self.alpha)
+        self._solve(self._fit_columns(posts, features), target, weights, self.alpha)
         return self
 
-    def _solve(self, design, target: np.ndarray, alpha: float) -> None:
+    def _solve(self, design, target: np.ndarray, weights: np.ndarray, alpha: float) -> None:
         from sklearn.linear_model import Ridge
 
         if not design.shape[1]:
-            self.weights, self.intercept = np.empty(0), float(target.mean())
+            self.weights, self.intercept = np.empty(0), float(np.average(target, weights=weights))
             return
-        model = Ridge(alpha=alpha, solver="sparse_cg", tol=1e-6).fit(design, target)
+        weighted = {"sample_weight": weights} if self.params.relative else {}
+        model = Ridge(alpha=alpha, solver="sparse_cg", tol=1e-6).fit(design, target, **weighted)
         self.weights, self.intercept = model.coef_.astype(np.float64), float(model.intercept_)
 
     def _fit_columns(self, posts: pl.DataFrame, features: pl.DataFrame):
@@ -108,7 +122,8 @@ class Predictor:
 
     def _texts(self, posts: pl.DataFrame) -> list[str]:
         """One text per post: the fields with a separator between them, missing ones left out."""
-        parts = [pl.col(name).list.join(" ") if name == "tags" else pl.col(name) for name in self.params.fields]
+        fields = [name for name in self.params.fields if name in posts.columns]
+        parts = [pl.col(name).list.join(" ") if name == "tags" else pl.col(name) for name in fields]
         joined = posts.select(text=pl.concat_str(parts, separator=" | ", ignore_nulls=True).fill_null(""))
         return joined["text"].to_list()
 

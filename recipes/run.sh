@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# What all recipes of one dataset do: lay recipes/NAME.yaml over params.yaml, run the pipeline, show the leaderboard.
+# Usage: bash recipes/run.sh NAME RAW_FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if [[ $# -ne 2 ]]; then
+    echo "usage: bash recipes/${1:-NAME}.sh RAW_FOLDER" >&2
+    exit 2
+fi
+if [[ ! -x .venv/bin/dvc ]]; then
+    echo "error: no .venv here: run 'make setup' first" >&2
+    exit 1
+fi
+export PATH="$PWD/.venv/bin:$PATH"
+raw=$2
+[[ $raw = /* ]] || raw="$OLDPWD/$raw"
+popcast use "recipes/$1.yaml" --raw "$raw"
+dvc repro
+cat metrics/leaderboard.md
