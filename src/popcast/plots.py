@@ -82,7 +82,9 @@ def _residual_by_time(axes, table: pl.DataFrame) -> str:
                       linewidth=1.5, label=PART_NAMES[part])  # fmt: skip
     axes.set(xlabel="time of posting", ylabel="mean error (predicted minus real)")
     axes.tick_params(axis="x", rotation=30)
-    axes.legend()
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.22 * (high - low))  # room for the legend above the lines
+    axes.legend(ncols=3, loc="upper center", fontsize=8.5, columnspacing=1.2)
     return "Bias of the blend by time"
 
 
