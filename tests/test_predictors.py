@@ -31,6 +31,7 @@ PREDICTORS = {
     "lightgbm_mape": ("lightgbm", {**FEW, "loss": "mape"}),
     "text_ridge": ("text_ridge", {"fields": ["title", "tags", "category"]}),
     "text_ridge_wide": ("text_ridge", {"columns": ["history.smoothed_mean"], "embeddings": ["text.embedding"]}),
+    "text_ridge_relative": ("text_ridge", {"relative": True}),
     "knn": ("knn", {}),
     "svr": ("svr", {}),
 }

@@ -90,6 +90,13 @@ def test_an_author_of_both_parts_has_the_snapshot_of_each(tmp_path):
     assert quality.posts["unlabelled"] == 1
 
 
+def test_totals_beyond_32_bits_are_restored_and_counted(tmp_path):
+    huge = {**user("U1", 50_300_000), "user_likes_count": -1_889_900_000}
+    posts, quality = load(write(tmp_path, users=[huge, user("U2", 5)]))
+    assert posts["user_likes_count"].to_list() == [2_405_067_296.0, 7.0]
+    assert quality.repaired == {"train users with a total beyond 32 bits": 1}
+
+
 def test_missing_and_repeated_users_videos_and_labels_are_counted(tmp_path):
     write(
         tmp_path,

@@ -114,6 +114,15 @@ def test_video_music_ratio():
     assert fitted(posts).transform(silent)["metadata.video_music_ratio"].null_count() == 80
 
 
+def test_ratios_of_author_totals():
+    posts = make_posts(80).with_columns(user_likes_count=pl.lit(600.0), user_video_count=pl.lit(20.0))
+    found = fitted(posts).transform(posts)
+    assert found["metadata.likes_per_video"].unique().to_list() == [30.0]
+    assert "metadata.likes_per_follower" not in found.columns
+    newcomer = posts.with_columns(user_video_count=pl.lit(0.0))
+    assert fitted(posts).transform(newcomer)["metadata.likes_per_video"].null_count() == 80
+
+
 def test_saved_block_transforms_new_posts(tmp_path):
     posts = make_posts(150)
     block = fitted(posts, log1p=True)

@@ -116,6 +116,32 @@ def test_text_ridge_joins_fields_with_a_separator_and_refuses_posts_without_text
         text_ridge.Predictor(text_ridge.Params(), 0).fit(silent, features, target, None)
 
 
+def test_text_ridge_with_relative_errors_equals_weighted_scikit_learn(data):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import Ridge
+
+    posts, features, target, _ = data
+    posts = posts.with_columns(post_music=pl.col("title").str.to_uppercase(), title=pl.lit("same"))
+    settings = text_ridge.Params(fields=["post_music"], alphas=[1.0], relative=True)
+    model = text_ridge.Predictor(settings, 0).fit(posts, features, target, None)
+    texts = posts["post_music"].fill_null("").to_list()
+    kinds = [{"ngram_range": (1, 2)}, {"analyzer": "char_wb", "ngram_range": (3, 5)}]
+    parts = [TfidfVectorizer(**kind, min_df=2, sublinear_tf=True).fit_transform(texts).toarray() for kind in kinds]
+    weights = 1 / np.maximum(np.abs(target), 1)
+    expected = Ridge(alpha=1.0).fit(np.hstack(parts), target, sample_weight=weights / weights.mean())
+    assert model.predict(posts, features) == pytest.approx(expected.predict(np.hstack(parts)), abs=1e-4)
+    assert model.predict(posts.drop("post_music"), features) == pytest.approx(np.full(len(target), model.intercept))
+
+
+def test_text_ridge_refuses_ids_and_columns_without_text(data):
+    posts, features, target, _ = data
+    for name in ("post_id", "user_id"):
+        with pytest.raises(ValueError, match="expected one of title, tags"):
+            text_ridge.Params(fields=[name])
+    with pytest.raises(BadInput, match="posts have no text 'post_music'"):
+        text_ridge.Predictor(text_ridge.Params(fields=["title", "post_music"]), 0).fit(posts, features, target, None)
+
+
 def test_text_ridge_on_the_microlens_titles(shared_data):
     """Sheet mmra.md section 8: TF-IDF ridge with alpha 10 has nMSE .8454 and SRC .3906 on the published test part."""
     from scipy.stats import spearmanr

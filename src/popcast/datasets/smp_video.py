@@ -51,6 +51,10 @@ VIDEOS = {
 POPULARITY = {"pid": TEXT, "uid": TEXT, "popularity": NUMBER}
 
 
+WRAP = 2.0**32
+"""Likes of the largest authors passed 2^31 and stand in the files as negative numbers (signed 32 bits)."""
+
+
 def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     """Posts of ``train/`` with their popularity and, where the folder exists, of ``test/`` without."""
     if not (raw / "train").is_dir():
@@ -105,7 +109,10 @@ def _users(file: Path, quality: Quality) -> pl.DataFrame:
     base.filled(table["uid"], file=file, field="uid")
     first = table.unique("uid", keep="first", maintain_order=True)
     quality.repair(f"{file.parent.name} users with several rows", table.height - first.height)
-    return first.rename({"uid": "user_id"})
+    counts = pl.col(pl.Float64)
+    wrapped = first.filter(pl.any_horizontal(counts < 0)).height
+    quality.repair(f"{file.parent.name} users with a total beyond 32 bits", wrapped)
+    return first.with_columns(pl.when(counts < 0).then(counts + WRAP).otherwise(counts)).rename({"uid": "user_id"})
 
 
 def _videos(file: Path, posts: pl.DataFrame, quality: Quality) -> pl.DataFrame:

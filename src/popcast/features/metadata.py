@@ -23,7 +23,15 @@ SKEW = 0.75
 """Absolute skew above which ``log1p`` applies (smp2025.md section 1, SMP-2025 changes)."""
 EMOJI = r"[\x{1F000}-\x{1FAFF}\x{2600}-\x{27BF}\x{2B50}\x{2B55}]"
 URL = r"https?://\S+|www\.\S+"
-RATIOS = {"video_music_ratio": ("post_video_duration", "post_music_duration")}
+RATIOS = {
+    "video_music_ratio": ("post_video_duration", "post_music_duration"),
+    "likes_per_video": ("user_likes_count", "user_video_count"),
+    "likes_per_follower": ("user_likes_count", "user_follower_count"),
+    "followers_per_video": ("user_follower_count", "user_video_count"),
+    "followers_per_following": ("user_follower_count", "user_following_count"),
+    "likes_given_per_like": ("user_digg_count", "user_likes_count"),
+}
+"""Where a dataset has both counts: what a post of this author usually gets says more than either total."""
 
 
 class Params(Section):

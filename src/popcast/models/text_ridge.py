@@ -122,8 +122,9 @@ class Predictor:
 
     def _texts(self, posts: pl.DataFrame) -> list[str]:
         """One text per post: the fields with a separator between them, missing ones left out."""
-        fields = [name for name in self.params.fields if name in posts.columns]
-        parts = [pl.col(name).list.join(" ") if name == "tags" else pl.col(name) for name in fields]
+        absent = [name for name in self.params.fields if name not in posts.columns]
+        posts = posts.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+        parts = [pl.col(name).list.join(" ") if name == "tags" else pl.col(name) for name in self.params.fields]
         joined = posts.select(text=pl.concat_str(parts, separator=" | ", ignore_nulls=True).fill_null(""))
         return joined["text"].to_list()
 
