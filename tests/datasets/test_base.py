@@ -163,3 +163,13 @@ def test_the_stage_refuses_in_one_line_and_writes_nothing(project, content, word
     assert result.output.count("\n") == 1
     assert not (project / "data").exists()
     assert not (project / "metrics").exists()
+
+
+def test_exposure_is_the_time_to_the_snapshot():
+    times = [datetime(2020, 11, 1, tzinfo=UTC), datetime(2020, 11, 7, 12, tzinfo=UTC)]
+    posts = pl.DataFrame({"posted_at": pl.Series(times, dtype=tables.TIME)})
+    found = base.with_exposure(posts, datetime(2020, 11, 8), "demo")
+    assert found["post_exposure_days"].to_list() == [7.0, 0.5]
+    assert "post_exposure_days" not in base.with_exposure(posts, None, "demo").columns
+    with pytest.raises(BadInput, match=r"1 posts are newer than the snapshot.*expected from 2020-11-07 12:00"):
+        base.with_exposure(posts, datetime(2020, 11, 7, tzinfo=UTC), "demo")
