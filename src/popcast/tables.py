@@ -89,9 +89,14 @@ def check(table: pl.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> 
     Besides the schema: no NaN or infinity in any float column, and in ``posts`` no column outside the contract.
     """
     try:
-        schema.validate(table)
-    except (pa.errors.SchemaError, pa.errors.SchemaErrors) as error:
-        raise bad_input(str(error).splitlines()[0], file=name) from None
+        schema.validate(table, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        first = error.failure_cases.row(0, named=True)
+        field = first["column"] if first["schema_context"] == "Column" else first["failure_case"]
+        row = None if first["index"] is None else first["index"] + 1
+        raise bad_input(
+            f"breaks the rule {first['check']}", file=name, row=row, field=field, value=first["failure_case"]
+        ) from None
     if schema is POSTS:
         unknown = [c for c in table.columns if c not in POSTS_COLUMNS and not c.startswith(EXTRA_PREFIXES)]
         if unknown:
@@ -113,10 +118,12 @@ def rounded(table: pl.DataFrame, places: int = 6) -> pl.DataFrame:
     for name, dtype in table.schema.items():
         if dtype.is_float():
             columns.append(pl.col(name).round(places) + 0.0)
-        elif isinstance(dtype, pl.Array) and dtype.inner.is_float():
-            flat = table[name].explode(keep_nulls=True, empty_as_null=True)
-            if table[name].null_count() == 0 and table.height:
-                columns.append((flat.round(places) + 0.0).reshape((table.height, dtype.size)).alias(name))
+        elif isinstance(dtype, pl.Array) and dtype.inner.is_float() and table.height:
+            known = table[name].is_not_null()
+            flat = table[name].filter(known).explode(keep_nulls=True, empty_as_null=True)
+            vectors = (flat.round(places) + 0.0).reshape((int(known.sum()), dtype.size))
+            rows = pl.when(known).then(known.cum_sum() - 1)
+            columns.append(vectors.gather(table.select(rows).to_series()).alias(name))
     return table.with_columns(columns)
 
 
