@@ -24,7 +24,7 @@ CHOSEN = {
     "features": ("features", ["metadata", "profile", "history", "text"]),
     "media": ("features", ["image", "video"]),
     "derive": ("features", ["neighbours", "windows"]),
-    "train": ("models", ["reference", "hyfea", "cr", "lightgbm", "text_ridge", "knn", "svr"]),
+    "train": ("models", ["reference", "hyfea", "cr", "lightgbm", "text_ridge", "knn", "svr", "kernel_ridge"]),
 }
 """Modules that a stage loads by the name in its key (importlib): dvc.yaml names the chosen one with ``${...}`` and
 what any of them imports in full."""

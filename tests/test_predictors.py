@@ -34,6 +34,7 @@ PREDICTORS = {
     "text_ridge_relative": ("text_ridge", {"relative": True}),
     "knn": ("knn", {}),
     "svr": ("svr", {}),
+    "kernel_ridge": ("kernel_ridge", {}),
 }
 SEED = 11
 

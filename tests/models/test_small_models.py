@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from popcast.errors import BadInput
-from popcast.models import knn, reference, svr, text_ridge
+from popcast.models import kernel_ridge, knn, reference, svr, text_ridge
 from tests.models.wide import WORDS, wide
 
 
@@ -73,6 +73,23 @@ def test_svr_learns_from_a_seeded_sample_of_at_most_max_train(data):
     first, second = (svr.Predictor(params, seed).fit(posts, features, target, None) for seed in (1, 2))
     assert len(first.vectors) <= 60
     assert not np.array_equal(first.predict(posts, features), second.predict(posts, features))
+
+
+def test_kernel_ridge_equals_scikit_learn_on_the_sum_of_both_kernels(data):
+    from sklearn.kernel_ridge import KernelRidge
+    from sklearn.metrics.pairwise import rbf_kernel
+
+    posts, features, target, _ = data
+    full = features["text.embedding"].is_not_null() & posts["title"].is_not_null()
+    posts, features, target = posts.filter(full), features.filter(full), target[full.to_numpy()]
+    model = kernel_ridge.Predictor(kernel_ridge.Params(word_weight=0.5, width=2.0, penalty=1.0), 0)
+    model.fit(posts, features, target, None)
+    raw = features["text.embedding"].to_numpy().astype(np.float64)
+    x = (raw - raw.mean(axis=0)) / raw.std(axis=0)
+    terms = model._terms(posts).toarray()
+    kernel = 0.5 * terms @ terms.T + rbf_kernel(x, gamma=2.0 / x.shape[1])
+    expected = KernelRidge(alpha=1.0, kernel="precomputed").fit(kernel, target - target.mean()).predict(kernel)
+    assert model.predict(posts, features) == pytest.approx(expected + target.mean(), abs=1e-3)
 
 
 def test_text_ridge_equals_scikit_learn_on_the_same_terms(data):
