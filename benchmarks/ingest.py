@@ -1,7 +1,8 @@
 """Raw SMPD to posts against plain json and pandas, on generated files: ``python -m benchmarks.ingest --posts 305613``.
 
 Both sides read the same folder in a process of its own, so that each one's peak memory is its own. The plain side does
-what a notebook does: ``json.load`` of every file, ``pandas.DataFrame``, merge on (Uid, Pid), numbers and times parsed.
+what a notebook does: ``json.load`` of every file, ``pandas.DataFrame``, merge on (Uid, Pid), tags split, numbers and
+dates parsed.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ def with_pandas(raw: Path) -> int:
         for column in ("Longitude", "Latitude", "Geoaccuracy"):
             merged[column] = pd.to_numeric(merged[column], errors="coerce")
         merged["tags"] = merged["Alltags"].str.split()
+        for column in ("photo_firstdate", "photo_firstdatetaken"):
+            merged[column] = pd.to_datetime(merged[column], utc=True, errors="coerce")
+        for column in ("photo_count", "ispro"):
+            merged[column] = pd.to_numeric(merged[column], errors="coerce")
         label = folder / "train_label.txt"
         if name == "train":
             merged["popularity"] = pd.to_numeric(pd.Series(label.read_text().split()))
