@@ -29,7 +29,9 @@ def main(dataset: str) -> None:
     generated = evaluation.is_generated(dataset, data.raw)
     shutil.rmtree(paths.metrics(dataset), ignore_errors=True)  # no rows of models that params no longer name
     for name, of in scores.items():
+        learned = [runs[member].test_fit for member in (blend.members if name == "blend" else [name])]
         flags = {"flags.posthoc": posthoc[name], "flags.generated": generated}
+        flags["flags.learned_valid"] = "train+valid" in learned
         tables.write_json(evaluation.rounded(of | flags), paths.metrics(dataset, name))
     best = evaluation.best_single(scores, data.metric, singles)
     shown = ["blend", best, *(name for name in section.baselines if name in runs and name != best)]

@@ -34,7 +34,7 @@ def main(dataset: str, name: str, model: str) -> None:
 
     settings = [base.model_dump(), run.model_dump(), section, metric, final_fit, allow_posthoc]
     with Scratch("train", f"{dataset}-{name}", settings, inputs) as scratch:
-        predictions, models = predict_all(make, design, final_fit, scratch, run.cross_fit_from)
+        predictions, models = predict_all(make, design, final_fit, scratch, run.cross_fit_from, run.test_fit)
         folder = paths.model(dataset, name)
         importances = models["evaluation"].importances()
         tables.write(predictions, paths.predictions(dataset, name), tables.PREDICTIONS)

@@ -55,13 +55,13 @@ def load(folder, **section):
     posts, quality = base.load(folder.name, Dataset(raw=str(folder), **section))
     tables.check(posts, tables.POSTS, folder.name)
     assert quality.rejected == {}
-    assert quality.repaired == {}
-    return posts, quality.posts
+    return posts, quality.posts | {"repaired": quality.repaired}
 
 
 def test_microlens_has_the_counts_and_moments_of_the_sheet(shared_data):
     posts, facts = load(shared_data("microlens-100k"), kind="microlens")
     assert (facts["all"], facts["labelled"], facts["with_title"]) == (19738, 19738, 19738 - 72)
+    assert facts["repaired"] == {}
     assert posts["post_id"].to_list() == [str(number) for number in range(1, 19739)]
     assert posts["title"][:2].to_list() == ["Gu long song gaga bad", "beautiful dish with 5 pounds of duck intestines"]
     assert posts["popularity"].mean() == pytest.approx(4.3212, abs=5e-5)
@@ -75,6 +75,7 @@ def test_microlens_has_the_counts_and_moments_of_the_sheet(shared_data):
 def test_facebook_pages(shared_data):
     posts, facts = load(shared_data("facebook-pages"), kind="table", table=FACEBOOK)
     assert (facts["labelled"], facts["unlabelled"]) == (176214, 44057)
+    assert facts["repaired"] == {}
     first = posts.row(0, named=True)
     assert (first["post_id"], first["user_id"]) == ("52150999700_10154021299994701", "entertainmentweekly")
     assert first["posted_at"] == datetime(2016, 2, 24, tzinfo=UTC)
@@ -88,6 +89,7 @@ def test_facebook_pages(shared_data):
 def test_tiktok_creators(shared_data):
     posts, facts = load(shared_data("tiktok-creators"), kind="table", table=TIKTOK)
     assert (facts["labelled"], facts["unlabelled"], facts["authors"]) == (49525, 599, 1794)
+    assert facts["repaired"] == {}
     first = posts.row(0, named=True)
     assert first["post_id"] == "6869272325146086661"
     assert first["posted_at"] == datetime(2020, 9, 6, 7, 25, 11, tzinfo=UTC)
@@ -99,6 +101,7 @@ def test_tiktok_creators(shared_data):
 def test_smp_video(shared_data):
     posts, facts = load(shared_data("smp-video"), kind="smp_video", metric="mape")
     assert (facts["labelled"], facts["unlabelled"], facts["authors"]) == (3200, 2800, 5164)
+    assert sum(facts["repaired"].values()) == 5  # like totals of authors that do not fit into 32 bits
     first = posts.row(0, named=True)
     assert first["post_id"] == "POST00000548"
     assert first["tags"][:2] == ["falconry", "falconer"]

@@ -139,6 +139,9 @@ class ModelRun(Section):
     features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
     blocks: list[str] = Field(description="feature blocks that the predictor gets")
     allow_posthoc: bool | None = Field(None, description="null: as features.allow_posthoc says")
+    test_fit: Literal["train", "train+valid"] = Field(
+        "train", description="what the model that predicts test learns from; train+valid is named in every report"
+    )
     cross_fit_from: int = Field(0, ge=0, description="first fold with out-of-fold predictions; later ones save time")
     set: dict[str, Any] = Field({}, description="overrides of the model's section for this dataset")
 

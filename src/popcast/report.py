@@ -135,6 +135,7 @@ def notes(result: DatasetResult, model: str) -> list[str]:
         "best single model": of["flags.best_single"],
         "reference": model in result.baselines,
         "post-hoc values": of["flags.posthoc"],
+        "learned train+valid": of["flags.learned_valid"],
         "constant": of["flags.constant"],
     }
     return [mark for mark, on in marks.items() if on]

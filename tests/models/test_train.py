@@ -98,6 +98,21 @@ def test_the_design_hides_labels_and_what_was_measured_later():
         make_design(posts, {"history": blocks["history"][:-1]}, False)
 
 
+def test_a_test_model_may_learn_from_valid_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    posts, blocks = table(True)
+    label, design = posts["popularity"].to_numpy(), make_design(posts, blocks, False)
+    with Scratch("train", "b", {}, []) as scratch:
+        found, models = predict_all(
+            lambda: reference.Predictor(reference.Params(), 0), design, "train", scratch, test_fit="train+valid"
+        )
+    assert sorted(models) == ["evaluation", "test"]
+    known = (SPLIT == "train") | (SPLIT == "valid")
+    assert set(found.filter(split="test")["prediction"]) == {np.median(label[known])}
+    for part in ("valid", "unlabelled"):
+        assert set(found.filter(split=part)["prediction"]) == {np.median(label[SPLIT == "train"])}
+
+
 @pytest.mark.parametrize(("final_fit", "with_time"), [("labelled", True), ("train", True), ("labelled", False)])
 def test_who_predicts_what(final_fit, with_time, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,7 +1,8 @@
 """One run of a predictor on one dataset: what the stage ``train`` does between reading and writing.
 
 The ``evaluation`` model learns from the training part and predicts valid and test; training posts get out-of-fold
-predictions. The ``final`` model learns from every labelled post, and only posts without a label ever see it.
+predictions. The ``final`` model learns from every labelled post, and only posts without a label ever see it. With
+``test_fit: train+valid`` a third model, ``test``, predicts the test part after everything was chosen on valid.
 """
 
 from __future__ import annotations
@@ -76,7 +77,12 @@ def predictor_maker(run: ModelRun, section: dict[str, Any], metric: Metric, seed
 
 
 def predict_all(
-    make: Callable[[], Predictor], design: Design, final_fit: str, scratch: Scratch, cross_fit_from: int = 0
+    make: Callable[[], Predictor],
+    design: Design,
+    final_fit: str,
+    scratch: Scratch,
+    cross_fit_from: int = 0,
+    test_fit: str = "train",
 ) -> tuple[pl.DataFrame, dict[str, Predictor]]:
     """The prediction table (post_id, split, fold, prediction) and the fitted models by name.
 
@@ -92,18 +98,24 @@ def predict_all(
     found = [(train[rows], predictions)]
 
     models = {"evaluation": _kept(scratch, "evaluation", make, lambda m: m.fit(*design.part(train), target, folds))}
-    later = np.flatnonzero((split == "valid") | (split == "test"))
-    if len(later):
-        found.append((later, models["evaluation"].predict(*design.part(later))))
+
+    def refitted(name: str, chosen: np.ndarray) -> Predictor:
+        """The model ``name`` with the same settings, fitted on the rows ``chosen``."""
+        target, folds = design.target[chosen], _final_folds(design, chosen)
+        models[name] = _kept(scratch, name, make, lambda m: m.fit(*design.part(chosen), target, folds))
+        return models[name]
+
+    valid, test = np.flatnonzero(split == "valid"), np.flatnonzero(split == "test")
+    if len(valid):
+        found.append((valid, models["evaluation"].predict(*design.part(valid))))
+    if len(test):
+        known = np.sort(np.concatenate([train, valid]))
+        model = refitted("test", known) if test_fit == "train+valid" and len(valid) else models["evaluation"]
+        found.append((test, model.predict(*design.part(test))))
     if len(unlabelled):
-        name = "final" if final_fit == "labelled" and len(later) else "evaluation"
-        if name == "final":
-            labelled = np.flatnonzero(split != "unlabelled")
-            folds = _final_folds(design, labelled)
-            models[name] = _kept(
-                scratch, name, make, lambda m: m.fit(*design.part(labelled), design.target[labelled], folds)
-            )
-        found.append((unlabelled, models[name].predict(*design.part(unlabelled))))
+        final = final_fit == "labelled" and len(valid) + len(test)
+        model = refitted("final", np.flatnonzero(split != "unlabelled")) if final else models["evaluation"]
+        found.append((unlabelled, model.predict(*design.part(unlabelled))))
     where = np.concatenate([rows for rows, _ in found])
     values = np.concatenate([predictions for _, predictions in found])
     return design.rows[where].with_columns(prediction=pl.Series(values, dtype=pl.Float64)), models
