@@ -43,6 +43,9 @@ class Params(Section):
     lag_days: float = Field(0.0, ge=0, description="of as_of lag: the longest time that news may be old")
     temperature: float = Field(0.1, gt=0, description="of the weights: the smaller, the more the nearest one counts")
     exclude_hours: float = Field(1.0, ge=0, description="posts of the same author closer than this are left out")
+    test_bank: Literal["train", "train+valid"] = Field(
+        "train", description="what test posts search; train+valid belongs with test_fit of the runs"
+    )
     scopes: list[Literal["all", "author"]] = Field(["all", "author"], min_length=1)
 
     @model_validator(mode="after")
@@ -65,7 +68,7 @@ class Block:
         bank = label_bank(posts)
         training = pl.col("split") == "train"
         parts = [bank.filter(training)]
-        if self.context.final_fit == "labelled":
+        if self.context.final_fit == "labelled" or self.params.test_bank == "train+valid":
             parts.append(bank.filter(~training))
         self.bank = pl.concat(parts).select(BANK)
         if not parts[0].height:
@@ -114,7 +117,8 @@ class Block:
         """What decides who sees what, in the order of posts: user code, times in microseconds, ``train``, ``fold``."""
         p = self.params
         seen = horizon(posts, self.bank, p.as_of, self.context.final_fit, p.lag_days, self.context.seed)
-        place = self.bank.select("post_id", "fold", train=pl.col("split") == "train")
+        split = pl.col("split")
+        place = self.bank.select("post_id", "fold", train=split == "train", test=split == "test")
         queries = posts.select("post_id", "user_id", "posted_at").with_columns(seen.drop("post_id"))
         queries = queries.join(place, on="post_id", how="left", maintain_order="left")
         users = self.bank["user_id"].unique(maintain_order=True).drop_nulls()
@@ -123,7 +127,7 @@ class Block:
         return queries.with_columns(
             pl.Series("user", self._codes(queries, codes)),
             pl.col("posted_at", "sees_before").dt.epoch("us"),
-            pl.col("train").fill_null(False),
+            pl.col("train", "test").fill_null(False),
         )
 
     @staticmethod
@@ -141,10 +145,15 @@ class Block:
         sees_all, asking = queries["sees_all"].to_numpy(), vectors.any(axis=1)
         in_train, own_fold = queries["train"].to_numpy(), queries["fold"].fill_null(-1).to_numpy()
         groups = [(asking & sees_all, usable)]
+        rest = asking & ~sees_all
+        if self.params.test_bank == "train+valid":
+            late = rest & queries["test"].to_numpy()
+            rest = rest & ~late
+            groups.append((late, usable & (self.bank["split"] != "test").to_numpy()))
         if self.timed:
-            groups.append((asking & ~sees_all, usable & training))
+            groups.append((rest, usable & training))
         else:
-            groups.append((asking & ~sees_all & ~in_train, usable & training))
+            groups.append((rest & ~in_train, usable & training))
             for f in np.unique(own_fold[in_train]):
                 groups.append((asking & in_train & (own_fold == f), usable & training & (fold != f)))
         users = queries["user"].to_numpy()
