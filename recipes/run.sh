@@ -14,6 +14,11 @@ fi
 export PATH="$PWD/.venv/bin:$PATH"
 raw=$2
 [[ $raw = /* ]] || raw="$OLDPWD/$raw"
+if ! git diff --quiet HEAD -- params.yaml; then # an overlay is laid over the committed numbers, not over another one
+    cp params.yaml params.yaml.bak
+    git restore --staged --worktree params.yaml
+    echo "params.yaml had changes: they are kept in params.yaml.bak" >&2
+fi
 popcast use "recipes/$1.yaml" --raw "$raw"
 dvc repro
 cat metrics/leaderboard.md
