@@ -118,3 +118,13 @@ def test_generated_data_are_known_by_their_folder():
     assert evaluation.is_generated("tiny", "data/raw/tiny")
     assert not evaluation.is_generated("tiny", "../shared/data/raw")
     assert np.isclose(evaluation.rounded({"x": 1.23456789})["x"], 1.234568, atol=0)
+
+
+def test_labelled_posts_outside_the_split_are_not_scored():
+    """A rolling origin leaves labelled posts out: their split is ``unlabelled``."""
+    world = popularity.posts()
+    left_out = world.filter(split="train")["post_id"][:7]
+    named = pl.when(pl.col("post_id").is_in(left_out.implode())).then(pl.lit("unlabelled")).otherwise("split")
+    scored = evaluation.scored_posts(world.with_columns(split=named), "UTC")
+    assert scored.height == evaluation.scored_posts(world, "UTC").height - 7
+    assert set(scored["split"]) == {"train", "valid", "test"}

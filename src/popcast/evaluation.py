@@ -30,11 +30,12 @@ Scores = dict[str, float | int | bool | None]
 def scored_posts(posts: pl.DataFrame, zone: str) -> pl.DataFrame:
     """Labelled posts with what segments are made of: ``user_id``, ``category``, ``month``, ``warm`` (null: no author).
 
-    posts: ``posts`` joined with ``split``; zone: IANA name, for months. Sorted by ``post_id``.
+    posts: ``posts`` joined with ``split``; zone: IANA name, for months. Sorted by ``post_id``. Labelled posts that the
+    split leaves out (outside a rolling origin) are not scored.
     """
     lengths = history_length(posts, "train")
     return (
-        posts.filter(pl.col("popularity").is_not_null())
+        posts.filter(pl.col("popularity").is_not_null() & (pl.col("split") != "unlabelled"))
         .join(lengths, on="post_id")
         .select(
             "post_id",
