@@ -143,7 +143,7 @@ def blend(
         raise bad_input("no valid part to fit the blend on", field="split", expected="posts with split 'valid'")
     fitting = valid | ((split == "train") & ~np.isnan(y) & (section.fit_on == "oof+valid"))
     labels = posts.filter(pl.col("split") == "train")["popularity"].to_numpy()
-    fitted = _fit(x[fitting], y[fitting], segment[fitting], labels, list(predictions), section, metric)
+    fitted = fit_blend(x[fitting], y[fitting], segment[fitting], labels, list(predictions), section, metric)
     if section.drift_correction:
         residual = y[fitting] - fitted.predict(x[fitting], segment[fitting], age[fitting])
         fitted = replace(fitted, drift=fit_drift(age[fitting], residual))
@@ -157,7 +157,16 @@ def blend(
     return table, fitted
 
 
-def _fit(x, y, segment, labels, members, section, metric) -> Blend:
+def fit_blend(
+    x: np.ndarray,
+    y: np.ndarray,
+    segment: np.ndarray,
+    labels: np.ndarray,
+    members: list[str],
+    section: params.Blend,
+    metric: str,
+) -> Blend:
+    """A blend fitted on held-out predictions ``x`` [n, members] and labels ``y`` [n]; labels: of the training part."""
     equal = [1 / len(members)] * len(members)
     common = {"members": members, "floor": float(labels.min()), "nominal": section.interval}
     if section.method == "rank":
