@@ -11,16 +11,15 @@ from popcast.stage import stage
 @click.option("--dataset", required=True, help="key in datasets of params.yaml")
 @stage
 def main(dataset: str) -> None:
-    metric, final_fit, section, allow_posthoc, runs = params.read(
-        f"datasets.{dataset}.metric", f"splits.{dataset}.final_fit", "blend", "features.allow_posthoc", "runs"
-    )
-    members = blending.entering(
-        [run for run in runs.values() if run.dataset == dataset], section, allow_posthoc, dataset
-    )
+    metric, final_fit, section = params.read(f"datasets.{dataset}.metric", f"splits.{dataset}.final_fit", "blend")
+    allow_posthoc, runs, suites = params.read("features.allow_posthoc", "runs", "suites")
+    runs = params.runs_of(runs, suites, dataset)
+    members = blending.entering(runs, section, allow_posthoc, dataset)
     posts = tables.labelled(
         tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)
     )
-    predictions = {name: tables.read(paths.predictions(dataset, name), tables.PREDICTIONS) for name in members}
+    files = {run.name: paths.predictions(dataset, run.name, run.suite) for run in runs}
+    predictions = {name: tables.read(files[name], tables.PREDICTIONS) for name in members}
     blended, fitted = blending.blend(posts, predictions, section, metric, allow_posthoc, final_fit)
     tables.write(blended, paths.predictions(dataset, "blend"), tables.PREDICTIONS)
     fitted.save(paths.model(dataset, "blend"))

@@ -5,6 +5,7 @@ import shutil
 import click
 
 from popcast import blending, evaluation, params, paths, plot_data, plots, tables
+from popcast.contributions import contributions
 from popcast.stage import stage
 
 
@@ -12,35 +13,50 @@ from popcast.stage import stage
 @click.option("--dataset", required=True, help="key in datasets of params.yaml")
 @stage
 def main(dataset: str) -> None:
-    base, data, section, allow_posthoc, runs = params.read(
-        "base", f"datasets.{dataset}", "evaluation", "features.allow_posthoc", "runs"
-    )
-    runs = {run.name: run for run in runs.values() if run.dataset == dataset}
-    posts = tables.labelled(
+    base, data, section, blend_section = params.read("base", f"datasets.{dataset}", "evaluation", "blend")
+    final_fit = params.read(f"splits.{dataset}.final_fit")
+    allow_posthoc, runs, suites = params.read("features.allow_posthoc", "runs", "suites")
+    runs = {run.name: run for run in params.runs_of(runs, suites, dataset)}
+    everything = tables.labelled(
         tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)
     )
-    posts = evaluation.scored_posts(posts, data.zone)
-    predictions = {name: tables.read(paths.predictions(dataset, name), tables.PREDICTIONS) for name in (*runs, "blend")}
+    posts = evaluation.scored_posts(everything, data.zone)
+    files = {name: paths.predictions(dataset, name, run.suite) for name, run in runs.items()}
+    files["blend"] = paths.predictions(dataset, "blend")
+    predictions = {name: tables.read(file, tables.PREDICTIONS) for name, file in files.items()}
     posthoc = {name: blending.uses_posthoc(run, allow_posthoc) for name, run in runs.items()}
-    singles = [name for name in runs if allow_posthoc or not posthoc[name]] or list(runs)
+    fair = [name for name, run in runs.items() if run.test_fit != "stop_on_valid"]
+    singles = [name for name in fair if allow_posthoc or not posthoc[name]] or list(runs)
     blend = blending.Blend.load(paths.model(dataset, "blend"))
-    posthoc["blend"] = any(posthoc[name] for name in blend.members)
     scores = evaluation.evaluate(posts, predictions, data.metric, section, base.seed, singles)
     generated = evaluation.is_generated(dataset, data.raw)
     shutil.rmtree(paths.metrics(dataset), ignore_errors=True)  # no rows of models that params no longer name
     for name, of in scores.items():
-        learned = [runs[member].test_fit for member in (blend.members if name == "blend" else [name])]
-        flags = {"flags.posthoc": posthoc[name], "flags.generated": generated}
-        flags["flags.learned_valid"] = "train+valid" in learned
+        behind = blend.members if name == "blend" else [name]
+        flags = {
+            "flags.generated": generated,
+            "flags.posthoc": any(posthoc[member] for member in behind),
+            "flags.learned_valid": any(runs[member].test_fit == "train+valid" for member in behind),
+            "flags.stopped_on_valid": any(runs[member].test_fit == "stop_on_valid" for member in behind),
+            "flags.pseudo_labels": any(runs[member].pseudo_labels != "none" for member in behind),
+        }
         tables.write_json(evaluation.rounded(of | flags), paths.metrics(dataset, name))
     best = evaluation.best_single(scores, data.metric, singles)
     shown = ["blend", best, *(name for name in section.baselines if name in runs and name != best)]
-    importances = plot_data.read_importances({name: paths.model(dataset, name) for name in runs})
-    pictured = plot_data.tables_of(posts, predictions, shown, blend, importances, base.seed)
+    folders = {name: paths.model(dataset, name, run.suite) for name, run in runs.items()}
+    importances = plot_data.read_importances(folders)
+    histories = plot_data.read_histories(folders)
+    pictured = plot_data.tables_of(posts, predictions, shown, blend, importances, base.seed, histories)
+    groups = {suite.suite: list(suite.runs) for suite in suites.values() if suite.dataset == dataset}
+    members = {name: predictions[name] for name in blend.members}
+    gains = contributions(everything, members, groups, blend_section, section, data.metric, base.seed, final_fit)
+    if gains:
+        pictured["contributions"] = plot_data.contribution_table(gains)
     plots.write(pictured, paths.plots(dataset), f"{dataset} (generated data)" if generated else dataset)
     main_metric = f"test.{data.metric}"
+    mode = "" if section.metric_mode == "full" else f" ({section.metric_mode})"
     shown = f"blend {scores['blend'][main_metric]:.4f}, best single {best} {scores[best][main_metric]:.4f}"
-    click.echo(f"{dataset}: {main_metric} of {shown}")
+    click.echo(f"{dataset}: {main_metric}{mode} of {shown}")
 
 
 if __name__ == "__main__":

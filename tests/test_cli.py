@@ -73,7 +73,8 @@ def test_use_replaces_datasets_and_merges_the_rest(here):
     after = params.load()
     assert list(after.datasets) == ["pages"]
     assert after.datasets["pages"].raw == str(here / "my posts")
-    assert (after.sample, after.media, after.derived, list(after.runs)) == ({}, {}, {}, ["pages-median"])
+    assert (after.sample, after.media, after.derived, after.suites) == ({}, {}, {}, {})
+    assert list(after.runs) == ["pages-median"]
     assert after.blend.method == "mean"
     assert after.blend.fit_on == before.blend.fit_on
     assert (after.base, after.features, after.models) == (before.base, before.features, before.models)
@@ -131,10 +132,13 @@ def made(*files: Path) -> None:
 def test_tidy_removes_only_what_nothing_makes(here):
     kept = [
         paths.posts("smpd"), paths.features("smpd", "text"), paths.feature_model("smpd", "text") / "a.json",
-        paths.predictions("smpd", "median"), paths.predictions("smpd", "blend"), paths.model("smpd", "blend") / "w",
+        paths.predictions("smpd", "hyfea"), paths.predictions("smpd", "blend"), paths.model("smpd", "blend") / "w",
+        paths.predictions("smpd", "knn", "simple"), paths.model("smpd", "knn", "simple") / "final" / "m.json",
         paths.metrics("smpd", "median"), paths.plots("smpd") / "a.csv", paths.raw("old") / "a.csv",
     ]  # fmt: skip
     gone = [
+        paths.predictions("smpd", "median"), paths.model("smpd", "median") / "m.json",  # a run that moved into a suite
+        paths.predictions("smpd", "median", "hard"), paths.model("smpd", "median", "hard") / "m.json",
         paths.predictions("smpd", "oracle"), paths.features("smpd", "sound"), paths.model("smpd", "oracle") / "m.json",
         paths.feature_model("smpd", "sound") / "a.json", paths.posts("old"), paths.splits("old"), paths.quality("old"),
         paths.metrics("old", "median"), paths.plots("old") / "a.csv", paths.predictions("old", "blend"),
@@ -185,6 +189,14 @@ def test_submit_keeps_the_order_of_the_test_file(challenge):
         ],
         "external_data": {"used": "false", "details": ""},
     }
+
+
+def test_submit_finds_the_member_of_a_suite(challenge):
+    table = challenge.with_columns(prediction=pl.col("prediction") + 1)
+    tables.write(table, paths.predictions("smpd", "knn", "simple"), tables.PREDICTIONS)
+    result = popcast("submit", "--out", "result.json", "--name", "knn")
+    assert result.exit_code == 0, result.output
+    assert json.loads(Path("result.json").read_text())["result"][2]["popularity_score"] == 8.0
 
 
 def test_submit_refuses(challenge):

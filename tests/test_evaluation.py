@@ -88,6 +88,51 @@ def test_coverage_of_the_blend_is_that_of_its_intervals(scored):
     assert "test.coverage" not in scores["good"]
 
 
+def test_single_seeds_have_a_mean_and_a_deviation():
+    world = popularity.posts()
+    tables = popularity.predictions(world)
+    shifts = np.array([-0.3, 0.0, 0.3])
+    middle = tables["good"]["prediction"].to_numpy()
+    tables["good"] = tables["good"].with_columns(seeds=pl.Series(middle[:, None] + shifts).cast(pl.List(pl.Float64)))
+    posts = evaluation.scored_posts(world, "UTC")
+    scores = evaluation.evaluate(posts, tables, "mae", params.Evaluation(bootstrap=0), 7, ["good", "fair"])
+    for part in ("valid", "test"):
+        rows = posts.drop("split").join(tables["good"].filter(split=part), on="post_id")
+        y, p = rows["popularity"].to_numpy(), rows["prediction"].to_numpy()
+        values = [metrics.score(y, p + shift)["nmse"] for shift in shifts]
+        of = scores["good"]
+        assert of[f"{part}.seeds"] == 3
+        assert of[f"{part}.nmse_seed_mean"] == pytest.approx(np.mean(values))
+        assert of[f"{part}.nmse_seed_sd"] == pytest.approx(np.std(values, ddof=1))
+        assert of[f"{part}.nmse"] == pytest.approx(metrics.score(y, p)["nmse"])
+    assert not [
+        key for of in (scores["fair"], scores["good"]) for key in of if key.startswith("oof.") and "seed" in key
+    ]
+    assert not [key for key in scores["fair"] if "seed" in key]
+
+
+def test_batches_follow_the_ids_as_numbers():
+    world = popularity.posts(n=1500)
+    numbers = dict(zip(world["post_id"], np.random.default_rng(5).permutation(world.height) * 7, strict=True))
+
+    def renamed(table: pl.DataFrame) -> pl.DataFrame:
+        return table.with_columns(post_id=pl.col("post_id").replace_strict(numbers).cast(pl.String))
+
+    tables = {name: renamed(table) for name, table in popularity.predictions(world).items()}
+    posts = evaluation.scored_posts(renamed(world), "UTC")
+    section = params.Evaluation(bootstrap=100, baselines=["median"], metric_mode="batch256")
+    of = evaluation.evaluate(posts, tables, "nmse", section, 7, ["good", "fair"])["good"]
+    rows = posts.filter(split="test").join(tables["good"].drop("split"), on="post_id")
+    rows = rows.sort(pl.col("post_id").cast(pl.Int64))
+    assert rows["post_id"].to_list() != sorted(rows["post_id"].to_list())
+    y, p = rows["popularity"].to_numpy(), rows["prediction"].to_numpy()
+    parts = [metrics.score(y[rows], p[rows])["nmse"] for rows in (slice(256), slice(256, 300))]
+    assert of["test.nmse"] == pytest.approx(np.mean(parts))
+    assert of["test.nmse_low"] < of["test.nmse"] < of["test.nmse_high"]
+    letters = evaluation.by_number(evaluation.scored_posts(world, "UTC"))
+    assert letters["post_id"].is_sorted(), "ids that are no numbers stay in their order"
+
+
 def test_no_bootstrap_no_intervals():
     world = popularity.posts(authors=False, times=False)
     tables = popularity.predictions(world)

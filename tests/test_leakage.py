@@ -17,13 +17,17 @@ SETTINGS = {
     "history": [{"as_of": mode, "outcomes": ["posthoc_comments"]} for mode in ("post", "fold")],
     "text": [{"encoder": None, "tfidf": {"dim": 8}}],
     "windows": [{"size": 3}, {"size": 5, "zero_fill": True}],
-    "neighbours": [{"k": 5, "as_of": mode} for mode in ("post", "fold")],
+    "neighbours": [
+        *({"k": 5, "as_of": mode} for mode in ("post", "fold")),
+        {"k": 5, "drop_same_title": True},
+    ],
+    "knn_values": [{"columns": ["title_words", "user_photo_count"], "labels": True}],
 }
 CASES = [
     pytest.param(name, settings, id=f"{name}-{i}") for name, all_ in SETTINGS.items() for i, settings in enumerate(all_)
 ]
-LABEL_BASED = ("history", "neighbours")
-DERIVED = ("windows", "neighbours")
+LABEL_BASED = ("history", "neighbours", "knn_values")
+DERIVED = ("windows", "neighbours", "knn_values")
 MEASURED = ("popularity", "posthoc_comments")
 WIDTH = 6
 

@@ -66,6 +66,39 @@ def test_resamples_equal_scores_of_the_drawn_posts():
             assert draws[metric][resample] == pytest.approx(expected[metric], abs=1e-9), metric
 
 
+def test_batches_count_the_same_however_short_the_last_one_is():
+    y, p, _ = noisy(700)
+    parts = [metrics.score(y[rows], p[rows]) for rows in (slice(256), slice(256, 512), slice(512, 700))]
+    found = metrics.score_in("batch256", y, p)
+    for name in metrics.METRICS:
+        assert found[name] == pytest.approx(np.mean([of[name] for of in parts])), name
+    assert (found["posts"], found["constant"]) == (700, False)
+    assert found["nmse"] != metrics.score(y, p)["nmse"]
+    assert metrics.score_in("full", y, p) == metrics.score(y, p)
+    assert metrics.score_in("batch256", y[:256], p[:256]) == metrics.score(y[:256], p[:256])
+
+
+def test_a_batch_that_does_not_define_a_metric_is_left_out():
+    y, p, _ = noisy(257)
+    found = metrics.score_in("batch256", y, p)
+    assert found["src"] == metrics.score(y[:256], p[:256])["src"], "one post has no ranks"
+    assert metrics.score_in("batch256", y, np.zeros(257))["src"] is None
+
+
+def test_resamples_keep_the_batches():
+    y, p, codes = noisy(600)
+    counts = next(bootstrap.draw_counts(60, 3, seed=5))
+    draws = bootstrap.bootstrap(y, {"model": p}, codes, 3, seed=5, mode="batch256")["model"]
+    for resample in range(3):
+        values = []
+        for start in (0, 256, 512):
+            batch = np.arange(start, min(start + 256, 600))
+            rows = np.repeat(batch, counts[resample].astype(int)[codes[batch]])
+            values.append(metrics.score(y[rows], p[rows]))
+        for metric in metrics.METRICS:
+            assert draws[metric][resample] == pytest.approx(np.mean([of[metric] for of in values]), abs=1e-9), metric
+
+
 def test_authors_draw_together_and_unknown_authors_alone():
     codes = bootstrap.author_codes(["a", "b", "a", None, None], ["1", "2", "3", "4", "5"])
     assert codes[0] == codes[2]

@@ -49,8 +49,9 @@ def test_every_section_of_the_project_is_valid(values):
             params.merged(section, whole.features[run.block], run.set, f"features.{run.block}")
             assert (run.of is not None) == (kind == "derived"), key
             assert (run.raw is not None) == (kind == "media"), key
-    for run in whole.runs.values():
-        predictor_maker(run, whole.models[run.model], whole.datasets[run.dataset].metric, whole.base.seed)()
+    for name, data in whole.datasets.items():
+        for run in whole.runs_of(name):
+            predictor_maker(run, whole.models[run.model], data.metric, whole.base.seed)()
 
 
 def test_no_section_without_use(values):
@@ -58,7 +59,7 @@ def test_no_section_without_use(values):
     whole = params.load(ROOT / "params.yaml")
     used = {run.block for group in (whole.blocks, whole.media, whole.derived) for run in group.values()}
     assert set(whole.features) - {"allow_posthoc"} == used
-    assert set(whole.models) >= {run.model for run in whole.runs.values()}
+    assert set(whole.models) >= {run.model for name in whole.datasets for run in whole.runs_of(name)}
 
 
 @pytest.mark.parametrize(
@@ -74,9 +75,23 @@ def test_no_section_without_use(values):
         ("splits.tpic2017.shares", [0.8, 0.1, 0.2], "sum to 1"),
         ("blocks.smpd-text.dataset", "tpic2017", "blocks.smpd-text: key must be <dataset>-<block>"),
         ("media.smpd-image.raw", "elsewhere", "media.smpd-image.raw: expected the same folder"),
-        ("runs.smpd-median.model", "oracle", "models.oracle: missing"),
-        ("runs.smpd-median.blocks", ["sound"], "no stage makes block 'sound'"),
-        ("runs.smpd-median.features", "microlens", "runs.smpd-median.features"),
+        ("runs.smpd-hyfea.model", "oracle", "models.oracle: missing"),
+        ("runs.smpd-hyfea.blocks", ["sound"], "no stage makes block 'sound'"),
+        ("runs.smpd-hyfea.features", "microlens", "runs.smpd-hyfea.features"),
+        ("runs.smpd-hyfea.features", "smpd/text.parquet", "DVC would not see block 'metadata', expected smpd"),
+        ("runs.smpd-hyfea.suite", "simple", "runs.smpd-hyfea.suite: unknown key"),
+        ("suites.smpd-simple.suite", "hard", "suites.smpd-simple: key must be <dataset>-<suite>"),
+        ("suites.smpd-simple.runs", {}, "suites.smpd-simple.runs"),
+        ("suites.smpd-simple.runs.median.colour", 1, "suites.smpd-simple.runs.median.colour: unknown key"),
+        ("suites.smpd-simple.runs.median.name", "m", "suites.smpd-simple.runs.median.name: unknown key"),
+        ("suites.smpd-simple.runs.Median", {"model": "reference", "blocks": []}, "suites.smpd-simple.runs.Median"),
+        ("suites.smpd-simple.runs.median.model", "oracle", "suites.smpd-simple.runs.median needs it"),
+        ("suites.smpd-simple.runs.knn.blocks", ["sound"], "suites.smpd-simple.runs.knn.blocks: no stage makes"),
+        ("suites.smpd-simple.features", "smpd/text.parquet", "suites.smpd-simple.features: DVC would not see block"),
+        ("suites.smpd-simple.features", "tpic2017", "suites.smpd-simple.features: expected smpd or"),
+        ("suites.smpd-simple.runs.hyfea", {"model": "reference", "blocks": []}, "the name 'hyfea' is taken by another"),
+        ("suites.smpd-simple.runs.blend", {"model": "reference", "blocks": []}, "the name 'blend' is taken by another"),
+        ("suites.smpd-simple.runs.simple", {"model": "reference", "blocks": []}, "the name 'simple' is taken by"),
         ("extra", {}, "params.yaml: extra: unknown key"),
     ],
 )
@@ -86,6 +101,19 @@ def test_refused_by_name(project, values, key, value, message):
         params.read("base")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_members_of_a_suite_are_runs_after_the_runs(values):
+    whole = params.load(ROOT / "params.yaml")
+    runs = whole.runs_of("smpd")
+    own = [run for run in runs if run.suite is None]
+    assert own == [run for run in whole.runs.values() if run.dataset == "smpd"]
+    assert runs[: len(own)] == own
+    author_mean = next(run for run in runs if run.name == "author_mean")
+    assert (author_mean.suite, author_mean.features, author_mean.set) == ("simple", "smpd", {"kind": "author_mean"})
+    assert len({run.name for run in runs}) == len(runs)
+    assert paths.predictions("smpd", "author_mean", "simple").parent == paths.members("smpd", "simple")
+    assert paths.model("smpd", "author_mean", "simple").parent == paths.models("smpd", "simple")
 
 
 def test_unknown_key_of_a_block_or_predictor_is_refused_by_name(values):

@@ -15,6 +15,12 @@ from tests.clone import stages_run, tiny_clone
 pytestmark = pytest.mark.slow
 
 
+SUITES = ("suite@tpic2017-simple", "suite@microlens-simple")
+"""They read all of ``models``: any of their runs may name any predictor."""
+ENDS = (*(f"{stage}@{name}" for stage in ("blend", "evaluate") for name in ("smpd", "tpic2017", "microlens")), "report")
+"""They read ``suites`` as a whole."""
+
+
 def settings(clone) -> params.Params:
     return params.load(clone.folder / paths.PARAMS)
 
@@ -40,8 +46,9 @@ def summary(clone) -> dict[str, float]:
 
 
 def test_summary_has_a_row_for_every_run_and_the_blend(pipeline):
-    expected = {(run.dataset, run.name) for run in settings(pipeline).runs.values()}
-    expected |= {(name, "blend") for name in settings(pipeline).datasets}
+    whole = settings(pipeline)
+    expected = {(name, run.name) for name in whole.datasets for run in whole.runs_of(name)}
+    expected |= {(name, "blend") for name in whole.datasets}
     assert {tuple(key.split(".")[1:3]) for key in summary(pipeline)} == expected
 
 
@@ -56,7 +63,8 @@ def test_second_run_does_nothing(pipeline):
         ("features.text.max_tokens", 16, {"features@smpd-text", "features@microlens-text"}),
         ("features.history.smoothing", 9.0, {"features@smpd-history", "features@tpic2017-history"}),
         ("splits.smpd.test_from", "2016-01-20", {"splits@smpd"}),
-        ("models.lightgbm.learning_rate", 0.1, {"train@smpd-lightgbm"}),
+        ("models.lightgbm.learning_rate", 0.1, {"train@smpd-lightgbm", *SUITES}),
+        ("suites.microlens-simple.runs.svr.set", {"c": 2.0}, {"suite@microlens-simple", *ENDS}),
         ("sample.microlens.videos", 110, {"sample@microlens"}),
         ("datasets.tpic2017.metric", "rmse", None),
         ("evaluation.confidence", 0.9, {"evaluate@smpd", "evaluate@tpic2017", "evaluate@microlens", "report"}),

@@ -5,7 +5,18 @@ import popularity
 import pytest
 
 from popcast import blending, evaluation, params, plot_data, plots
+from popcast.contributions import contributions
 
+
+def history(seeds: int, epochs: int, best: int, monitor: bool = True) -> list[dict]:
+    return [
+        {"seed": 7 + s, "epoch": e, "loss": 2.0**-e, "monitor": abs(e - best) + 0.5 if monitor else None, "rate": 0.1}
+        for s in range(seeds)
+        for e in range(1, epochs + 1)
+    ]
+
+
+HISTORIES = {"good": history(2, 9, 4), "fair": history(1, 3, 0, monitor=False)}
 IMPORTANCES = {"good": {f"block.column_{i:02d}_$x": 1.0 / (i + 1) for i in range(20)}, "fair": {"b": 3.0, "a": -1.0}}
 
 
@@ -15,7 +26,9 @@ def pictured(**more):
     members = {name: tables[name] for name in ("median", "good", "fair")}
     tables["blend"], blend = blending.blend(world, members, params.Blend(segments=True), "mae")
     posts = evaluation.scored_posts(world, "UTC")
-    return plot_data.tables_of(posts, tables, ["blend", "good", "median"], blend, IMPORTANCES, seed=7), posts, tables
+    found = plot_data.tables_of(posts, tables, ["blend", "good", "median"], blend, IMPORTANCES, 7, HISTORIES)
+    gains = contributions(world, members, {}, params.Blend(), params.Evaluation(bootstrap=50), "mae", 7)
+    return found | {"contributions": plot_data.contribution_table(gains)}, posts, tables
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +74,22 @@ def test_weights_of_each_segment_sum_to_one(whole):
     sums = whole[0]["blend_weights"].group_by("segment").agg(pl.col("weight").sum())
     assert set(sums["segment"]) == {"all", "known_author", "new_author"}
     assert sums["weight"].to_list() == pytest.approx([1, 1, 1], abs=1e-5)
+
+
+def test_curves_mark_the_epoch_whose_weights_were_kept(whole):
+    table = whole[0]["training_curves"]
+    assert table.height == 2 * 9 + 3
+    assert table.filter("best").select("model", "seed", "epoch").rows() == [("good", 7, 4), ("good", 8, 4)]
+    equal = [{"seed": 1, "epoch": e, "loss": 1.0, "monitor": 1.0} for e in (1, 2)]
+    assert plot_data.training_curves({"m": equal})["best"].to_list() == [True, False], "the earliest of equals"
+
+
+def test_histories_are_those_of_the_evaluation_models(tmp_path):
+    for name, content in (("a", '[{"seed": 1}]'), ("b", "[]")):
+        (tmp_path / name / "evaluation").mkdir(parents=True)
+        (tmp_path / name / "evaluation" / "history.json").write_text(content)
+    folders = {name: tmp_path / name for name in ("a", "b", "c")}
+    assert plot_data.read_histories(folders) == {"a": [{"seed": 1}]}
 
 
 def test_what_a_dataset_cannot_have_is_left_out():

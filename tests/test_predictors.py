@@ -12,6 +12,7 @@ from popcast.errors import BadInput
 from popcast.models.base import model_module
 from popcast.models.run import make_design, predict_all
 from popcast.scratch import Scratch
+from tests.models.tiny_backbone import tiny_backbone
 from tests.models.wide import wide
 
 FEW = {"rounds": 25, "early_stopping": 5}
@@ -36,12 +37,86 @@ PREDICTORS = {
     "svr": ("svr", {}),
     "kernel_ridge": ("kernel_ridge", {}),
 }
+TINY_TEXT = {
+    "backbone": tiny_backbone,
+    "columns": ["history.smoothed_mean"],
+    "head_scale": 1.0,
+    "training": {"learning_rate": 0.01, "max_epochs": 4, "batch_size": 32},
+}
+PREDICTORS |= {
+    "text_regressor": ("text_regressor", {**TINY_TEXT, "fields": ["title", "tags", "category"]}),
+    "text_regressor_mlm": (
+        "text_regressor",
+        {**TINY_TEXT, "frozen_layers": 1, "reinit": 1, "mlm": {"training": {"max_epochs": 1}}, "seeds": 2},
+    ),
+}
+MMRA = {"visual": "image.embedding", "frames": 2, "width": 16, "hidden": [32, 8], "k": 5}
+MMRA["training"] = {"learning_rate": 0.003, "max_epochs": 15}
+PREDICTORS |= {f"mmra_{variant}": ("mmra", {**MMRA, "variant": variant}) for variant in ("ref", "fixed", "paper")}
+PREDICTORS["mmra_titles"] = ("mmra", {**MMRA, "visual": None, "learn_temperature": True, "seeds": 2, "refit": True})
+TABNET = {"n_d": 8, "n_a": 8, "virtual_batch": 32}
+TABNET["training"] = {"learning_rate": 0.05, "max_epochs": 15, "batch_size": 64, "patience": 15}
+FRAMES = {"visual": "image.embedding", "frames": 2}
+TINY_MFTM = {
+    **FRAMES,
+    "lightgbm": {"rounds": 20, "min_child_samples": 5},
+    "training": {"max_epochs": 8, "batch_size": 64},
+}
+PREDICTORS |= {
+    "on_top": (
+        "on_top",
+        {
+            "model": "cnn",
+            "baseline": "history.smoothed_mean",
+            "text": SCORES,
+            "set": {"seeds": 2, "training": {"max_epochs": 6, "batch_size": 32, "learning_rate": 0.01}},
+        },
+    ),
+    "tabnet": ("tabnet", {**TABNET, "seeds": 2}),
+    "tabnet_pretrained": ("tabnet", {**TABNET, "pretrain": {"training": {"max_epochs": 2, "batch_size": 64}}}),
+    "mftm": ("mftm", {**TINY_MFTM, "visual_pool": "mean"}),
+    "tmall_ref": ("tmall", {**FRAMES, "variant": "ref", "training": {"learning_rate": 0.1, "max_epochs": 60}}),
+    "tmall_fixed": ("tmall", {**FRAMES, "mu": [0.01], "lam": [0.03, 0.3]}),
+    "svr_first": ("svr", {**FRAMES, "visual_pool": "first"}),
+    "svr_mean": ("svr", {**FRAMES, "visual_pool": "mean"}),
+    "hyfea_pooled": ("hyfea", {**FEW, "depth": 3, "learning_rate": 0.1, **FRAMES, "visual_pool": "mean"}),
+}
+TINY_EXPERTS = {**FRAMES, "width": 8, "heads": 2, "feedforward": 8, "hidden": [16, 8]}
+TINY_EXPERTS["training"] = {"learning_rate": 0.01, "max_epochs": 6, "batch_size": 16}
+TINY_VIDEO = {**FRAMES, "training": {**TINY_EXPERTS["training"], "max_epochs": 8}}
+PREDICTORS |= {
+    "cban_ref": ("cban", {**TINY_VIDEO, "variant": "ref", "width": 8}),
+    "cban_fixed": ("cban", {**TINY_VIDEO, "width": 8, "seeds": 2}),
+    "contextual_lstm_ref": ("contextual_lstm", {**TINY_VIDEO, "variant": "ref", "hidden": 8, "dense": 8}),
+    "contextual_lstm_fixed": ("contextual_lstm", {**TINY_VIDEO, "hidden": 8, "dense": 8}),
+    "hmmved_fixed": ("hmmved", {**TINY_EXPERTS, "latent": 4}),
+    "hmmved_paper": ("hmmved", {**TINY_VIDEO, "variant": "paper"}),
+    "massl_fixed": ("massl", {**TINY_EXPERTS, "latent": 64}),
+}
+CNN = {"length": 12, "channels": 4, "filters": 4}
+CNN = {"convolution": CNN, "training": {"learning_rate": 0.01, "max_epochs": 12, "batch_size": 32}}
+DAE = {"tokens": 2, "width": 8, "heads": 2, "feedforward": 8, "layers": 2, "training": {"max_epochs": 3}}
+PREDICTORS |= {
+    "cnn": ("cnn", {**CNN, "seeds": 2, "loss": "mae"}),
+    "cnn_refit": ("cnn", {**CNN, "refit": True, "loss": "mape"}),
+    "dae_cnn": ("dae_cnn", {**CNN, "autoencoder": DAE}),
+    "dae_cnn_supervised": (
+        "dae_cnn",
+        {**CNN, "autoencoder": {"supervised": True, "hidden": 8, "training": {"max_epochs": 5}}},
+    ),
+    "stacker": ("stacker", {"boosting": {"rounds": 30}}),
+    "stacker_trees": (
+        "stacker",
+        {"members": ["ridge", "extra_trees"], "extra_trees": {"n_estimators": 10}, "second": "ridge", "loss": "mape"},
+    ),
+}
 SEED = 11
 
 
 def make(name: str, seed: int = SEED):
     file, values = PREDICTORS[name]
     module = model_module(file)
+    values = {key: value() if callable(value) else value for key, value in values.items()}
     return module.Predictor(module.Params(**values), seed)
 
 
@@ -122,7 +197,24 @@ def test_importances_are_finite_and_belong_to_columns(fitted):
     name, model, _, _ = fitted
     importances = model.importances()
     assert all(np.isfinite(value) and value >= 0 for value in importances.values())
-    if name not in ("median", "author_mean", "svr"):
+    if not name.startswith(
+        (
+            "cnn",
+            "dae_cnn",
+            "median",
+            "author_mean",
+            "svr",
+            "text_regressor",
+            "mmra",
+            "mftm",
+            "tmall_ref",
+            "cban",
+            "contextual",
+            "hmmved",
+            "massl",
+            "on_top",
+        )
+    ):
         assert max(importances.values()) > 0
         assert not any("constant" in key or "odd" in key or "index" in key for key in importances)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from popcast import tables
 from popcast.datasets import base
+from popcast.metrics import score
 from popcast.params import Dataset
+from popcast.splits import published
 
 FACEBOOK = {
     "labelled": "statuses_train.csv.gz",
@@ -70,6 +73,17 @@ def test_microlens_has_the_counts_and_moments_of_the_sheet(shared_data):
     assert (2 ** posts["popularity"]).round().sum() == 719346
     largest = posts.sort("popularity", descending=True)["post_id"].head(3).to_list()
     assert largest == ["16981", "3260", "15775"]
+
+
+def test_the_training_mean_of_microlens_has_the_published_error(shared_data):
+    """Sheet mmra.md section 8: nMSE 1.0022, MAE 1.3771, and no correlation of a constant."""
+    posts, _ = load(shared_data("microlens-100k"), kind="microlens")
+    parts = posts.join(published(posts, (9, 18)), on="post_id")
+    label = {name: parts.filter(split=name)["popularity"].to_numpy() for name in ("train", "test")}
+    assert (len(label["train"]), len(label["test"])) == (15790, 1974)
+    found = score(label["test"], np.full(1974, label["train"].mean()))
+    assert found["nmse"] == pytest.approx(1.0022, abs=5e-5)
+    assert found["mae"] == pytest.approx(1.3771, abs=5e-5)
 
 
 def test_facebook_pages(shared_data):

@@ -70,7 +70,7 @@ def test_three_stages_end_to_end_and_the_same_bytes_elsewhere(project, finished)
 
 
 def test_leaderboard_is_sorted_and_says_what_must_be_said(finished):
-    text = (finished / paths.LEADERBOARD).read_text()
+    text, gains = (finished / paths.LEADERBOARD).read_text().split("| left out of the blend |")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
     names = [row[0].strip("| *") for row in rows[1:]]
     assert names == ["posthoc", "blend", "good", "fair", "median"]
@@ -85,6 +85,11 @@ def test_leaderboard_is_sorted_and_says_what_must_be_said(finished):
         "median": "reference, constant",
     }
     assert "## tiny (generated data)" in text
+    added = [line.strip("| ").split(" | ") for line in gains.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in added] == ["good", "fair", "median"]  # in the order of what they add on the valid part
+    assert [len(row) for row in added] == [5] * 3
+    assert float(added[0][1]) > 0.05
+    assert added[0][2].endswith("p < 0.01")
 
 
 def test_page_is_whole_and_needs_no_network(finished):
@@ -96,7 +101,7 @@ def test_page_is_whole_and_needs_no_network(finished):
             links.extend(value for key, value in attrs if key in ("src", "href"))
 
     Links().feed(text)
-    assert len([link for link in links if link.startswith("data:image/png;base64,")]) == 6
+    assert len([link for link in links if link.startswith("data:image/png;base64,")]) == 7
     assert all(link.startswith(("data:", "#")) for link in links)
     assert not re.search(r"https?://|@import|url\(|<script", text)
     for said in ("generated data", "post-hoc values", "Cold and warm authors", "Food &amp; Drink", "rejected: no date"):
@@ -130,6 +135,54 @@ def test_posthoc_blend_is_flagged_where_it_is_allowed(project):
     flags = json.loads(paths.metrics("tiny", "blend").read_bytes())
     assert flags["flags.posthoc"] is True
     assert json.loads(paths.metrics("tiny", "posthoc").read_bytes())["flags.best_single"] is True
+
+
+def with_suite(text: str) -> str:
+    """params.yaml with ``fair`` as a member of a suite and ``good`` learning pseudo-labels."""
+    lines = [line for line in text.splitlines(True) if "tiny-fair" not in line]
+    suite = "{dataset: tiny, suite: simple, features: tiny, runs: {fair: {model: m, blocks: [metadata]}}}"
+    text = "".join(lines).replace("models: {m", f"suites:\n  tiny-simple: {suite}\nmodels: {{m")
+    return text.replace("name: good,", "name: good, pseudo_labels: predicted,")
+
+
+def test_members_of_suites_are_rows_like_others(project, finished):
+    paths.PARAMS.write_text(with_suite(paths.PARAMS.read_text()))
+    for maker in (paths.predictions, paths.model):
+        place = maker("tiny", "fair", "simple")
+        place.parent.mkdir(parents=True)
+        maker("tiny", "fair").rename(place)
+    run_all()
+    assert paths.SUMMARY.read_bytes() == (finished / paths.SUMMARY).read_bytes()
+    rows = [line for line in paths.LEADERBOARD.read_text().splitlines() if line.startswith("| ")]
+    noted = [row.split(" | ")[0].strip("| *") for row in rows if "pseudo-labels" in row]
+    assert noted == ["blend", "good"], "a blend with such a member says so too"
+    importances = pl.read_csv(paths.plots("tiny") / "importances.csv")
+    assert set(importances["model"]) == {"good", "fair", "posthoc"}
+
+
+def test_seeds_and_batches_are_said_in_every_table(project):
+    text = paths.PARAMS.read_text().replace("evaluation: {", "evaluation: {metric_mode: batch256, ")
+    paths.PARAMS.write_text(text)
+    file = paths.predictions("tiny", "good")
+    table = tables.read(file, tables.PREDICTIONS)
+    seeds = pl.concat_list(*(pl.col("prediction") + shift for shift in (-0.3, 0.0, 0.3)))
+    tables.write(table.with_columns(seeds=seeds), file, tables.PREDICTIONS)
+    curves = paths.model("tiny", "good") / "evaluation" / "history.json"
+    curves.parent.mkdir()
+    curves.write_text('[{"seed": 7, "epoch": 1, "loss": 0.5, "monitor": 0.9, "learning_rate": 0.1}]')
+    run_all()
+    summary = json.loads(paths.SUMMARY.read_bytes())
+    mean, sd = (summary[f"standard.tiny.good.mae_seed_{key}"] for key in ("mean", "sd"))
+    leaderboard = paths.LEADERBOARD.read_text()
+    assert f"{mean:.4f} ± {sd:.4f} over 3 seeds" in leaderboard
+    assert leaderboard.count("over 3 seeds") == 1
+    page = (paths.REPORT / "index.html").read_text()
+    for said in ("MAE (batch256)", "SRC (batch256)", "mean over consecutive batches of 256 posts"):
+        assert said in leaderboard
+        assert said in page
+    assert "over 3 seeds" in page
+    assert 'alt="training curves of tiny"' in page
+    assert pl.read_csv(paths.plots("tiny") / "training_curves.csv").rows() == [("good", 7, 1, 0.5, 0.9, True)]
 
 
 def test_missing_inputs_are_one_line(project):

@@ -15,7 +15,7 @@ from tests.clone import environment, stages_run
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("stage", ["features@smpd-text", "train@smpd-hyfea"])
+@pytest.mark.parametrize("stage", ["features@smpd-text", "train@smpd-hyfea", "suite@microlens-simple"])
 def test_killed_stage_goes_on(pipeline, tmp_path, stage):
     clone = pipeline.copied_to(tmp_path / "project")
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", stage]

@@ -59,6 +59,18 @@ def test_missing_embeddings_survive_and_the_others_are_rounded(tmp_path):
     assert tables.read(tmp_path / "t.parquet", tables.FEATURES)["e"].to_list() == [[0.123457, 1.0], None]
 
 
+def test_predictions_may_hold_those_of_single_seeds(tmp_path):
+    table = splits().with_columns(prediction=pl.lit(2.0), seeds=pl.Series([[1.00000049, -1e-9], [3.0, 0.12345678]]))
+    tables.write(table, tmp_path / "t.parquet", tables.PREDICTIONS)
+    back = tables.read(tmp_path / "t.parquet", tables.PREDICTIONS).sort("seeds")
+    assert back["seeds"].to_list() == [[1.0, 0.0], [3.0, 0.123457]]
+    broken = table.with_columns(seeds=pl.Series([[1.0], [float("nan")]]))
+    with pytest.raises(BadInput, match="field 'seeds': NaN or infinite"):
+        tables.write(broken, tmp_path / "u.parquet", tables.PREDICTIONS)
+    with pytest.raises(BadInput, match="seeds"):
+        tables.check(table.with_columns(seeds=pl.lit("1")), tables.PREDICTIONS, "x")
+
+
 def test_posts_without_split_are_an_error():
     posts = pl.DataFrame({"post_id": ["a", "b"]})
     with pytest.raises(BadInput, match="different posts"):

@@ -85,8 +85,10 @@ def uses_posthoc(run: params.ModelRun, allow_posthoc: bool) -> bool:
 
 
 def entering(runs: list[params.ModelRun], section: params.Blend, allow_posthoc: bool, dataset: str) -> list[str]:
-    """Names of the runs that enter the blend: not left out, and free of post-hoc values unless these are allowed."""
-    names = [run.name for run in runs if allow_posthoc or not uses_posthoc(run, allow_posthoc)]
+    """Names of the runs that enter the blend: not left out, free of post-hoc values unless these are allowed, and
+    without a look at the valid part, on which the weights are fitted."""
+    fair = [run for run in runs if run.test_fit != "stop_on_valid"]
+    names = [run.name for run in fair if allow_posthoc or not uses_posthoc(run, allow_posthoc)]
     names = [name for name in names if name not in section.leave_out]
     if not names:
         raise bad_input(f"no model of {dataset} is left to blend: see runs and blend.leave_out", file=paths.PARAMS)

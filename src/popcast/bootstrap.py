@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from popcast.metrics import centered_ranks, correlation, error_sums, from_sums
+from popcast.metrics import METRICS, batches, centered_ranks, correlation, error_sums, from_sums, mean_of_defined
 
 SRC_RESAMPLES = 200
 SRC_BLOCK = 10  # resamples ranked at a time: one sort serves ten, and the arrays stay small
@@ -40,14 +40,34 @@ def draw_counts(clusters: int, resamples: int, seed: int) -> Iterator[np.ndarray
 
 
 def bootstrap(
-    y: np.ndarray, predictions: Mapping[str, np.ndarray], codes: np.ndarray, resamples: int, seed: int
+    y: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    codes: np.ndarray,
+    resamples: int,
+    seed: int,
+    mode: str = "full",
 ) -> dict[str, dict[str, np.ndarray]]:
     """Metrics of every model on the same resamples of authors.
 
     y: labels [n]; predictions: model -> [n]; codes: from :func:`author_codes`. Returns model -> metric -> [resamples],
-    ``src`` -> [min(resamples, SRC_RESAMPLES)]. NaN where a resample does not define the metric.
+    ``src`` -> [min(resamples, SRC_RESAMPLES)]. NaN where a resample does not define the metric. mode: see
+    ``popcast.metrics.score_in``; a post keeps its batch in every resample.
     """
+    parts = [_draws(y, predictions, codes, rows, resamples, seed) for rows in batches(len(y), mode)]
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        name: {metric: mean_of_defined(np.array([part[name][metric] for part in parts])) for metric in METRICS}
+        for name in predictions
+    }
+
+
+def _draws(
+    y: np.ndarray, predictions: Mapping[str, np.ndarray], codes: np.ndarray, rows: slice, resamples: int, seed: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Draws of the metrics of the posts ``rows``. Authors are drawn from all posts, so every batch sees the same."""
     clusters = int(codes.max()) + 1
+    y, codes, predictions = y[rows], codes[rows], {name: p[rows] for name, p in predictions.items()}
     per_cluster = {}
     for name, p in predictions.items():
         sums = error_sums(y, p)

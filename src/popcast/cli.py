@@ -43,8 +43,8 @@ def main() -> None:
 def use(overlay: Path, raw: Path | None) -> None:
     """Write the sections of OVERLAY (YAML) into params.yaml.
 
-    Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs) are replaced as wholes, all
-    others are merged key by key. `git checkout params.yaml` undoes it.
+    Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites) are replaced as
+    wholes, all others are merged key by key. `git checkout params.yaml` undoes it.
     """
     print(f"{paths.PARAMS}: {', '.join(project.use_overlay(overlay, raw))} as in {overlay}")
 
@@ -53,7 +53,7 @@ def use(overlay: Path, raw: Path | None) -> None:
 @click.option("--dry-run", is_flag=True, help="only list")
 @stage
 def tidy(dry_run: bool) -> None:
-    """Remove what stages made for datasets, blocks and runs that params.yaml no longer names."""
+    """Remove what stages made for datasets, blocks, runs and suites that params.yaml no longer names."""
     found = project.leftovers(params.load())
     for path in found:
         print(path)
@@ -78,7 +78,8 @@ def submit(dataset: str, out: Path, name: str, version: str, external: str | Non
         raise BadInput(
             f"datasets.{dataset}.kind: got {section.kind!r}, expected 'smpd': only SMPD has a challenge file"
         )
-    predictions = tables.read(paths.predictions(dataset, name), tables.PREDICTIONS)
+    suite = next((run.suite for run in params.load().runs_of(dataset) if run.name == name), None)
+    predictions = tables.read(paths.predictions(dataset, name, suite), tables.PREDICTIONS)
     order = submission.test_order(Path(section.raw))
     result = submission.challenge_result(order, predictions.select("post_id", "prediction"), version, external)
     tables.write_json(result, out)
@@ -94,7 +95,8 @@ def doctor() -> None:
     threads = os.environ.get("POPCAST_THREADS", "2")
     print(f"cores: {os.cpu_count()}; a stage uses POPCAST_THREADS={threads} (other numbers, other last digits)")
     settings = params.load()
-    print(f"params.yaml: {len(settings.datasets)} datasets, {len(settings.runs)} runs, valid")
+    runs = sum(len(settings.runs_of(name)) for name in settings.datasets)
+    print(f"params.yaml: {len(settings.datasets)} datasets, {runs} runs, valid")
     for name, section in settings.datasets.items():
         print(f"datasets.{name}.raw: {section.raw}: {'there' if Path(section.raw).is_dir() else 'not there yet'}")
     print(f"remote: {_remote()}")

@@ -1,7 +1,8 @@
 """Every model of a dataset on the same posts with the same scorer: parts, segments, intervals, paired differences.
 
 The result per model is one flat dictionary: ``<part>.<metric>``, ``<part>.<metric>_low`` and ``_high`` (bootstrap over
-authors), ``test.<segment>.<metric>``, ``test.vs_<model>.<...>``, ``flags.<...>``. A value that is not defined is null.
+authors), ``<part>.<metric>_seed_mean`` and ``_seed_sd`` (over the single seeds of a predictor that averages several),
+``test.<segment>.<metric>``, ``test.vs_<model>.<...>``, ``flags.<...>``. A value that is not defined is null.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def evaluate(
     metric: the dataset's main metric. singles: models among which the best on the valid part is what the others are
     compared with. Returns model -> scores.
     """
-    scores = {name: _by_part(posts, table) for name, table in predictions.items()}
+    mode = section.metric_mode
+    if mode != "full":
+        posts = by_number(posts)
+    scores = {name: _by_part(posts, table, mode) for name, table in predictions.items()}
     test = posts.filter(pl.col("split") == "test")
     if not test.height:
         raise bad_input("no labelled post in the test part", field="split", expected="posts with split 'test'")
@@ -81,7 +85,7 @@ def evaluate(
         scores["blend"] |= _coverage(test, predictions["blend"])
     if section.bootstrap:
         codes = author_codes(test["user_id"].to_list(), test["post_id"].to_list())
-        draws = bootstrap(y, p, codes, section.bootstrap, seed)
+        draws = bootstrap(y, p, codes, section.bootstrap, seed, mode)
         rivals = {"best": best} | {name: name for name in section.baselines if name in predictions}
         for name, of in scores.items():
             of |= _intervals(draws[name], section.confidence)
@@ -111,15 +115,36 @@ def is_generated(dataset: str, raw: str) -> bool:
     return Path(raw).is_relative_to(paths.raw(dataset).parent)
 
 
-def _by_part(posts: pl.DataFrame, table: pl.DataFrame) -> Scores:
-    joined = posts.drop("split").join(table.select("post_id", "split", "prediction"), on="post_id").sort("post_id")
+def by_number(posts: pl.DataFrame) -> pl.DataFrame:
+    """Posts in the ascending order of their ids as integers, where all of them are integers: the order of batches."""
+    numbers = posts["post_id"].cast(pl.Int64, strict=False)
+    return posts if numbers.null_count() else posts[numbers.arg_sort()]
+
+
+def _by_part(posts: pl.DataFrame, table: pl.DataFrame, mode: str) -> Scores:
+    joined = posts.drop("split").join(table, on="post_id", how="inner", maintain_order="left")
     found = {}
     for split, part in PARTS.items():
         rows = joined.filter(pl.col("split") == split)
         if rows.height:
-            values = metrics.score(rows["popularity"].to_numpy(), rows["prediction"].to_numpy())
+            y = rows["popularity"].to_numpy()
+            values = metrics.score_in(mode, y, rows["prediction"].to_numpy())
             del values["constant"]
             found |= {f"{part}.{name}": value for name, value in values.items()}
+            if "seeds" in rows.columns and part != "oof":
+                found |= {f"{part}.{name}": value for name, value in _by_seed(y, rows["seeds"], mode).items()}
+    return found
+
+
+def _by_seed(y: np.ndarray, seeds: pl.Series, mode: str) -> Scores:
+    """``seeds``: how many; ``<metric>_seed_mean`` and ``_seed_sd`` (n - 1) of the metrics of the single seeds."""
+    single = [metrics.score_in(mode, y, p) for p in np.array(seeds.to_list(), dtype=np.float64).T]
+    found: Scores = {"seeds": len(single)}
+    for name in metrics.METRICS:
+        values = [of[name] for of in single if of[name] is not None]
+        defined = len(values) == len(single) > 1
+        found[f"{name}_seed_mean"] = float(np.mean(values)) if defined else None
+        found[f"{name}_seed_sd"] = float(np.std(values, ddof=1)) if defined else None
     return found
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 METRICS = ("mae", "src", "nmse", "rmse", "mape")
+BATCHES = {"full": None, "batch256": 256}
+"""Posts per batch of each ``evaluation.metric_mode``; None: the whole set at once."""
 SUMS = ("n", "absolute", "squared", "label", "label_squared", "relative", "relative_n")
 """Columns of :func:`error_sums`."""
 
@@ -80,6 +82,32 @@ def spearman(y: np.ndarray, p: np.ndarray, weights: np.ndarray | None = None) ->
     """
     weights = np.ones(len(y)) if weights is None else weights
     return correlation(centered_ranks(y, weights), centered_ranks(p, weights), weights)
+
+
+def batches(posts: int, mode: str) -> list[slice]:
+    """Consecutive batches of ``posts`` rows in the mode ``full`` or ``batch256``; the last one may be shorter."""
+    size = BATCHES[mode] or max(posts, 1)
+    return [slice(start, min(start + size, posts)) for start in range(0, posts, size)]
+
+
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis [batches, ...] of what is defined there; NaN where nothing is."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(defined, values, 0.0).sum(axis=0) / defined.sum(axis=0)
+
+
+def score_in(mode: str, y: np.ndarray, p: np.ndarray) -> dict[str, float | int | bool | None]:
+    """:func:`score` in a ``evaluation.metric_mode``. ``batch256``: the mean of each metric over consecutive batches of
+    256 rows, every batch counting the same (sheet mmra.md section 4: what the reference code of MMRA reports)."""
+    whole = score(y, p)
+    if mode == "full":
+        return whole
+    parts = [score(y[rows], p[rows]) for rows in batches(len(y), mode)]
+    for name in METRICS:
+        mean = mean_of_defined(np.array([np.nan if of[name] is None else of[name] for of in parts]))
+        whole[name] = None if np.isnan(mean) else float(mean)
+    return whole
 
 
 def score(y: np.ndarray, p: np.ndarray) -> dict[str, float | int | bool | None]:

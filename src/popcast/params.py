@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -20,6 +20,7 @@ from popcast.errors import BadInput, bad_input
 
 Metric = Literal["mae", "rmse", "nmse", "mape"]
 Loss = Literal["rmse", "mae", "huber", "mape"]
+NAME = r"^[a-z0-9_]+$"
 
 
 class Section(BaseModel):
@@ -62,14 +63,14 @@ class Table(Section):
 
 
 class Dataset(Section):
-    kind: Literal["smpd", "tpic2017", "microlens", "smp_video", "table"]
+    kind: Literal["smpd", "tpic2017", "microlens", "nus", "smp_video", "table"]
     raw: str = Field(description="folder with the raw files; outside the project for real data")
     zone: str = Field("UTC", description="IANA zone for day parts and for timestamps that carry no zone")
     snapshot: datetime | None = Field(None, description="when the outcomes were counted, if all at one moment (UTC)")
     metric: Metric = "mae"
     max_reject_share: float = Field(0.01, ge=0, le=1)
     profile: str | None = Field(None, description="csv of crawled author profiles below raw: posthoc_ columns")
-    transform: Literal["log2(x)", "log2(x+1)", "none"] | None = Field(None, description="microlens: comment count")
+    transform: Literal["log2(x)", "log2(x+1)", "none"] | None = Field(None, description="microlens, nus: of the counts")
     table: Table | None = None
 
     @field_validator("zone")
@@ -130,20 +131,48 @@ class BlockRun(Section):
     set: dict[str, Any] = Field({}, description="overrides of the block's section for this dataset")
 
 
-class ModelRun(Section):
-    """One stage ``train@<dataset>-<name>``. Several runs may share one model file with other settings."""
+class RunSettings(Section):
+    """What one run does: a predictor with its blocks. A member of a suite is written like this."""
 
-    dataset: str
-    name: str = Field(pattern=r"^[a-z0-9_]+$", description="name of the row in every table and report")
     model: str = Field(description="file in src/popcast/models and section in models")
-    features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
     blocks: list[str] = Field(description="feature blocks that the predictor gets")
     allow_posthoc: bool | None = Field(None, description="null: as features.allow_posthoc says")
-    test_fit: Literal["train", "train+valid"] = Field(
-        "train", description="what the model that predicts test learns from; train+valid is named in every report"
+    test_fit: Literal["train", "train+valid", "stop_on_valid"] = Field(
+        "train",
+        description="what the model that predicts test learns from; train+valid is named in every report. "
+        "stop_on_valid: a network learns train, stops on valid and predicts both, as published; never in the blend",
     )
     cross_fit_from: int = Field(0, ge=0, description="first fold with out-of-fold predictions; later ones save time")
+    pseudo_labels: Literal["none", "predicted"] = Field(
+        "none", description="predicted: a model is fitted again with the posts that it predicts as training rows"
+    )
     set: dict[str, Any] = Field({}, description="overrides of the model's section for this dataset")
+
+
+class ModelRun(RunSettings):
+    """One row of the leaderboard. Several runs may share one model file with other settings.
+
+    In ``runs`` it is one stage ``train@<dataset>-<name>``; a suite makes its members into such runs.
+    """
+
+    dataset: str
+    name: str = Field(pattern=NAME, description="name of the row in every table and report")
+    features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
+    suite: str | None = Field(None, description="filled in by the suite that the run is a member of")
+
+
+class Suite(Section):
+    """One stage ``suite@<dataset>-<suite>``: several runs, one after the other. ``runs``: name -> settings."""
+
+    dataset: str
+    suite: str = Field(pattern=NAME)
+    features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
+    runs: dict[Annotated[str, Field(pattern=NAME)], RunSettings] = Field(min_length=1)
+
+    def members(self) -> list[ModelRun]:
+        """Its runs in the order of params.yaml."""
+        common = {"dataset": self.dataset, "features": self.features, "suite": self.suite}
+        return [ModelRun(name=name, **common, **settings.model_dump()) for name, settings in self.runs.items()]
 
 
 class Blend(Section):
@@ -157,10 +186,30 @@ class Blend(Section):
     leave_out: list[str] = Field([], description="models that are reported but do not enter the blend")
 
 
+class Adversarial(Section):
+    """One stage ``adversarial@<dataset>``. See popcast.adversarial."""
+
+    features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
+    blocks: list[str] = Field(min_length=1, description="feature blocks that the classifier gets")
+    embeddings: list[str] = Field([], description="embedding columns that it gets too")
+    against: Literal["test", "unlabelled"] = "test"
+    drop: list[str] = Field([], description="columns (or patterns) left out for good, such as those of time")
+    steps: int = Field(3, ge=0, description="how often the strongest columns are left out after that")
+    step_size: int = Field(3, ge=1, description="columns left out per step")
+    folds: int = Field(5, ge=2)
+    rounds: int = Field(200, ge=1, description="trees")
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    depth: int = Field(5, ge=1, le=12)
+    clip: float = Field(0.01, gt=0, lt=0.5, description="weights: probabilities nearer to 0 or 1 count as this")
+
+
 class Evaluation(Section):
     bootstrap: int = Field(1000, ge=0, description="resamples of authors; 0 leaves intervals out")
     confidence: float = Field(0.95, gt=0, lt=1)
     baselines: list[str] = ["median", "author_mean", "history_ridge"]
+    metric_mode: Literal["full", "batch256"] = Field(
+        "full", description="batch256: mean over consecutive batches of 256 posts, as MMRA's code reports it"
+    )
 
 
 class Params(Section):
@@ -173,9 +222,11 @@ class Params(Section):
     derived: dict[str, BlockRun] = {}
     features: dict[str, Any]
     runs: dict[str, ModelRun]
+    suites: dict[str, Suite] = {}
     models: dict[str, dict[str, Any]]
     blend: Blend
     evaluation: Evaluation
+    adversarial: dict[str, Adversarial] = {}
 
     @model_validator(mode="after")
     def consistent(self) -> Params:
@@ -195,17 +246,54 @@ class Params(Section):
         for key, run in self.runs.items():
             if key != f"{run.dataset}-{run.name}" or run.dataset not in self.datasets or run.name == "blend":
                 raise ValueError(f"runs.{key}: key must be <dataset>-<name> of a declared dataset, name not 'blend'")
-            if run.features.split("/")[0] != run.dataset:
-                raise ValueError(f"runs.{key}.features: expected {run.dataset} or {run.dataset}/<block>.parquet")
-            made = self.blocks_of(run.dataset)
-            for block in run.blocks:
-                if block not in made:
-                    raise ValueError(f"runs.{key}.blocks: no stage makes block {block!r} of {run.dataset}")
-                if run.features not in (run.dataset, f"{run.dataset}/{block}.parquet"):
-                    raise ValueError(f"runs.{key}.features: DVC would not see block {block!r}, expected {run.dataset}")
-            if run.model not in self.models:
-                raise ValueError(f"models.{run.model}: missing, runs.{key} needs it")
+            if run.suite is not None:
+                raise ValueError(f"runs.{key}.suite: unknown key: a member of a suite stands in suites")
+            self._check_run(f"runs.{key}", run)
+        for key, suite in self.suites.items():
+            if key != f"{suite.dataset}-{suite.suite}" or suite.dataset not in self.datasets:
+                raise ValueError(f"suites.{key}: key must be <dataset>-<suite> of a declared dataset")
+            for run in suite.members():
+                self._check_run(f"suites.{key}.runs.{run.name}", run)
+        self._check_names()
+        for key, section in self.adversarial.items():
+            if key not in self.datasets:
+                raise ValueError(f"adversarial.{key}: key must be a declared dataset")
+            self._check_blocks(f"adversarial.{key}", f"adversarial.{key}", key, section)
+            if "profile" in section.blocks:
+                raise ValueError(f"adversarial.{key}.blocks: 'profile' was measured after posting")
         return self
+
+    def _check_run(self, where: str, run: ModelRun) -> None:
+        self._check_blocks(where, where if run.suite is None else where.split(".runs.")[0], run.dataset, run)
+        if run.model not in self.models:
+            raise ValueError(f"models.{run.model}: missing, {where} needs it")
+
+    def _check_blocks(self, where: str, field: str, dataset: str, run: ModelRun | Adversarial) -> None:
+        """Its blocks are made, and DVC watches them. ``field``: where ``features`` stands."""
+        if run.features.split("/")[0] != dataset:
+            raise ValueError(f"{field}.features: expected {dataset} or {dataset}/<block>.parquet")
+        made = self.blocks_of(dataset)
+        for block in run.blocks:
+            if block not in made:
+                raise ValueError(f"{where}.blocks: no stage makes block {block!r} of {dataset}")
+            if run.features not in (dataset, f"{dataset}/{block}.parquet"):
+                raise ValueError(f"{field}.features: DVC would not see block {block!r}, expected {dataset}")
+
+    def _check_names(self) -> None:
+        """Rows have one name per dataset, and a suite's folder of models is nobody else's."""
+        for dataset in self.datasets:
+            taken = {"blend"}
+            for suite in (suite.suite for suite in self.suites.values() if suite.dataset == dataset):
+                if suite in taken:
+                    raise ValueError(f"suites.{dataset}-{suite}: the name {suite!r} is taken")
+                taken.add(suite)
+            for run in self.runs_of(dataset):
+                if run.name in taken:
+                    where = f"runs.{dataset}-{run.name}"
+                    if run.suite is not None:
+                        where = f"suites.{dataset}-{run.suite}.runs.{run.name}"
+                    raise ValueError(f"{where}: the name {run.name!r} is taken by another run or suite of {dataset}")
+                taken.add(run.name)
 
     def blocks_of(self, dataset: str) -> list[str]:
         """Names of the feature blocks that the pipeline makes for a dataset, sorted."""
@@ -213,8 +301,14 @@ class Params(Section):
         return sorted(run.block for group in groups for run in group.values() if run.dataset == dataset)
 
     def runs_of(self, dataset: str) -> list[ModelRun]:
-        """The runs of a dataset in the order of params.yaml."""
-        return [run for run in self.runs.values() if run.dataset == dataset]
+        """Every run of a dataset, see :func:`runs_of`."""
+        return runs_of(self.runs, self.suites, dataset)
+
+
+def runs_of(runs: dict[str, ModelRun], suites: dict[str, Suite], dataset: str) -> list[ModelRun]:
+    """Every run of a dataset: first those of ``runs``, then the members of ``suites``, in the order of params.yaml."""
+    single = [run for run in runs.values() if run.dataset == dataset]
+    return single + [run for suite in suites.values() if suite.dataset == dataset for run in suite.members()]
 
 
 def parse(section: type[Section], values: Any, where: str) -> Any:

@@ -48,20 +48,27 @@ def feature_model(dataset: str, block: str) -> Path:
     return Path("models/features") / dataset / block
 
 
-def members(dataset: str) -> Path:
-    """Folder of the single models' prediction tables (the blend lies beside it, see decision 002)."""
-    return Path("data/predictions") / dataset / "members"
+def members(dataset: str, suite: str | None = None) -> Path:
+    """Folder of the single models' prediction tables, or of those of a suite (the blend lies beside, decision 002)."""
+    folder = Path("data/predictions") / dataset / "members"
+    return folder if suite is None else folder / suite
 
 
-def predictions(dataset: str, model: str) -> Path:
+def predictions(dataset: str, model: str, suite: str | None = None) -> Path:
     if model == "blend":
         return Path("data/predictions") / dataset / "blend.parquet"
-    return members(dataset) / f"{model}.parquet"
+    return members(dataset, suite) / f"{model}.parquet"
 
 
-def model(dataset: str, name: str) -> Path:
+def models(dataset: str, suite: str | None = None) -> Path:
+    """Folder of a dataset's saved predictors, or of those of a suite."""
+    folder = Path("models") / dataset
+    return folder if suite is None else folder / suite
+
+
+def model(dataset: str, name: str, suite: str | None = None) -> Path:
     """Saved predictor: ``evaluation/`` learned the training part, ``final/`` every labelled post."""
-    return Path("models") / dataset / name
+    return models(dataset, suite) / name
 
 
 def metrics(dataset: str, name: str | None = None) -> Path:
@@ -71,3 +78,16 @@ def metrics(dataset: str, name: str | None = None) -> Path:
 
 def plots(dataset: str) -> Path:
     return Path("plots") / dataset
+
+
+def adversarial(dataset: str) -> Path:
+    """Per post how much it looks like one to predict, and the weights of training posts."""
+    return Path("data/adversarial") / f"{dataset}.parquet"
+
+
+def adversarial_metrics(dataset: str) -> Path:
+    return Path("metrics/adversarial") / f"{dataset}.json"
+
+
+def adversarial_plots(dataset: str) -> Path:
+    return Path("plots/adversarial") / dataset

@@ -32,6 +32,17 @@ def read_importances(folders: dict[str, Path]) -> dict[str, dict[str, float]]:
     return found
 
 
+def read_histories(folders: dict[str, Path]) -> dict[str, list[dict[str, float | None]]]:
+    """Model -> rows of ``evaluation/history.json`` (seed, epoch, loss, monitor), for models made of networks."""
+    found = {}
+    for name, folder in folders.items():
+        path = folder / "evaluation" / "history.json"
+        content = orjson.loads(path.read_bytes()) if path.exists() else []
+        if content:
+            found[name] = content
+    return found
+
+
 def tables_of(
     posts: pl.DataFrame,
     predictions: dict[str, pl.DataFrame],
@@ -39,6 +50,7 @@ def tables_of(
     blend: Blend,
     importances: dict[str, dict[str, float]],
     seed: int,
+    histories: dict[str, list[dict[str, float | None]]] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """All tables of one dataset by name; a table that the dataset cannot have (no times, no authors) is left out.
 
@@ -54,6 +66,7 @@ def tables_of(
             {name: _scored(posts, predictions[name]).filter(pl.col("split") == "test") for name in shown}
         ),
         "importances": top_importances(importances, blend),
+        "training_curves": training_curves(histories or {}),
         "blend_weights": blend_weights(blend),
     }
     return {name: table for name, table in found.items() if table.height}
@@ -143,3 +156,26 @@ def blend_weights(blend: Blend) -> pl.DataFrame:
     order = sorted(range(len(blend.members)), key=lambda i: (-blend.weights["all"][i], blend.members[i]))
     rows = [(name, blend.members[i], weights[i]) for name, weights in blend.weights.items() for i in order]
     return pl.DataFrame(rows, schema={"segment": pl.String, "model": pl.String, "weight": pl.Float64}, orient="row")
+
+
+def contribution_table(gains: list[dict[str, object]]) -> pl.DataFrame:
+    """``left_out``, ``members`` and per part ``<part>_gain``, ``_low``, ``_high``, ``_p``, the largest gain first."""
+    table = pl.DataFrame(gains, infer_schema_length=None).with_columns(pl.col("members").list.join(" "))
+    table = table.rename(lambda name: name.replace(".", "_"))
+    return table.sort("valid_gain", "left_out", descending=[True, False], nulls_last=True)
+
+
+def training_curves(histories: dict[str, list[dict[str, float | None]]]) -> pl.DataFrame:
+    """``model``, ``seed``, ``epoch``, ``loss``, ``monitor``, ``best``: the epoch whose weights were kept.
+
+    The monitor is the error on the stopping window; a network without one has no best epoch.
+    """
+    schema = {"model": pl.String, "seed": pl.Int64, "epoch": pl.Int64, "loss": pl.Float64, "monitor": pl.Float64}
+    rows = [
+        (name, row["seed"], row["epoch"], row["loss"], row.get("monitor"))
+        for name, of in histories.items()
+        for row in of
+    ]
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    first_best = pl.col("epoch").sort_by("monitor", "epoch", nulls_last=True).first().over("model", "seed")
+    return table.with_columns(best=pl.col("monitor").is_not_null() & (pl.col("epoch") == first_best))

@@ -13,6 +13,7 @@ from popcast.tables import rounded
 
 INK, SOFT, GRID = "#1f2933", "#66727f", "#e3e8ee"
 COLORS = ("#2b6cb0", "#dd7a1f", "#7b8794", "#3f9142", "#8b5fbf", "#b83280")
+DASHES = ("-", "--", ":")
 PART_COLORS = {"oof": "#9fb3c8", "valid": "#dd7a1f", "test": "#2b6cb0"}
 PART_NAMES = {"oof": "training part, out of fold", "valid": "valid part", "test": "test part"}
 STYLE = {
@@ -36,10 +37,11 @@ STYLE = {
 UNIT = "popularity (log scale of the labels)"
 
 
-def write(pictured: dict[str, pl.DataFrame], folder: Path, name: str) -> None:
+def write(pictured: dict[str, pl.DataFrame], folder: Path, name: str, draw: dict | None = None) -> None:
     """Write ``<table>.csv`` and ``<table>.png`` of every table into ``folder``, replacing what was there.
 
-    name: the dataset as titles should call it (generated data are named as such).
+    name: the dataset as titles should call it (generated data are named as such). draw: table -> function that draws
+    it and returns its title, by default those of this module.
     """
     import matplotlib
 
@@ -54,9 +56,10 @@ def write(pictured: dict[str, pl.DataFrame], folder: Path, name: str) -> None:
         with pyplot.rc_context(STYLE):
             figure, axes = pyplot.subplots(figsize=(5.6, 4.2), layout="constrained")
             figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-            title = DRAW[key](axes, table)
-            axes.set_title(f"{title}\n", loc="left", fontsize=11, fontweight="bold")
-            axes.text(0, 1.025, name, transform=axes.transAxes, color=SOFT, fontsize=9)
+            title = (draw or DRAW)[key](axes, table)
+            top = figure.axes[0]
+            top.set_title(f"{title}\n", loc="left", fontsize=11, fontweight="bold")
+            top.text(0, 1.025, name, transform=top.transAxes, color=SOFT, fontsize=9, va="bottom")
             figure.savefig(fresh / f"{key}.png", dpi=144, metadata={"Software": None})
             pyplot.close(figure)
     shutil.rmtree(folder, ignore_errors=True)
@@ -150,6 +153,51 @@ def _blend_weights(axes, table: pl.DataFrame) -> str:
     return "Weights of the blend"
 
 
+def _contributions(axes, table: pl.DataFrame) -> str:
+    y = np.arange(table.height)[::-1]
+    axes.axvline(0, color=SOFT, linewidth=1)
+    for part, shift in (("valid", 0.13), ("test", -0.13)):
+        if f"{part}_gain" not in table.columns:
+            continue
+        gain, low, high = (table[f"{part}_{name}"].cast(pl.Float64).to_numpy() for name in ("gain", "low", "high"))
+        axes.hlines(y + shift, low, high, color=PART_COLORS[part], linewidth=1.5, alpha=0.6)
+        axes.plot(gain, y + shift, "o", markersize=4.5, color=PART_COLORS[part], label=PART_NAMES[part])
+    axes.set_yticks(y, [_short(name) for name in table["left_out"]], fontsize=8.5)
+    axes.set_ylim(table.height - 1 - max(table.height, 6) + 0.4, table.height - 0.4)
+    axes.set(xlabel="error without it minus error with all")
+    axes.grid(visible=False, axis="y")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2, fontsize=9)
+    return "What each member adds to the blend"
+
+
+def _training_curves(axes, table: pl.DataFrame) -> str:
+    """Two panels in the place of ``axes``: loss on the learning posts, error on the stopping window."""
+    figure = axes.figure
+    axes.remove()
+    figure.set_size_inches(5.6, 5.0)
+    panels = figure.subplots(2, 1, sharex=True)
+    models = table["model"].unique(maintain_order=True).to_list()
+    for position, model in enumerate(models):
+        style = {"color": COLORS[position % len(COLORS)], "linestyle": DASHES[position // len(COLORS) % len(DASHES)]}
+        for number, rows in enumerate(table.filter(pl.col("model") == model).partition_by("seed", maintain_order=True)):
+            label = model if number == 0 else None
+            for panel, column in zip(panels, ("loss", "monitor"), strict=True):
+                panel.plot(rows["epoch"].to_list(), rows[column].to_list(), linewidth=1.2, label=label, **style)
+            best = rows.filter("best")
+            panels[1].plot(best["epoch"].to_list(), best["monitor"].to_list(), "o", markersize=4, color=style["color"])
+    for panel, column in zip(panels, ("loss", "monitor"), strict=True):
+        values = table[column].drop_nulls()
+        if values.len() and values.min() > 0 and values.max() > 20 * values.min():
+            panel.set_yscale("log")
+            panel.yaxis.set_major_formatter("{x:g}")
+    panels[0].set_ylabel("loss")
+    panels[1].set(xlabel="epoch", ylabel="error on the window")
+    figure.align_ylabels(panels)
+    panels[1].xaxis.get_major_locator().set_params(integer=True)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8.5)
+    return "Training, a line per seed (dot: epoch kept)"
+
+
 def _short(column: str) -> str:
     return column if len(column) <= 34 else column[:33] + "…"
 
@@ -161,4 +209,6 @@ DRAW = {
     "error_by_history_length": _error_by_history_length,
     "importances": _importances,
     "blend_weights": _blend_weights,
+    "contributions": _contributions,
+    "training_curves": _training_curves,
 }

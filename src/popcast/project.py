@@ -20,7 +20,7 @@ from ruamel.yaml import YAML, YAMLError
 from popcast import params, paths
 from popcast.errors import BadInput, bad_input
 
-PER_DATASET = ("sample", "datasets", "splits", "blocks", "media", "derived", "runs")
+PER_DATASET = ("sample", "datasets", "splits", "blocks", "media", "derived", "runs", "suites", "adversarial")
 """Sections that say which datasets there are: an overlay replaces them as wholes. All others are merged key by key."""
 
 WATCHED = {"datasets": (params.Dataset, ("zone", "metric")), "splits": (params.Split, ("final_fit",))}
@@ -121,7 +121,7 @@ def overlaid(text: str, given: dict[str, Any]) -> str:
 def leftovers(settings: params.Params) -> list[Path]:
     """Files and folders below data, models, metrics and plots that no stage of params.yaml makes, sorted.
 
-    Only what popcast's own stages made for a dataset, block or run since dropped: raw folders are left alone.
+    Only what popcast's own stages made for a dataset, block, run or suite since dropped: raw folders are left alone.
     """
     names = set(settings.datasets)
     keep = set()
@@ -131,13 +131,14 @@ def leftovers(settings: params.Params) -> list[Path]:
         for block in settings.blocks_of(name):
             keep |= {paths.features(name, block), paths.feature_model(name, block)}
         for run in settings.runs_of(name):
-            keep |= {paths.predictions(name, run.name), paths.model(name, run.name)}
+            keep |= {paths.predictions(name, run.name, run.suite), paths.model(name, run.name, run.suite)}
+    adversarial = (paths.adversarial, paths.adversarial_metrics, paths.adversarial_plots)
+    keep |= {maker(name) for name in settings.adversarial for maker in adversarial}
+    single = (paths.posts, paths.splits, paths.quality, paths.plots, paths.metrics, paths.members)
     places = [
-        *(
-            maker("*")
-            for maker in (paths.posts, paths.splits, paths.quality, paths.plots, paths.metrics, paths.members)
-        ),
+        *(maker("*") for maker in (*single, *adversarial)),
         paths.predictions("*", "*"),
+        paths.members("*", "*"),
         paths.predictions("*", "blend"),
         paths.features("*", "*"),
         paths.feature_model("*", "*"),

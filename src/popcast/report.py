@@ -32,9 +32,19 @@ CAPTIONS = {
     "importances": "The columns that move the strongest explained member of the blend most (mean absolute SHAP value "
     "or weight, as a share).",
     "blend_weights": "Fitted on held-out predictions (out-of-fold and valid part), never on the test part.",
+    "contributions": "Blend error without a member (or all members of a suite) minus the error with all of them, with "
+    "its interval. A point to the right of zero helps; where the interval holds zero nothing is shown.",
+    "training_curves": "Networks of the evaluation models. Above the loss on the posts learned from, on the scale of "
+    "each model's own loss; below the error on the stopping window, the last fold of the training part.",
 }
 
+BATCHED = (
+    "batch256: mean over consecutive batches of 256 posts in the order of their ids (`evaluation.metric_mode`), as "
+    "MMRA's code reports it. Not comparable with figures over the whole set; segments are over the whole set."
+)
+
 Scores = dict[str, object]
+ADDED = {"left_out": pl.String, "members": pl.String}
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,10 @@ class DatasetResult:
     scores: dict[str, Scores]
     baselines: list[str]
     confidence: float
+    metric_mode: str
     quality: dict[str, object]
     weights: list[dict[str, object]]
+    contributions: list[dict[str, object]]
     pictures: dict[str, str]
 
     @property
@@ -61,12 +73,15 @@ class DatasetResult:
 
 
 def collect(
-    datasets: dict[str, params.Dataset], runs: dict[str, params.ModelRun], evaluation: params.Evaluation
+    datasets: dict[str, params.Dataset],
+    runs: dict[str, params.ModelRun],
+    suites: dict[str, params.Suite],
+    evaluation: params.Evaluation,
 ) -> list[DatasetResult]:
     """Read the results of every declared dataset that has runs, in the order of params.yaml."""
     found = []
     for name, data in datasets.items():
-        models = [run.name for run in runs.values() if run.dataset == name]
+        models = [run.name for run in params.runs_of(runs, suites, name)]
         if not models:
             continue
         scores = {model: _read(paths.metrics(name, model)) for model in (*models, "blend")}
@@ -74,7 +89,7 @@ def collect(
             scores, key=lambda model: (_sortable(scores[model].get(f"test.{data.metric}")), model != "blend")
         )
         plots = paths.plots(name)
-        weights = plots / "blend_weights.csv"
+        weights, added = plots / "blend_weights.csv", plots / "contributions.csv"
         found.append(
             DatasetResult(
                 name=name,
@@ -83,10 +98,12 @@ def collect(
                 scores={model: scores[model] for model in order},
                 baselines=[model for model in evaluation.baselines if model in scores],
                 confidence=evaluation.confidence,
+                metric_mode=evaluation.metric_mode,
                 quality=_read(paths.quality(name)) if paths.quality(name).exists() else {},
                 weights=pl.read_csv(weights, schema_overrides={"model": pl.String}).to_dicts()
                 if weights.exists()
                 else [],
+                contributions=pl.read_csv(added, schema_overrides=ADDED).to_dicts() if added.exists() else [],
                 pictures={key: _inline(plots / f"{key}.png") for key in CAPTIONS if (plots / f"{key}.png").exists()},
             )
         )
@@ -99,7 +116,7 @@ def summary(results: list[DatasetResult]) -> dict[str, float]:
     """Flat ``standard.<dataset>.<model>.<metric>`` on the test part; a metric that is not defined has no row."""
     rows = {}
     for result in results:
-        wanted = (*METRICS, f"{result.metric}_low", f"{result.metric}_high")
+        wanted = (*METRICS, *(f"{result.metric}_{what}" for what in ("low", "high", "seed_mean", "seed_sd")))
         for model, of in result.scores.items():
             for metric in wanted:
                 value = of.get(f"test.{metric}")
@@ -116,8 +133,8 @@ def leaderboard(results: list[DatasetResult]) -> str:
     for result in results:
         title = f"{result.name} (generated data)" if result.generated else result.name
         others = [metric for metric in METRICS if metric != result.metric]
-        head = ["model", NAMES[result.metric], f"{result.confidence:.0%} interval", *(NAMES[m] for m in others)]
-        head += ["against best single", "notes"]
+        head = ["model", heading(result, result.metric), f"{result.confidence:.0%} interval"]
+        head += [*(heading(result, metric) for metric in others), "against best single", "notes"]
         lines += ["", f"## {title}", "", "| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 2) + "---|"]
         for model, of in result.scores.items():
             cells = [f"**{model}**" if model == "blend" else model, number(of.get(f"test.{result.metric}"))]
@@ -125,20 +142,60 @@ def leaderboard(results: list[DatasetResult]) -> str:
             cells += [against_best(of), ", ".join(notes(result, model))]
             lines.append("| " + " | ".join(cells) + " |")
         lines += ["", f"{result.scores['blend']['test.posts']:,} test posts. {coverage(result)}"]
+        if result.metric_mode != "full":
+            lines += ["", BATCHED]
+        lines += _contribution_lines(result)
     return "\n".join(lines) + "\n"
 
 
+def _contribution_lines(result: DatasetResult) -> list[str]:
+    if not result.contributions:
+        return []
+    parts = [part for part in ("valid", "test") if f"{part}_gain" in result.contributions[0]]
+    head = ["left out of the blend"]
+    for part in parts:
+        head += [f"{NAMES[result.metric]} grows by ({part})", f"{result.confidence:.0%} interval, p"]
+    lines = ["", "| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    for row in result.contributions:
+        name = row["left_out"] if row["members"] == row["left_out"] else f"{row['left_out']} ({row['members']})"
+        cells = [name] + [cell for part in parts for cell in added(row, part)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def added(row: dict[str, object], part: str) -> list[str]:
+    """What leaving a member out does to the error, and how sure that is: two cells."""
+    gain, low, high, p = (row[f"{part}_{name}"] for name in ("gain", "low", "high", "p"))
+    grows = "–" if gain is None else f"{gain:+.4f}".replace("-", "−")
+    if low is None:
+        return [grows, "–"]
+    return [grows, f"{low:+.4f} to {high:+.4f}, p {'< 0.01' if p < 0.01 else f'= {p:.2f}'}".replace("-", "−")]
+
+
 def notes(result: DatasetResult, model: str) -> list[str]:
-    """What a reader must know about a row: reference, best single model, post-hoc values, constant."""
+    """What a reader must know about a row: reference, best single model, post-hoc values, constant, its seeds."""
     of = result.scores[model]
     marks = {
         "best single model": of["flags.best_single"],
         "reference": model in result.baselines,
         "post-hoc values": of["flags.posthoc"],
         "learned train+valid": of["flags.learned_valid"],
+        "stopped on valid": of["flags.stopped_on_valid"],
+        "pseudo-labels": of["flags.pseudo_labels"],
         "constant": of["flags.constant"],
     }
-    return [mark for mark, on in marks.items() if on]
+    return [mark for mark, on in marks.items() if on] + over_seeds(of, result.metric)
+
+
+def over_seeds(of: Scores, metric: str) -> list[str]:
+    """Mean and standard deviation of the main metric over the seeds of a row, as papers report it; [] without seeds."""
+    mean, sd = of.get(f"test.{metric}_seed_mean"), of.get(f"test.{metric}_seed_sd")
+    return [] if sd is None else [f"{number(mean)} ± {number(sd)} over {of['test.seeds']} seeds"]
+
+
+def heading(result: DatasetResult, metric: str) -> str:
+    """Name of a metric at the head of a column; it says how the metric was taken where that is not over all posts."""
+    return NAMES[metric] if result.metric_mode == "full" else f"{NAMES[metric]} ({result.metric_mode})"
 
 
 def segments(result: DatasetResult) -> dict[str, list[dict[str, object]]]:
@@ -195,9 +252,14 @@ def page(results: list[DatasetResult]) -> str:
         loader=PackageLoader("popcast", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    shown = (against_best, coverage, gain, interval, notes, number, segments)
+    shown = (added, against_best, coverage, gain, heading, interval, notes, number, segments)
     return environment.get_template("report.html.j2").render(
-        results=results, metrics=METRICS, names=NAMES, captions=CAPTIONS, **{name.__name__: name for name in shown}
+        results=results,
+        batched=BATCHED,
+        metrics=METRICS,
+        names=NAMES,
+        captions=CAPTIONS,
+        **{name.__name__: name for name in shown},
     )
 
 

@@ -74,8 +74,20 @@ PREDICTIONS = pa.DataFrameSchema(
         "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
         "fold": pa.Column(pl.Int8, nullable=True),
         "prediction": pa.Column(pl.Float64, pa.Check.in_range(-100, 100)),
+        "seeds": pa.Column(pl.List(pl.Float64), required=False, nullable=True),
         "lower": pa.Column(pl.Float64, required=False, nullable=True),
         "upper": pa.Column(pl.Float64, required=False, nullable=True),
+    },
+    strict=True,
+)
+"""``prediction`` is what every later stage takes; ``seeds``: the predictions of the single seeds that it is the mean
+of, in the order of the seeds, where a predictor averages several."""
+
+ADVERSARIAL = pa.DataFrameSchema(
+    {
+        "post_id": pa.Column(pl.String, unique=True),
+        "probability": pa.Column(pl.Float64, pa.Check.in_range(0, 1)),
+        "weight": pa.Column(pl.Float64, pa.Check.ge(0), nullable=True),
     },
     strict=True,
 )
@@ -105,6 +117,8 @@ def check(table: pl.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> 
         values = table[column]
         if isinstance(dtype, pl.Array) and dtype.inner.is_float():
             values = values.explode(keep_nulls=True, empty_as_null=True) if table.height else values.cast(pl.Float64)
+        elif isinstance(dtype, pl.List) and dtype.inner.is_float():
+            values = values.explode(keep_nulls=True, empty_as_null=True)
         elif not dtype.is_float():
             continue
         if not values.is_finite().fill_null(True).all():
@@ -118,6 +132,8 @@ def rounded(table: pl.DataFrame, places: int = 6) -> pl.DataFrame:
     for name, dtype in table.schema.items():
         if dtype.is_float():
             columns.append(pl.col(name).round(places) + 0.0)
+        elif isinstance(dtype, pl.List) and dtype.inner.is_float():
+            columns.append(pl.col(name).list.eval(pl.element().round(places) + 0.0))
         elif isinstance(dtype, pl.Array) and dtype.inner.is_float() and table.height:
             known = table[name].is_not_null()
             flat = table[name].filter(known).explode(keep_nulls=True, empty_as_null=True)

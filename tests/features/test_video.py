@@ -130,3 +130,47 @@ def test_vision_encoder_is_the_mean_over_frames(raw, tmp_path):
     frames = VisionEncoder(str(tmp_path)).encode(read_frames(raw / "short.mp4", 3)[0])
     np.testing.assert_allclose(column[0].to_numpy(), frames.mean(axis=0), atol=1e-5)
     assert np.abs(frames[0] - frames[2]).max() > 1e-3
+
+
+def test_frame_vectors_are_those_of_single_frames(raw, tmp_path):
+    """Standardised as their mean is; a short video repeats its last frame, a cover stands for all frames."""
+    media = [["long.mp4"], ["short.mp4"], ["cover.jpg"], ["text.mp4"], None]
+    posts = posts_of(media)
+    block = block_of(raw, frames=5).fit(posts)
+    table = block.transform(posts)
+    column = table["video.frame_embedding"]
+    assert column.dtype == pl.Array(pl.Float32, 5 * descriptors.WIDTH)
+    assert column.is_null().to_list() == [False, False, False, True, True]
+    frames = column.drop_nulls().to_numpy().reshape(3, 5, descriptors.WIDTH)
+    np.testing.assert_allclose(frames.mean(axis=1), table["video.embedding"].drop_nulls().to_numpy(), atol=2e-5)
+    expected = [descriptors.appearance(frame) for frame in read_frames(raw / "long.mp4", 5)[0]]
+    np.testing.assert_allclose(frames[0], block.standard(np.stack(expected)), atol=1e-4, rtol=1e-5)
+    assert frame_numbers(3, 5) == [0, 0, 1, 1, 2]
+    np.testing.assert_array_equal(frames[1, 2], frames[1, 3])
+    assert np.abs(frames[1, 3] - frames[1, 4]).max() > 0.1
+    assert (frames[2] == frames[2, :1]).all()
+    block.save(tmp_path)
+    assert Block.load(tmp_path, block.context).transform(posts).equals(table)
+
+
+def test_frame_vectors_of_an_encoder_replace_the_descriptors(raw, tmp_path):
+    from popcast.features.encoders import VisionEncoder
+
+    save_encoder(tmp_path, "vit")
+    posts = posts_of([["short.mp4"], ["cover.jpg"], ["text.mp4"]])
+    table = block_of(raw, frames=4, encoder=str(tmp_path)).fit(posts).transform(posts)
+    assert table["video.frame_embedding"].dtype == pl.Array(pl.Float32, 4 * 16)
+    assert table["video.frame_embedding"].is_null().to_list() == [False, False, True]
+    frames = table["video.frame_embedding"].drop_nulls().to_numpy().reshape(2, 4, 16)
+    expected = VisionEncoder(str(tmp_path)).encode(read_frames(raw / "short.mp4", 4)[0])
+    np.testing.assert_allclose(frames[0], expected, atol=1e-5)
+    assert (frames[1] == frames[1, :1]).all()
+    means = table["video.encoder_embedding"].drop_nulls().to_numpy()
+    np.testing.assert_allclose(frames.mean(axis=1), means, atol=1e-5)
+
+
+def test_no_post_with_a_frame(raw):
+    posts = posts_of([["text.mp4"], None])
+    column = block_of(raw, frames=3).fit(posts).transform(posts)["video.frame_embedding"]
+    assert column.dtype == pl.Array(pl.Float32, 3 * descriptors.WIDTH)
+    assert column.null_count() == 2

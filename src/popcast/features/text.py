@@ -5,14 +5,15 @@ missing text, fitted on training posts only, separators between the fields); mmr
 character 3-5-grams, sublinear counts).
 
 Columns: ``text.svd_embedding`` (TF-IDF, then truncated SVD, fitted on training posts), ``text.embedding`` (frozen
-sentence encoder), ``text.pca_embedding`` (its principal components on the training posts). A post without any text has
-nulls. Files: JSON and safetensors.
+sentence encoder), ``text.layers_embedding`` (means of some of its hidden layers, if asked for), ``text.pca_embedding``
+(principal components of ``text.embedding`` on the training posts). A post without any text has nulls. Files: JSON and
+safetensors.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import orjson
@@ -47,6 +48,10 @@ class Params(Section):
     )
     tfidf: Tfidf | None = Tfidf()
     encoder: str | None = Field(PACKAGED, description="sentence encoder: hub id or folder; null: none")
+    layers: list[Annotated[int, Field(ge=0)]] = Field(
+        [],
+        description="hidden layers of the encoder -> text.layers_embedding, means over the tokens side by side",
+    )
     max_tokens: int = Field(128, ge=8)
     batch_tokens: int = Field(2048, ge=64, description="tokens per batch of the encoder, padding included")
     pca: int | None = Field(None, ge=1, description="width of text.pca_embedding; null: none")
@@ -57,6 +62,8 @@ class Params(Section):
             raise ValueError("tfidf and encoder are both null: leave the block out instead")
         if self.pca is not None and self.encoder is None:
             raise ValueError("pca needs an encoder")
+        if self.layers and self.encoder is None:
+            raise ValueError("layers need an encoder")
         return self
 
 
@@ -80,7 +87,9 @@ class Block:
         self.pca_mean = self.pca_axes = None
         self.encoder = None
         if params.encoder is not None:
-            self.encoder = SentenceEncoder(params.encoder, params.max_tokens, params.batch_tokens, context.scratch)
+            self.encoder = SentenceEncoder(
+                params.encoder, params.max_tokens, params.batch_tokens, context.scratch, params.layers
+            )
 
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """Learn vocabulary, SVD and principal components from the training posts that have a text."""
@@ -93,7 +102,7 @@ class Block:
             self._fit_tfidf(training)
         if self.params.pca is not None:
             self.encoder.encode(texts.drop_nulls().to_list())  # all at once: batches are a function of the set
-            vectors = self.encoder.encode(training).astype(np.float64)
+            vectors = self.encoder.encode(training)[:, : self.encoder.width].astype(np.float64)
             self.pca_mean = vectors.mean(axis=0)
             self.pca_axes = _principal_axes(vectors - self.pca_mean, self.params.pca)
         return self
@@ -106,8 +115,10 @@ class Block:
         if self.params.tfidf is not None:
             columns.append(embedding_column("text.svd_embedding", self._svd(known), present))
         if self.encoder is not None:
-            vectors = self.encoder.encode(known)
+            vectors, layers = np.hsplit(self.encoder.encode(known), [self.encoder.width])
             columns.append(embedding_column("text.embedding", vectors, present))
+            if self.params.layers:
+                columns.append(embedding_column("text.layers_embedding", layers, present))
             if self.params.pca is not None:
                 reduced = np.einsum("nd,kd->nk", vectors - self.pca_mean, self.pca_axes)
                 columns.append(embedding_column("text.pca_embedding", reduced, present))

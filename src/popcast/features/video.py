@@ -7,8 +7,11 @@ with the last good one; vision encoder per frame; F = 1 with the cover picture) 
 Columns: ``video.has_video`` and ``video.has_frames`` (1 or 0), ``video.duration`` (s), ``video.fps``, size,
 ``video.change`` (mean grey difference of one sampled frame to the next one, 0..1), ``video.motion`` (the same to the
 frame that directly follows), the descriptors, ``video.embedding`` (HOG and colour histogram, standardised on training
-posts) and ``video.encoder_embedding`` (mean over the frames, off by default). A file that gives no frame is counted in
-``quality`` and quality.json and gives nulls.
+posts), ``video.encoder_embedding`` (mean over the frames, off by default) and ``video.frame_embedding``: the vectors of
+the single frames, always exactly F of them, one after the other, ``Array(Float32, F * width)``. They are those of the
+encoder where there is one, else those of ``video.embedding``; either column is the mean of its frames, and F is the
+width of ``frame_embedding`` divided by the width of that mean. A cover stands F times. A file that gives no frame is
+counted in ``quality`` and quality.json and gives nulls.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
 REASONS = image.REASONS
 FILE = ("width", "height", "pixels", "aspect", "duration", "fps", "frames", "change", "motion")
 NUMBERS = (*FILE, *descriptors.NAMES)
+CHUNK = 1024
+"""Videos standardised at once in float64."""
 
 
 class Params(Section):
@@ -128,26 +133,45 @@ def _small(rgb: np.ndarray) -> np.ndarray:
     return grey.astype(np.float64) / 255
 
 
+def row_type(count: int) -> np.dtype:
+    """What is known of a file: status (0 good, 1 + place in REASONS, NaN: no file), NUMBERS, and a vector per frame."""
+    shape = (count, descriptors.WIDTH)
+    return np.dtype([("status", "f8"), ("numbers", "f8", (len(NUMBERS),)), ("frames", "f4", shape)])
+
+
+def unknown_rows(n: int, count: int) -> np.ndarray:
+    """``n`` rows of :func:`row_type`, all NaN."""
+    rows = np.empty(n, row_type(count))
+    for field in rows.dtype.names:
+        rows[field] = np.nan
+    return rows
+
+
 def describe_file(path: Path, count: int) -> np.ndarray:
-    """Status (0 good, else 1 + place in REASONS), the numbers NUMBERS, the appearance vector: float64."""
-    row = np.full(1 + len(NUMBERS) + descriptors.WIDTH, np.nan)
+    """Row [1] of :func:`row_type`; the descriptors among its numbers are means over the frames."""
+    row = unknown_rows(1, count)
     try:
         frames, facts = read_media(path, count)
     except descriptors.Undecodable as reason:
-        row[0] = 1 + REASONS.index(str(reason))
+        row["status"] = 1 + REASONS.index(str(reason))
         return row
     facts |= {"pixels": facts["width"] * facts["height"], "aspect": facts["width"] / facts["height"]}
-    looks = np.mean([np.concatenate([descriptors.describe(f), descriptors.appearance(f)]) for f in frames], axis=0)
-    row[0] = 0
-    row[1 : 1 + len(FILE)] = [facts.get(name, np.nan) for name in FILE]
-    row[1 + len(FILE) :] = looks
+    row["status"] = 0
+    row["numbers"][0, : len(FILE)] = [facts.get(name, np.nan) for name in FILE]
+    row["numbers"][0, len(FILE) :] = np.mean([descriptors.describe(frame) for frame in frames], axis=0)
+    row["frames"][0] = padded(np.stack([descriptors.appearance(frame) for frame in frames]), count)
     return row
+
+
+def padded(vectors: np.ndarray, count: int) -> np.ndarray:
+    """``vectors`` [n, width] with the last one repeated, [count, width] (mmra.md section 2)."""
+    return vectors[np.minimum(np.arange(count), len(vectors) - 1)]
 
 
 def describe_shard(names: list[str], raw: Path, count: int, scratch: Path | None) -> np.ndarray:
     """Rows of :func:`describe_file`, kept in the scratch folder."""
     key = image.file_key(raw, names, f"video {count}")
-    return kept(scratch, f"videos-{key}", lambda: np.stack([describe_file(raw / name, count) for name in names]))
+    return kept(scratch, f"videos-{key}", lambda: np.concatenate([describe_file(raw / name, count) for name in names]))
 
 
 class Block:
@@ -165,13 +189,13 @@ class Block:
         """Describe every video once; learn mean and deviation of the embedding from those of training posts."""
         names, rows = self._described(posts)
         self.quality = _counts(names, rows)
-        training = (posts["split"] == "train").to_numpy() & (rows[:, 0] == 0)
+        training = np.flatnonzero((posts["split"] == "train").to_numpy() & (rows["status"] == 0))
         order = np.argsort(posts["post_id"].to_numpy()[training], kind="stable")
-        self.standard = descriptors.Standard.of(rows[training][order, 1 + len(NUMBERS) :])
+        self.standard = descriptors.Standard.of(_means(rows["frames"][training[order]]))
         return self
 
     def _described(self, posts: pl.DataFrame) -> tuple[list[str | None], np.ndarray]:
-        """Names of the videos or covers, and rows of :func:`describe_file` [posts]; NaN where a post has neither."""
+        """Names of the videos or covers, and rows of :func:`row_type` [posts]; NaN where a post has neither."""
         pairs = zip(image.first_media(posts, SUFFIXES), image.first_media(posts, image.SUFFIXES), strict=True)
         names = [video or cover for video, cover in pairs]
         fresh = sorted({name for name in names if name is not None} - self._rows.keys())
@@ -181,8 +205,11 @@ class Block:
             work = partial(describe_shard, raw=raw, count=self.params.frames, scratch=self.context.scratch)
             for shard, rows in zip(shards, map_shards(work, shards, "video: files"), strict=True):
                 self._rows.update(zip(shard, rows, strict=True))
-        nothing = np.full(1 + len(NUMBERS) + descriptors.WIDTH, np.nan)
-        return names, np.stack([nothing if name is None else self._rows[name] for name in names])
+        described = unknown_rows(len(names), self.params.frames)
+        for i, name in enumerate(names):
+            if name is not None:
+                described[i] = self._rows[name]
+        return names, described
 
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
         """``post_id`` and the ``video.`` columns, in the order of ``posts``."""
@@ -190,30 +217,36 @@ class Block:
             raise BadInput(f"{self.context.dataset}: no posts to describe")
         names, rows = self._described(posts)
         self.quality = _counts(names, rows)
-        good = rows[:, 0] == 0
+        good = rows["status"] == 0
         moving = np.array([name is not None and name.lower().endswith(SUFFIXES) for name in names])
         columns = [posts["post_id"], pl.Series("video.has_video", (good & moving).astype(np.float64))]
         columns.append(pl.Series("video.has_frames", good.astype(np.float64)))
-        for i, name in enumerate(NUMBERS, 1):
-            columns.append(pl.Series(f"video.{name}", rows[:, i]).fill_nan(None))
-        vectors = self.standard(rows[good, 1 + len(NUMBERS) :])
-        columns.append(embedding_column("video.embedding", vectors, good))
-        if self.params.encoder is not None:
-            columns.append(self._encoded(names, good))
+        for i, name in enumerate(NUMBERS):
+            columns.append(pl.Series(f"video.{name}", rows["numbers"][:, i]).fill_nan(None))
+        frames = rows["frames"][good]
+        columns.append(embedding_column("video.embedding", self.standard(_means(frames)), good))
+        if self.params.encoder is None:
+            for start in range(0, len(frames), CHUNK):  # in place: the whole in float64 would be large
+                frames[start : start + CHUNK] = self.standard(frames[start : start + CHUNK])
+        else:
+            frames = self._encoded(names, good)
+            columns.append(embedding_column("video.encoder_embedding", frames.mean(axis=1), good))
+        flat = frames.reshape(len(frames), -1) if len(frames) else np.empty((0, frames.shape[1] * frames.shape[2]))
+        columns.append(embedding_column("video.frame_embedding", flat, good))
         return pl.DataFrame(columns)
 
-    def _encoded(self, names: list[str | None], good: np.ndarray) -> pl.Series:
-        """Column of the vision encoder: mean over the frames of each video."""
+    def _encoded(self, names: list[str | None], good: np.ndarray) -> np.ndarray:
+        """Vectors float32 [good posts, frames, width] of the vision encoder."""
         raw, encoder = image.raw_folder(self.context), VisionEncoder(self.params.encoder, self.params.batch)
         count, vectors = self.params.frames, {}
         wanted = sorted({name for name, ok in zip(names, good, strict=True) if ok})
         for name in progress(wanted, len(wanted), "video: encoder"):
-            key = image.file_key(raw, [name], f"{self.params.encoder} {count}")
-            mean = partial(_mean_vector, encoder, raw / name, count)
-            vectors[name] = kept(self.context.scratch, f"encoded-{key}", mean)
-        found = [vectors[name] for name, ok in zip(names, good, strict=True) if ok]
-        stacked = np.stack(found) if found else np.empty((0, encoder.width), np.float32)
-        return embedding_column("video.encoder_embedding", stacked, good)
+            key = image.file_key(raw, [name], f"{self.params.encoder} {count} frames")
+            vectors[name] = kept(
+                self.context.scratch, f"encoded-{key}", partial(_encode_file, encoder, raw / name, count)
+            )
+        found = [padded(vectors[name], count) for name, ok in zip(names, good, strict=True) if ok]
+        return np.stack(found) if found else np.empty((0, count, encoder.width), np.float32)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -230,11 +263,16 @@ class Block:
         return block
 
 
-def _mean_vector(encoder: VisionEncoder, path: Path, count: int) -> np.ndarray:
-    return encoder.encode(read_media(path, count)[0]).mean(axis=0)
+def _encode_file(encoder: VisionEncoder, path: Path, count: int) -> np.ndarray:
+    return encoder.encode(read_media(path, count)[0])
+
+
+def _means(frames: np.ndarray) -> np.ndarray:
+    """Mean over the frames [n, frames, width] in float64 [n, width]."""
+    return frames.mean(axis=1, dtype=np.float64)
 
 
 def _counts(names: list[str | None], rows: np.ndarray) -> dict[str, int]:
     """Posts with a video or cover, and those whose file gives nothing, by reason."""
     counts = {"with_media": sum(name is not None for name in names)}
-    return counts | {reason: int((rows[:, 0] == 1 + i).sum()) for i, reason in enumerate(REASONS)}
+    return counts | {reason: int((rows["status"] == 1 + i).sum()) for i, reason in enumerate(REASONS)}

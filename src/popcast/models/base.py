@@ -7,6 +7,7 @@ CatBoost's cbm, LightGBM's text, safetensors, npz without objects, or JSON.
 from __future__ import annotations
 
 import importlib
+import shutil
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
@@ -22,6 +23,11 @@ class Predictor(Protocol):
 
     ``posts`` holds the ``posts`` table without ``popularity`` and ``posthoc_*``; ``features`` the columns
     ``<block>.<column>`` of the feature tables, row by row the same posts. Same seed, same rows: same bytes.
+
+    Two things are optional. ``predict_seeds(posts, features)``: float64 [n, seeds], the predictions of the single
+    seeds of a predictor that averages several; ``predict`` is their mean, and the number of seeds depends on the
+    params alone. ``scratch: Path | None``, None by default: a folder of this one fit, set before ``fit`` by a stage
+    and removed after it, where a long fit keeps its epochs so that a killed one goes on.
     """
 
     Params: ClassVar[type[Section]]
@@ -46,6 +52,31 @@ class Predictor(Protocol):
 
     def importances(self) -> dict[str, float]:
         """Mean absolute SHAP value or weight per column; empty where the predictor has none."""
+
+
+def seed_predictions(model: Predictor, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+    """Predictions of the single seeds [n, seeds]; of a predictor without ``predict_seeds`` [n, 1]."""
+    if hasattr(model, "predict_seeds"):
+        return model.predict_seeds(posts, features)
+    return model.predict(posts, features)[:, None]
+
+
+def fitted(
+    model: Predictor,
+    scratch: Path | None,
+    posts: pl.DataFrame,
+    features: pl.DataFrame,
+    target: np.ndarray,
+    folds: np.ndarray | None,
+) -> Predictor:
+    """``model`` after its fit. ``scratch``: folder for the work of this fit if the predictor wants one, then gone."""
+    if scratch is None or not hasattr(model, "scratch"):
+        return model.fit(posts, features, target, folds)
+    model.scratch = scratch
+    model.fit(posts, features, target, folds)
+    model.scratch = None
+    shutil.rmtree(scratch, ignore_errors=True)
+    return model
 
 
 def model_module(name: str):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from popcast.models.base import Predictor
+from popcast.models.base import Predictor, fitted, seed_predictions
 from popcast.scratch import Scratch
 
 
@@ -29,7 +29,8 @@ def out_of_fold(
 
     make: a fresh, unfitted predictor. posts, features, target [n], folds int [n] (0 = oldest): training posts only.
     scratch: keeps each finished fold, so that a killed stage goes on with the next. first: earlier folds are not
-    predicted, which saves their fits. Returns row numbers (ascending) and their predictions.
+    predicted, which saves their fits. Returns row numbers (ascending) and the predictions of the single seeds
+    [rows, seeds], see :func:`popcast.models.base.seed_predictions`.
     """
     rows, predictions = [], []
     for fold in sorted(set(folds.tolist())):
@@ -38,14 +39,15 @@ def out_of_fold(
             continue
         held_out = np.flatnonzero(folds == fold)
 
-        def predict(learn=learn, held_out=held_out) -> np.ndarray:
+        def predict(fold=fold, learn=learn, held_out=held_out) -> np.ndarray:
             chosen = np.flatnonzero(learn)
-            model = make().fit(posts[chosen], features[chosen], target[chosen], folds[chosen])
-            return model.predict(posts[held_out], features[held_out])
+            work = None if scratch is None else scratch.folder / f"fold-{fold}-work"
+            model = fitted(make(), work, posts[chosen], features[chosen], target[chosen], folds[chosen])
+            return seed_predictions(model, posts[held_out], features[held_out])
 
         rows.append(held_out)
         predictions.append(predict() if scratch is None else scratch.array(f"fold-{fold}", predict))
     if not rows:
-        return np.empty(0, np.int64), np.empty(0)
+        return np.empty(0, np.int64), np.empty((0, 1))
     order = np.argsort(np.concatenate(rows))
     return np.concatenate(rows)[order], np.concatenate(predictions)[order]

@@ -1,8 +1,9 @@
-"""One run of a predictor on one dataset: what the stage ``train`` does between reading and writing.
+"""One run of a predictor on one dataset: its models and what they predict.
 
 The ``evaluation`` model learns from the training part and predicts valid and test; training posts get out-of-fold
 predictions. The ``final`` model learns from every labelled post, and only posts without a label ever see it. With
-``test_fit: train+valid`` a third model, ``test``, predicts the test part after everything was chosen on valid.
+``test_fit: stop_on_valid`` the evaluation model stops on the valid part (published protocols); with ``test_fit:
+train+valid`` a third model, ``test``, predicts the test part after everything was chosen on valid.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from popcast.errors import BadInput
-from popcast.models.base import Predictor, model_module
+from popcast.models.base import Predictor, fitted, model_module, seed_predictions
 from popcast.models.crossfit import out_of_fold
+from popcast.models.stopping import stopping_window
 from popcast.params import Metric, ModelRun, merged
 from popcast.scratch import Scratch
+from popcast.tables import SPLITS
 
 LOSS_OF_METRIC = {"mae": "mae", "rmse": "rmse", "nmse": "rmse", "mape": "mape"}
 
@@ -73,6 +75,13 @@ def predictor_maker(run: ModelRun, section: dict[str, Any], metric: Metric, seed
     if values.get("loss") == "metric":
         values["loss"] = LOSS_OF_METRIC[metric]
     params = merged(module.Params, values, {}, f"models.{run.model}")
+    if run.test_fit == "stop_on_valid":
+        only_stops = getattr(params, "early_stopping", False) and not getattr(params, "refit", False)
+        if not only_stops or run.pseudo_labels != "none":
+            raise BadInput(
+                f"params.yaml: {run.dataset}/{run.name}: test_fit stop_on_valid is for networks with early_stopping "
+                "and without refit or pseudo_labels: others would learn the valid part that they predict"
+            )
     return lambda: module.Predictor(params, seed)
 
 
@@ -83,50 +92,104 @@ def predict_all(
     scratch: Scratch,
     cross_fit_from: int = 0,
     test_fit: str = "train",
+    pseudo_labels: str = "none",
 ) -> tuple[pl.DataFrame, dict[str, Predictor]]:
-    """The prediction table (post_id, split, fold, prediction) and the fitted models by name.
+    """The prediction table (post_id, split, fold, prediction, maybe seeds) and the fitted models by name.
 
-    Raises BadInput where there is no training post. ``scratch`` keeps finished folds and models.
+    ``seeds`` (list[f64]) holds the predictions of the single seeds of a predictor that averages several. Raises
+    BadInput where there is no training post. ``scratch`` keeps finished folds and models. ``pseudo_labels:
+    predicted``: each model is fitted twice, see :func:`_fit`; out-of-fold models know no pseudo-label.
     """
     split = design.rows["split"].to_numpy()
-    train, unlabelled = np.flatnonzero(split == "train"), np.flatnonzero(split == "unlabelled")
+    parts = {name: np.flatnonzero(split == name) for name in SPLITS}
+    train = parts["train"]
     if not len(train):
         raise BadInput("no post with a label in the training part: nothing to learn from")
-    target, folds = design.target[train], design.rows["fold"].to_numpy()[train].astype(np.int64)
     in_time = design.posts[train]["posted_at"].null_count() == 0
-    rows, predictions = out_of_fold(make, *design.part(train), target, folds, in_time, scratch, cross_fit_from)
+    rows, predictions = out_of_fold(
+        make, *design.part(train), design.target[train], _folds(design, train), in_time, scratch, cross_fit_from
+    )
     found = [(train[rows], predictions)]
-
-    models = {"evaluation": _kept(scratch, "evaluation", make, lambda m: m.fit(*design.part(train), target, folds))}
-
-    def refitted(name: str, chosen: np.ndarray) -> Predictor:
-        """The model ``name`` with the same settings, fitted on the rows ``chosen``."""
-        target, folds = design.target[chosen], _final_folds(design, chosen)
-        models[name] = _kept(scratch, name, make, lambda m: m.fit(*design.part(chosen), target, folds))
-        return models[name]
-
-    valid, test = np.flatnonzero(split == "valid"), np.flatnonzero(split == "test")
-    if len(valid):
-        found.append((valid, models["evaluation"].predict(*design.part(valid))))
-    if len(test):
-        known = np.sort(np.concatenate([train, valid]))
-        model = refitted("test", known) if test_fit == "train+valid" and len(valid) else models["evaluation"]
-        found.append((test, model.predict(*design.part(test))))
-    if len(unlabelled):
-        final = final_fit == "labelled" and len(valid) + len(test)
-        model = refitted("final", np.flatnonzero(split != "unlabelled")) if final else models["evaluation"]
-        found.append((unlabelled, model.predict(*design.part(unlabelled))))
+    models = {}
+    for name, (learned, predicted) in _roles(parts, final_fit, test_fit).items():
+        rows = np.sort(np.concatenate([parts[part] for part in learned]))
+        asked = np.sort(np.concatenate([parts[part] for part in predicted]))
+        pseudo = asked if pseudo_labels == "predicted" else asked[:0]
+        models[name] = _fit(make, design, rows, pseudo, scratch, name)
+        found += [
+            (parts[p], seed_predictions(models[name], *design.part(parts[p]))) for p in predicted if len(parts[p])
+        ]
+    found = [(rows, values) for rows, values in found if len(rows)] or [(train[:0], np.empty((0, 1)))]
     where = np.concatenate([rows for rows, _ in found])
     values = np.concatenate([predictions for _, predictions in found])
-    return design.rows[where].with_columns(prediction=pl.Series(values, dtype=pl.Float64)), models
+    table = design.rows[where].with_columns(prediction=pl.Series(values.mean(axis=1), dtype=pl.Float64))
+    if values.shape[1] > 1:
+        table = table.with_columns(seeds=pl.Series(values).cast(pl.List(pl.Float64)))
+    return table, models
 
 
-def _final_folds(design: Design, labelled: np.ndarray) -> np.ndarray:
-    """Folds of all labelled posts: the training folds, then valid, then test, so that the newest posts come last."""
+def _roles(parts: dict[str, np.ndarray], final_fit: str, test_fit: str) -> dict[str, tuple[list[str], list[str]]]:
+    """Model -> (parts that it learns from, parts that it predicts)."""
+    own_test = test_fit == "train+valid" and len(parts["valid"]) and len(parts["test"])
+    final = final_fit == "labelled" and len(parts["unlabelled"]) and len(parts["valid"]) + len(parts["test"])
+    roles = {"evaluation": (["train", "valid"] if test_fit == "stop_on_valid" else ["train"], ["valid"])}
+    if own_test:
+        roles["test"] = (["train", "valid"], ["test"])
+    else:
+        roles["evaluation"][1].append("test")
+    if final:
+        roles["final"] = (["train", "valid", "test"], ["unlabelled"])
+    else:
+        roles["evaluation"][1].append("unlabelled")
+    return roles
+
+
+def _folds(design: Design, labelled: np.ndarray) -> np.ndarray:
+    """Folds of labelled posts: the training folds, then valid, then test, so that the newest posts come last."""
     rows = design.rows[labelled]
     last = rows["fold"].max()
     fold = pl.when(split="valid").then(last + 1).when(split="test").then(last + 2).otherwise("fold")
     return rows.select(fold.cast(pl.Int64)).to_series().to_numpy()
+
+
+def _fit(
+    make: Callable[[], Predictor],
+    design: Design,
+    learned: np.ndarray,
+    pseudo: np.ndarray,
+    scratch: Scratch,
+    name: str,
+) -> Predictor:
+    """The model ``name``, fitted on the rows ``learned``, or the one that an earlier, killed run finished.
+
+    pseudo: rows whose labels are predicted by a first model and that then count as training posts for the second one.
+    Their own labels are never looked at. They belong to the oldest fold, so that nothing is chosen or stopped on them.
+    """
+
+    def taught(label: str, rows: np.ndarray, target: np.ndarray, folds: np.ndarray) -> Predictor:
+        work = scratch.folder / f"{label}-work"
+        return _kept(scratch, label, make, lambda m: fitted(m, work, *design.part(rows), target, folds))
+
+    target, folds = design.target[learned], _folds(design, learned)
+    if not len(pseudo):
+        return taught(name, learned, target, folds)
+    guesses = taught(f"{name}-first", learned, target, folds).predict(*design.part(pseudo))
+    order = np.argsort(np.append(learned, pseudo))
+    rows = np.append(learned, pseudo)[order]
+    return taught(name, rows, np.append(target, guesses)[order], with_pseudo_rows(folds, len(pseudo))[order])
+
+
+def with_pseudo_rows(folds: np.ndarray, pseudo: int) -> np.ndarray:
+    """Folds int [n + pseudo]: those of n posts with a label, then fold 0 for rows with a pseudo-label.
+
+    The last fold is the stopping window and holds real labels only. Where all n posts are of one fold, the window that
+    they would have had alone becomes a fold of its own; too few posts for a window leave one that is too small for one.
+    """
+    if folds.min() == folds.max():
+        window = stopping_window(folds, len(folds))
+        folds = np.arange(len(folds)) == len(folds) - 1 if window is None else window
+    folds = folds.astype(np.int64)
+    return np.append(folds - folds.min(), np.zeros(pseudo, np.int64))
 
 
 def _kept(scratch: Scratch, name: str, make: Callable[[], Predictor], fit: Callable[[Predictor], Predictor]):
@@ -138,11 +201,3 @@ def _kept(scratch: Scratch, name: str, make: Callable[[], Predictor], fit: Calla
         fit(make()).save(unfinished)
         os.replace(unfinished, folder)
     return type(make()).load(folder)
-
-
-def move_models(scratch: Scratch, models: dict[str, Predictor], target: Path) -> None:
-    """Put the saved models of this run, and nothing else, into ``target``."""
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for name in models:
-        os.replace(scratch.folder / name, target / name)

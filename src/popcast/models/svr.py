@@ -1,7 +1,8 @@
 """``svr``: support vector regression with an RBF kernel on standardised embeddings of text, image and video.
 
-Sheet mmra.md section 7 (C 1, epsilon .1, gamma "scale"). scikit-learn fits it; what is saved are the support vectors
-(npz), and the kernel sum is evaluated here, so that nothing is ever unpickled.
+Sheet mmra.md section 7 (C 1, epsilon .1, gamma "scale"); its form for micro-videos, the first frame (``first``, as the
+published code) or the mean frame beside the title, is ``visual_pool``. scikit-learn fits it; what is saved are the
+support vectors (npz), and the kernel sum is evaluated here, so that nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import Field, PositiveFloat
 from popcast import tables
 from popcast.errors import BadInput
 from popcast.models.matrix import embedding, training_order
+from popcast.models.pooling import PooledInputs
 from popcast.params import Section
 
 CONTENT = ("text.embedding", "image.embedding", "video.embedding")
@@ -27,6 +29,10 @@ class Params(Section):
     """Settings of the support vector machine, on the scale of popularity."""
 
     embeddings: list[str] | None = Field(None, description="null: those of text, image and video, what there is")
+    visual_pool: Literal["first", "mean"] | None = Field(None, description="frames and title instead of embeddings")
+    visual: str | None = Field("video.frame_embedding", description="visual_pool: frame vectors; null: titles only")
+    text: str = Field("text.embedding", description="visual_pool: column of title vectors")
+    frames: int = Field(10, ge=1, description="vectors in one entry of the visual column")
     c: float = Field(1.0, gt=0)
     epsilon: float = Field(0.1, ge=0)
     gamma: PositiveFloat | Literal["scale"] = Field("scale", description="scale: 1 / (columns * variance)")
@@ -41,11 +47,15 @@ class Predictor:
 
     def __init__(self, params: Params, seed: int) -> None:
         self.params, self.seed = params, seed
+        self.pooled: PooledInputs | None = None
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         from sklearn.svm import SVR
 
-        wanted = self.params.embeddings
+        p = self.params
+        if p.visual_pool is not None:
+            self.pooled = PooledInputs(p.visual, p.text, p.frames, p.visual_pool).fit(features, "svr")
+        wanted = list(self.pooled.inputs.columns.values()) if self.pooled else p.embeddings
         self.columns = [name for name in CONTENT if name in features.columns] if wanted is None else list(wanted)
         missing = [name for name in self.columns if name not in features.columns] or ([] if self.columns else CONTENT)
         if missing:
@@ -68,6 +78,7 @@ class Predictor:
         return self
 
     def _raw(self, features: pl.DataFrame) -> np.ndarray:
+        features = self.pooled.transform(features) if self.pooled else features
         return np.hstack([embedding(features[name]) for name in self.columns])
 
     def _fit_scale(self, raw: np.ndarray) -> None:
@@ -100,12 +111,14 @@ class Predictor:
         np.savez(folder / "svr.npz", **arrays)
         content = {"params": self.params.model_dump(), "seed": self.seed, "columns": self.columns}
         content |= {"gamma": self.gamma, "bias": self.bias, "median": self.median}
+        content["pooled"] = self.pooled.to_json() if self.pooled else None
         tables.write_json(content, folder / "predictor.json")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         content = orjson.loads((folder / "predictor.json").read_bytes())
         predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor.pooled = PooledInputs.from_json(content["pooled"]) if content["pooled"] else None
         for name in ("columns", "gamma", "bias", "median"):
             setattr(predictor, name, content[name])
         with np.load(folder / "svr.npz", allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""Generated raw folders in the exact layouts of SMPD, TPIC2017 and MicroLens, for a pipeline that runs offline.
+"""Generated raw folders in the layouts of SMPD, TPIC2017, MicroLens and NUS, for a pipeline that runs offline.
 
 All posts are invented. The statistics follow what the sheets measured on the real files; no statistic of a generated
 dataset may be presented as one of the real dataset. Each generator is a file here with
@@ -44,6 +44,7 @@ class Microlens(Section):
     media: bool = Field(True, description="write covers and videos")
     image_size: int = Field(64, ge=32, le=500, description="pixels of the longest side of a cover; videos 64 x 64")
     frames: int = Field(12, ge=4, le=120, description="mean frames of a video, at 12 per second")
+    array_width: int = Field(0, ge=0, le=2048, description="columns of extracted_modality_features; 0: no such files")
 
     @model_validator(mode="after")
     def labels_of_layout(self) -> Microlens:
@@ -52,7 +53,15 @@ class Microlens(Section):
         return self
 
 
-KINDS: dict[str, type[Section]] = {"smpd": Smpd, "tpic2017": Tpic2017, "microlens": Microlens}
+class Nus(Section):
+    kind: Literal["nus"] = "nus"
+    videos: int = Field(600, ge=50)
+    users: int = Field(80, ge=5)
+    media: bool = Field(True, description="write the videos, 64 x 64 pixels")
+    frames: int = Field(12, ge=4, le=120, description="mean frames of a video, at 12 per second")
+
+
+KINDS: dict[str, type[Section]] = {"smpd": Smpd, "tpic2017": Tpic2017, "microlens": Microlens, "nus": Nus}
 
 
 def settings(dataset: str, values: dict[str, Any]) -> Section:

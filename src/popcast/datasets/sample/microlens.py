@@ -43,6 +43,12 @@ LAST = 1_662_984_132_000
 DAY = 86_400_000
 SHARD = 100
 """Videos per piece of work."""
+ARRAYS = {
+    "title_en_text_features_BgeM3": "topic",
+    "image_features_CLIPRN50": "looks",
+    "video_features_VideoMAE": "motion",
+}
+"""Files of extracted_modality_features, and what of a video the generated vectors tell. No encoder has made them."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ def write(params: Microlens, seed: int, dataset: str, raw: Path) -> dict[str, fl
     write_outcomes(videos, seed, dataset, raw, prefix)
     if params.media:
         write_media(videos, params, seed, dataset, prefix)
+    if params.array_width:
+        write_arrays(videos, params.array_width, seed, dataset, raw / "extracted_modality_features", prefix.name)
     return {}
 
 
@@ -202,3 +210,19 @@ def write_shard(
             Path(f"{prefix}_covers", f"{row + 1}.jpg").write_bytes(cover)
         if film is not None:
             Path(f"{prefix}_videos", f"{row + 1}{'.1' if row % 40 == 39 else ''}.mp4").write_bytes(film)
+
+
+def write_arrays(videos: Videos, width: int, seed: int, dataset: str, folder: Path, prefix: str) -> None:
+    """Generated vectors float32 [videos, width], row i = item i + 1: a direction that tells something, and noise."""
+    folder.mkdir()
+    signals = {
+        "topic": np.eye(len(TOPICS))[videos.topic],
+        "looks": videos.looks[:, None],
+        "motion": videos.motion[:, None],
+    }
+    for name, told in ARRAYS.items():
+        rng = stream(seed, dataset, "array", name)
+        signal = signals[told]
+        directions = rng.standard_normal((signal.shape[1], width))
+        vectors = signal @ directions + rng.standard_normal((len(signal), width))
+        np.save(folder / f"{prefix}_{name}.npy", vectors.astype(np.float32), allow_pickle=False)
