@@ -15,7 +15,7 @@ from tests.clone import stages_run, tiny_clone
 pytestmark = pytest.mark.slow
 
 
-SUITES = ("suite@tpic2017-simple", "suite@microlens-simple")
+SUITES = ("suite@tpic2017-simple", "suite@microlens-simple", "suite@smpd-neural", "suite@microlens-neural")
 """They read all of ``models``: any of their runs may name any predictor."""
 ENDS = (*(f"{stage}@{name}" for stage in ("blend", "evaluate") for name in ("smpd", "tpic2017", "microlens")), "report")
 """They read ``suites`` as a whole."""

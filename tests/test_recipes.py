@@ -1,0 +1,37 @@
+"""Each recipe lays over the committed params.yaml, and every predictor that it names can be made from its settings."""
+
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from popcast import params
+from popcast.cli import main
+from popcast.features.base import block_module
+from popcast.models.run import predictor_maker
+from tests.conftest import ROOT
+
+RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
+
+
+def test_every_recipe_has_its_script():
+    assert {path.stem for path in (ROOT / "recipes").glob("*.sh")} >= set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_setting_of_a_recipe_is_one_that_its_model_has(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    overlay = ROOT / "recipes" / f"{name}.yaml"
+    folder = ["--raw", str(tmp_path)] if ": RAW" in overlay.read_text() else []
+    result = CliRunner().invoke(main, ["use", str(overlay), *folder])
+    assert result.exit_code == 0, result.output
+    whole = params.load()
+    for dataset, data in whole.datasets.items():
+        runs = whole.runs_of(dataset)
+        assert runs
+        for run in runs:
+            assert predictor_maker(run, whole.models[run.model], data.metric, 1)() is not None
+    for group in (whole.blocks, whole.media, whole.derived):
+        for run in group.values():
+            params.merged(block_module(run.block).Params, whole.features[run.block], run.set, run.block)
