@@ -40,6 +40,7 @@ PREDICTORS = [
     "tmall",
     "text_regressor",
     "on_top",
+    "nearby",
 ]
 CHOSEN = {
     "sample": ("datasets/sample", ["smpd", "tpic2017", "microlens", "nus"]),

@@ -35,6 +35,7 @@ PREDICTORS = {
     "text_ridge_relative": ("text_ridge", {"relative": True}),
     "knn": ("knn", {}),
     "svr": ("svr", {}),
+    "nearby": ("nearby", {"k": 5}),
     "kernel_ridge": ("kernel_ridge", {}),
 }
 TINY_TEXT = {
