@@ -9,7 +9,7 @@ from popcast.stage import stage
 @click.command()
 @stage
 def main() -> None:
-    results = report.collect(*params.read("datasets", "runs", "suites", "evaluation"))
+    results = report.collect(*params.read("datasets", "runs", "suites", "evaluation", "adversarial"))
     tables.write_json(report.summary(results), paths.SUMMARY)
     report.write_text(report.leaderboard(results), paths.LEADERBOARD)
     report.write_text(report.page(results), paths.REPORT / "index.html")

@@ -34,6 +34,10 @@ CAPTIONS = {
     "blend_weights": "Fitted on held-out predictions (out-of-fold and valid part), never on the test part.",
     "contributions": "Blend error without a member (or all members of a suite) minus the error with all of them, with "
     "its interval. A point to the right of zero helps; where the interval holds zero nothing is shown.",
+    "ladder": "Adversarial validation: out-of-fold AUC of a classifier that tells training posts from later ones, with "
+    "all columns and with fewer. 0.5 would mean that nothing has changed.",
+    "drifting": "The columns that tell the two parts apart: share of the classifier's gain, and how far the values of "
+    "the two parts lie apart.",
     "training_curves": "Networks of the evaluation models. Above the loss on the posts learned from, on the scale of "
     "each model's own loss; below the error on the stopping window, the last fold of the training part.",
 }
@@ -77,6 +81,7 @@ def collect(
     runs: dict[str, params.ModelRun],
     suites: dict[str, params.Suite],
     evaluation: params.Evaluation,
+    adversarial: dict[str, params.Adversarial],
 ) -> list[DatasetResult]:
     """Read the results of every declared dataset that has runs, in the order of params.yaml."""
     found = []
@@ -104,12 +109,17 @@ def collect(
                 if weights.exists()
                 else [],
                 contributions=pl.read_csv(added, schema_overrides=ADDED).to_dicts() if added.exists() else [],
-                pictures={key: _inline(plots / f"{key}.png") for key in CAPTIONS if (plots / f"{key}.png").exists()},
+                pictures=_pictures(plots) | (_pictures(paths.adversarial_plots(name)) if name in adversarial else {}),
             )
         )
     if not found:
         raise bad_input("no dataset has a run: nothing to report", file=paths.PARAMS, field="runs")
     return found
+
+
+def _pictures(folder: Path) -> dict[str, str]:
+    """Name -> data URL of the pictures that a folder has, in the order of ``CAPTIONS``."""
+    return {key: _inline(folder / f"{key}.png") for key in CAPTIONS if (folder / f"{key}.png").exists()}
 
 
 def summary(results: list[DatasetResult]) -> dict[str, float]:
