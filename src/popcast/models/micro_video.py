@@ -139,7 +139,8 @@ class MicroVideoInputs:
 class MicroVideoPredictor:
     """Fit, prediction and files of a predictor that is one network per seed on both modalities.
 
-    A subclass has ``name``, ``Params`` and :meth:`network`. Posts are predicted in the order of their ids: it matters
+    A subclass has ``name``, ``Params`` and ``network()``, which makes a fresh module for ``self.params`` and
+    ``self.inputs.shapes``. Posts are predicted in the order of their ids: it matters
     only to variants that let a prediction depend on the posts beside it (see ``popcast.models.variational_layers``).
     """
 
@@ -150,10 +151,6 @@ class MicroVideoPredictor:
 
     def __init__(self, params: MicroVideoParams, seed: int) -> None:
         self.params, self.seed = params, seed
-
-    def network(self) -> torch.nn.Module:
-        """A fresh module for ``self.params`` and ``self.inputs.shapes``."""
-        raise NotImplementedError
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         p, order = self.params, training_order(posts)
