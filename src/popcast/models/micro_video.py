@@ -23,7 +23,7 @@ from popcast.models.networks import NetworkParams, Networks
 from popcast.models.training import Arrays
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 REFERENCE = {"standardise": False, "bounded": False, "training": {"shuffle": False}}
