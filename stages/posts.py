@@ -3,10 +3,13 @@
 python -m stages.posts --dataset smpd
 """
 
+from pathlib import Path
+
 import click
 
 from popcast import params, paths, tables
 from popcast.datasets import base
+from popcast.datasets.captions import add_captions
 from popcast.stage import stage
 
 
@@ -17,6 +20,8 @@ def main(dataset: str) -> None:
     """Read the raw folder of DATASET and write its posts table."""
     section = params.read(f"datasets.{dataset}")
     posts, quality = base.load(dataset, section)
+    if section.captions is not None:
+        posts = add_captions(posts, Path(section.raw) / section.captions)
     tables.write(posts, paths.posts(dataset), tables.POSTS)
     tables.write_json(quality.as_dict(), paths.quality(dataset))
     facts = quality.posts

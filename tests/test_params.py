@@ -107,7 +107,7 @@ def test_members_of_a_suite_are_runs_after_the_runs(values):
     whole = params.load(ROOT / "params.yaml")
     runs = whole.runs_of("smpd")
     own = [run for run in runs if run.suite is None]
-    assert own == [run for run in whole.runs.values() if run.dataset == "smpd"]
+    assert own == [run for run in (*whole.runs.values(), *whole.llm_runs.values()) if run.dataset == "smpd"]
     assert runs[: len(own)] == own
     author_mean = next(run for run in runs if run.name == "author_mean")
     assert (author_mean.suite, author_mean.features, author_mean.set) == ("simple", "smpd", {"kind": "author_mean"})

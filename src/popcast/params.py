@@ -12,21 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from popcast import paths
 from popcast.errors import BadInput, bad_input
+from popcast.llm.sections import FeatureRow, Llm, SystemName, Task, check_tasks
+from popcast.section import NAME, Section
 
 Metric = Literal["mae", "rmse", "nmse", "mape"]
 Loss = Literal["rmse", "mae", "huber", "mape"]
-NAME = r"^[a-z0-9_]+$"
-
-
-class Section(BaseModel):
-    """Base of all params sections: unknown keys are refused, values are not coerced beyond int -> float."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Base(Section):
@@ -39,7 +34,7 @@ class TableColumns(Section):
     id: str
     author: str | None = None
     time: str | None = None
-    text: list[str] = []
+    text: list[str] = Field([])
     tags: str | None = None
     category: str | None = None
     subcategory: str | None = None
@@ -70,6 +65,7 @@ class Dataset(Section):
     metric: Metric = "mae"
     max_reject_share: float = Field(0.01, ge=0, le=1)
     profile: str | None = Field(None, description="csv of crawled author profiles below raw: posthoc_ columns")
+    captions: str | None = Field(None, description="csv below raw, post_id and caption of its image: post_caption")
     transform: Literal["log2(x)", "log2(x+1)", "none"] | None = Field(None, description="microlens, nus: of the counts")
     table: Table | None = None
 
@@ -159,6 +155,7 @@ class ModelRun(RunSettings):
     name: str = Field(pattern=NAME, description="name of the row in every table and report")
     features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
     suite: str | None = Field(None, description="filled in by the suite that the run is a member of")
+    base: str | None = Field(None, description="llm_runs: key in llms whose base model it tunes")
 
 
 class Suite(Section):
@@ -206,7 +203,7 @@ class Adversarial(Section):
 class Evaluation(Section):
     bootstrap: int = Field(1000, ge=0, description="resamples of authors; 0 leaves intervals out")
     confidence: float = Field(0.95, gt=0, lt=1)
-    baselines: list[str] = ["median", "author_mean", "history_ridge"]
+    baselines: list[str] = Field(["median", "author_mean", "history_ridge"])
     metric_mode: Literal["full", "batch256"] = Field(
         "full", description="batch256: mean over consecutive batches of 256 posts, as MMRA's code reports it"
     )
@@ -214,19 +211,26 @@ class Evaluation(Section):
 
 class Params(Section):
     base: Base
-    sample: dict[str, dict[str, Any]] = {}
+    sample: dict[str, dict[str, Any]] = Field({})
     datasets: dict[str, Dataset]
     splits: dict[str, Split]
-    blocks: dict[str, BlockRun] = {}
-    media: dict[str, BlockRun] = {}
-    derived: dict[str, BlockRun] = {}
+    blocks: dict[str, BlockRun] = Field({})
+    media: dict[str, BlockRun] = Field({})
+    derived: dict[str, BlockRun] = Field({})
     features: dict[str, Any]
     runs: dict[str, ModelRun]
-    suites: dict[str, Suite] = {}
+    suites: dict[str, Suite] = Field({})
     models: dict[str, dict[str, Any]]
     blend: Blend
     evaluation: Evaluation
-    adversarial: dict[str, Adversarial] = {}
+    adversarial: dict[str, Adversarial] = Field({})
+    tasks: dict[str, Task] = Field({})
+    llms: dict[str, Llm] = Field({})
+    llm: dict[str, dict[str, Any]] = Field(
+        {}, description="prompts, sft, decoding, preferences, align: see popcast.llm"
+    )
+    feature_rows: dict[SystemName, FeatureRow] = Field({})
+    llm_runs: dict[str, ModelRun] = Field({})
 
     @model_validator(mode="after")
     def consistent(self) -> Params:
@@ -248,7 +252,16 @@ class Params(Section):
                 raise ValueError(f"runs.{key}: key must be <dataset>-<name> of a declared dataset, name not 'blend'")
             if run.suite is not None:
                 raise ValueError(f"runs.{key}.suite: unknown key: a member of a suite stands in suites")
+            if run.base is not None:
+                raise ValueError(f"runs.{key}.base: unknown key: a run on a language model stands in llm_runs")
             self._check_run(f"runs.{key}", run)
+        check_tasks(self.tasks, self.llms, set(self.datasets), self.feature_rows)
+        for key, run in self.llm_runs.items():
+            if key != f"{run.dataset}-{run.name}" or run.dataset not in self.datasets:
+                raise ValueError(f"llm_runs.{key}: key must be <dataset>-<name> of a declared dataset")
+            if run.base not in self.llms:
+                raise ValueError(f"llm_runs.{key}.base: no llms.{run.base}")
+            self._check_run(f"llm_runs.{key}", run)
         for key, suite in self.suites.items():
             if key != f"{suite.dataset}-{suite.suite}" or suite.dataset not in self.datasets:
                 raise ValueError(f"suites.{key}: key must be <dataset>-<suite> of a declared dataset")
@@ -281,6 +294,8 @@ class Params(Section):
 
     def _check_names(self) -> None:
         """Rows have one name per dataset, and a suite's folder of models is nobody else's."""
+        if both := set(self.runs) & set(self.llm_runs):
+            raise ValueError(f"llm_runs.{min(both)}: the name is taken by runs.{min(both)}")
         for dataset in self.datasets:
             taken = {"blend"}
             for suite in (suite.suite for suite in self.suites.values() if suite.dataset == dataset):
@@ -302,11 +317,14 @@ class Params(Section):
 
     def runs_of(self, dataset: str) -> list[ModelRun]:
         """Every run of a dataset, see :func:`runs_of`."""
-        return runs_of(self.runs, self.suites, dataset)
+        return runs_of(self.runs | self.llm_runs, self.suites, dataset)
 
 
 def runs_of(runs: dict[str, ModelRun], suites: dict[str, Suite], dataset: str) -> list[ModelRun]:
-    """Every run of a dataset: first those of ``runs``, then the members of ``suites``, in the order of params.yaml."""
+    """Every run of a dataset: first those of ``runs``, then the members of ``suites``, in the order of params.yaml.
+
+    runs: those of ``runs`` and of ``llm_runs`` (their keys differ: rows have one name per dataset).
+    """
     single = [run for run in runs.values() if run.dataset == dataset]
     return single + [run for suite in suites.values() if suite.dataset == dataset for run in suite.members()]
 

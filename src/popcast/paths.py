@@ -91,3 +91,62 @@ def adversarial_metrics(dataset: str) -> Path:
 
 def adversarial_plots(dataset: str) -> Path:
     return Path("plots/adversarial") / dataset
+
+
+def base_model(llm: str) -> Path:
+    """Base of a language model: weights and tokenizer made here, or a note that names a pretrained one."""
+    return Path("models/base") / llm
+
+
+def instructions(task: str) -> Path:
+    """Folder of a few-shot task: ``draws.parquet`` and ``records.parquet``."""
+    return Path("data/instructions") / task
+
+
+def draws(task: str) -> Path:
+    return instructions(task) / "draws.parquet"
+
+
+def records(task: str) -> Path:
+    return instructions(task) / "records.parquet"
+
+
+def sft(llm: str, system: str | None = None, shots: int | None = None) -> Path:
+    """Tuned models of one language model, of one system, or one of them."""
+    return _checkpoint(Path("models/sft") / llm, system, shots)
+
+
+def aligned(llm: str, system: str | None = None, shots: int | None = None) -> Path:
+    return _checkpoint(Path("models/aligned") / llm, system, shots)
+
+
+def _checkpoint(folder: Path, system: str | None, shots: int | None) -> Path:
+    folder = folder if system is None else folder / system
+    return folder if shots is None else folder / f"shots_{shots}"
+
+
+def preferences(llm: str) -> Path:
+    return Path("data/preferences") / f"{llm}.parquet"
+
+
+def preference_counts(llm: str) -> Path:
+    """How many pairs of answers there are and how many were left out, by reason."""
+    return Path("metrics/preferences") / f"{llm}.json"
+
+
+def training_curves(stage: str, llm: str) -> Path:
+    """Folder of the curves of sft or align: one csv per system and number of shots."""
+    return Path("plots/llm") / stage / llm
+
+
+def answers(task: str, who: str) -> Path:
+    """Predictions of a few-shot task. who: ``llm`` (language models) or ``features`` (everything else)."""
+    return Path("data/answers") / task / f"{who}.parquet"
+
+
+def track_metrics(task: str) -> Path:
+    return Path("metrics/tracks") / f"{task}.json"
+
+
+def track_plots(task: str) -> Path:
+    return Path("plots/tracks") / task

@@ -95,6 +95,68 @@ ADVERSARIAL = pa.DataFrameSchema(
 FEATURES = pa.DataFrameSchema({"post_id": pa.Column(pl.String, unique=True)})
 
 
+DRAWS = pa.DataFrameSchema(
+    {
+        "user_id": pa.Column(pl.String, unique=True),
+        "draw": pa.Column(pl.String, pa.Check.isin(("fewshot", "extra1", "extra2", "extra3", "pool", "zeroshot"))),
+    },
+    strict=True,
+)
+"""Authors of a few-shot task, each in one draw."""
+
+RECORDS = pa.DataFrameSchema(
+    {
+        "record_id": pa.Column(pl.String, unique=True),
+        "draw": pa.Column(pl.String),
+        "role": pa.Column(pl.String, pa.Check.isin(("train", "test", "preference"))),
+        "shots": pa.Column(pl.Int8, pa.Check.ge(1)),
+        "user_id": pa.Column(pl.String),
+        "history": pa.Column(pl.List(pl.String)),
+        "target": pa.Column(pl.String),
+        "score": pa.Column(pl.Float64),
+    },
+    strict=True,
+)
+"""Who is asked about what: ``history`` are post ids shown with their scores, oldest first, ``target`` the post asked
+about and ``score`` its popularity. ``draw`` of many-shot training records: ``many_05`` and so on."""
+
+ANSWERS = pa.DataFrameSchema(
+    {
+        "record_id": pa.Column(pl.String),
+        "system": pa.Column(pl.String),
+        "decoding": pa.Column(pl.String, pa.Check.isin(("greedy", "samples", "expected", "point"))),
+        "answer": pa.Column(pl.String, nullable=True),
+        "prediction": pa.Column(pl.Float64, pa.Check.in_range(-100, 1000), nullable=True),
+        "median": pa.Column(pl.Float64, nullable=True),
+        "lower": pa.Column(pl.Float64, nullable=True),
+        "upper": pa.Column(pl.Float64, nullable=True),
+    },
+    strict=True,
+)
+"""Predictions of a few-shot task, keyed by system, decoding and record. ``answer``: the raw text (greedy; samples: a
+JSON list). ``prediction`` is null where no answer is a number in range. ``point``: of models that are no language
+models. ``median``, ``lower``, ``upper`` (10 and 90 %): of the distribution that ``expected`` is the mean of."""
+ANSWERS_KEY = ("system", "decoding", "record_id")
+
+PAIRS = pa.DataFrameSchema(
+    {
+        "pair_id": pa.Column(pl.String, unique=True),
+        "record_id": pa.Column(pl.String),
+        "shots": pa.Column(pl.Int8),
+        "prompt": pa.Column(pl.String),
+        "chosen": pa.Column(pl.String),
+        "rejected": pa.Column(pl.String),
+        "chosen_error": pa.Column(pl.Float64, pa.Check.ge(0)),
+        "rejected_error": pa.Column(pl.Float64, pa.Check.ge(0)),
+        "chosen_weight": pa.Column(pl.Float64, pa.Check.ge(0)),
+        "rejected_weight": pa.Column(pl.Float64, pa.Check.ge(0)),
+        "mu": pa.Column(pl.Float64, pa.Check.ge(0)),
+    },
+    strict=True,
+)
+"""Preference pairs (multismpllm.md 6 and 7): sampled answers as they were, errors M, weights W and mu."""
+
+
 def check(table: pl.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> pl.DataFrame:
     """Return ``table`` if it keeps the contract, else raise :class:`BadInput` naming the first breach.
 
@@ -143,9 +205,9 @@ def rounded(table: pl.DataFrame, places: int = 6) -> pl.DataFrame:
     return table.with_columns(columns)
 
 
-def write(table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema) -> None:
-    """Write a table after its contract: checked, sorted by ``post_id``, rounded, atomic."""
-    table = rounded(check(table, schema, path)).sort(KEY)
+def write(table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema, key: str | tuple[str, ...] = KEY) -> None:
+    """Write a table after its contract: checked, sorted by ``key``, rounded, atomic."""
+    table = rounded(check(table, schema, path)).sort(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     table.write_parquet(temporary, compression="zstd", statistics=False)

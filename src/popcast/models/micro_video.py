@@ -9,7 +9,7 @@ mmra.md section 2: models for titles only and for covers only must work).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import orjson
@@ -21,10 +21,6 @@ from popcast.errors import BadInput, bad_input
 from popcast.models.matrix import embedding, training_order
 from popcast.models.networks import NetworkParams, Networks
 from popcast.models.training import Arrays
-
-if TYPE_CHECKING:
-    pass
-
 
 REFERENCE = {"standardise": False, "bounded": False, "training": {"shuffle": False}}
 """How the published code trains every one of these models: labels as they are, no shuffling."""
