@@ -2,17 +2,20 @@
 
 import click
 
-from popcast import params, paths, report, tables
+from popcast import params, paths, report, tables, track_report
 from popcast.stage import stage
 
 
 @click.command()
 @stage
 def main() -> None:
-    results = report.collect(*params.read("datasets", "runs", "suites", "evaluation", "adversarial"))
-    tables.write_json(report.summary(results), paths.SUMMARY)
-    report.write_text(report.leaderboard(results), paths.LEADERBOARD)
-    report.write_text(report.page(results), paths.REPORT / "index.html")
+    datasets, runs, llm_runs, suites = params.read("datasets", "runs", "llm_runs", "suites")
+    evaluation, adversarial, tasks = params.read("evaluation", "adversarial", "tasks")
+    results = report.collect(datasets, runs | llm_runs, suites, evaluation, adversarial)
+    chapters = track_report.collect(tasks)
+    tables.write_json(report.summary(results) | track_report.summary(chapters), paths.SUMMARY)
+    report.write_text(report.leaderboard(results) + track_report.markdown(chapters), paths.LEADERBOARD)
+    report.write_text(report.page(results, chapters), paths.REPORT / "index.html")
     for result in results:
         blend = result.scores["blend"]
         click.echo(f"{result.name}: {report.NAMES[result.metric]} {report.number(blend[f'test.{result.metric}'])}")

@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import few_shot
 import polars as pl
 import popularity
 import pytest
@@ -202,3 +203,89 @@ def test_numbers_are_shown_as_a_reader_wants_them():
         "–",
         "–",
     )
+
+
+@pytest.fixture(scope="module")
+def few_shots(tmp_path_factory, world):
+    """The root of a project with a few-shot task after all its stages; tests only read it."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("few_shots")
+        patch.chdir(folder)
+        popularity.project(folder, world)
+        few_shot.project()
+        run_all(["blend", "evaluate"])
+        result = run("tracks", "--task", "tiny", "--source", "tiny")
+        assert result.exit_code == 0, result.output
+        run_all(["report"])
+    return folder
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """Heading of the third level -> its lines."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            title = line.strip("# ")
+            found[title] = []
+        else:
+            found[title].append(line)
+    return found
+
+
+def test_few_shot_tables_say_what_they_must(few_shots, finished):
+    text = (few_shots / paths.LEADERBOARD).read_text()
+    assert text.startswith((finished / paths.LEADERBOARD).read_text()), "the standard track is as it was"
+    track = text.split("## tiny, coldstart track, generated data, stand-in language model")[1]
+    found = sections("#" + track.split("\n\n#", 1)[1])
+    titles = ["Few-shot, MAE / SRC", "All test sets together", "Ablation", "Tuning methods, 2 shots",
+              "Many-shot, 2 shots", "DPO against IDPOP"]  # fmt: skip
+    assert list(found) == titles
+    for title, lines in found.items():
+        assert "Generated data. The language model is a stand-in" in "\n".join(lines), title
+        rows = [line for line in lines if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) == 1, title
+        assert any(line.startswith(("No answer was left out", "Answers that are no number")) for line in lines), title
+        if title != titles[0]:
+            assert any("ignificant against" in line or line.startswith("Every difference") for line in lines), title
+    ablation = {row.split(" | ")[0].strip("| "): row for row in found["Ablation"] if row.startswith("| ")}
+    assert list(ablation) == ["system", *(f"{name} ({decoding})" for name in (
+        "base", "lora", "multismpllm", "sft_dpo", "idpop_only") for decoding in ("greedy", "expected"))]  # fmt: skip
+    assert ablation["base (greedy)"].split(" | ")[1:5] == ["untuned", "0.0 %", "–", ""]
+    assert "base (greedy) 24 of 24 at 1 shot, 24 of 24 at 2 shots" in "\n".join(found["Ablation"])
+    assert "idpop_only (greedy) 4 of 24 at 1 shot, 4 of 24 at 2 shots" in "\n".join(found["Ablation"])
+    few = [row for row in found[titles[0]] if row.startswith("| median")]
+    assert few[0].count(" / NaN") == 4
+    assert "| harsh_dpo | dpo | 2 | 11 | −6.200 | −8.030 | −1.830 |" in text
+    assert [row.split(" | ")[1] for row in found["Many-shot, 2 shots"] if row.startswith("| hyfea")] == ["12", "12"]
+
+
+def test_few_shot_rows_of_the_summary_are_few_and_pooled(few_shots, finished):
+    summary = json.loads((few_shots / paths.SUMMARY).read_bytes())
+    scores = json.loads((few_shots / paths.track_metrics("tiny")).read_bytes())
+    own = {key: value for key, value in summary.items() if key.startswith("coldstart.")}
+    assert {key: value for key, value in summary.items() if key not in own} == json.loads(
+        (finished / paths.SUMMARY).read_bytes()
+    )
+    assert own["coldstart.tiny.lora_2.mae"] == scores["all.2.lora.expected.mae"]
+    assert own["coldstart.tiny.history_mean_1.src"] == scores["all.1.history_mean.point.src"]
+    assert own["coldstart.tiny.idpop_only_2.valid"] == pytest.approx(20 / 24, abs=1e-6)
+    assert not {"coldstart.tiny.median_1.src", "coldstart.tiny.median_1.valid", "coldstart.tiny.freeze_1.mae"} & set(
+        own
+    )
+
+
+def test_few_shot_page_is_whole(few_shots):
+    text = (few_shots / paths.REPORT / "index.html").read_text()
+    assert len(re.findall(r'src="data:image/png;base64,', text)) == 7 + 5
+    assert not re.search(r"https?://|@import|url\(|<script", text)
+    for said in ('id="track-tiny"', 'href="#track-tiny"', "stand-in language model", "SFT + IDPOP, the full system",
+                 'alt="chosen logp of the coldstart track of tiny"', "Not significant against lora"):  # fmt: skip
+        assert said in text, said
+
+
+def test_a_task_without_scores_is_one_line(project):
+    few_shot.project()
+    run_all(["blend", "evaluate"])
+    result = run("report")
+    assert (result.exit_code, result.stderr.split(": expected")[0]) == (
+        1, "error: metrics/tracks/tiny.json: no such file")  # fmt: skip

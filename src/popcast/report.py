@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def collect(
         models = [run.name for run in params.runs_of(runs, suites, name)]
         if not models:
             continue
-        scores = {model: _read(paths.metrics(name, model)) for model in (*models, "blend")}
+        scores = {model: read_json(paths.metrics(name, model)) for model in (*models, "blend")}
         order = sorted(
             scores, key=lambda model: (_sortable(scores[model].get(f"test.{data.metric}")), model != "blend")
         )
@@ -104,7 +105,7 @@ def collect(
                 baselines=[model for model in evaluation.baselines if model in scores],
                 confidence=evaluation.confidence,
                 metric_mode=evaluation.metric_mode,
-                quality=_read(paths.quality(name)) if paths.quality(name).exists() else {},
+                quality=read_json(paths.quality(name)) if paths.quality(name).exists() else {},
                 weights=pl.read_csv(weights, schema_overrides={"model": pl.String}).to_dicts()
                 if weights.exists()
                 else [],
@@ -119,7 +120,7 @@ def collect(
 
 def _pictures(folder: Path) -> dict[str, str]:
     """Name -> data URL of the pictures that a folder has, in the order of ``CAPTIONS``."""
-    return {key: _inline(folder / f"{key}.png") for key in CAPTIONS if (folder / f"{key}.png").exists()}
+    return {key: inline(folder / f"{key}.png") for key in CAPTIONS if (folder / f"{key}.png").exists()}
 
 
 def summary(results: list[DatasetResult]) -> dict[str, float]:
@@ -191,6 +192,7 @@ def notes(result: DatasetResult, model: str) -> list[str]:
         "post-hoc values": of["flags.posthoc"],
         "learned train+valid": of["flags.learned_valid"],
         "stopped on valid": of["flags.stopped_on_valid"],
+        "stand-in language model": of.get("flags.stand_in", False),
         "pseudo-labels": of["flags.pseudo_labels"],
         "constant": of["flags.constant"],
     }
@@ -254,8 +256,8 @@ def against_best(of: Scores) -> str:
     return "–" if p is None else f"{difference:+.3f}, p {'< 0.01' if p < 0.01 else f'= {p:.2f}'}".replace("-", "−")
 
 
-def page(results: list[DatasetResult]) -> str:
-    """The whole report as one HTML page without any link to elsewhere: styles inside, pictures as data URLs."""
+def page(results: list[DatasetResult], chapters: Sequence[object] = ()) -> str:
+    """The whole report as one HTML page without any link to elsewhere. chapters: of popcast.track_report."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -265,6 +267,7 @@ def page(results: list[DatasetResult]) -> str:
     shown = (added, against_best, coverage, gain, heading, interval, notes, number, segments)
     return environment.get_template("report.html.j2").render(
         results=results,
+        chapters=chapters,
         batched=BATCHED,
         metrics=METRICS,
         names=NAMES,
@@ -281,13 +284,15 @@ def write_text(text: str, path: Path) -> None:
     os.replace(temporary, path)
 
 
-def _read(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> dict[str, object]:
+    """The content of an earlier stage's out."""
     if not path.exists():
         raise bad_input("no such file", file=path, expected="the out of an earlier stage: run `dvc repro` first")
     return orjson.loads(path.read_bytes())
 
 
-def _inline(path: Path) -> str:
+def inline(path: Path) -> str:
+    """A picture as data URL."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 

@@ -1,0 +1,87 @@
+"""The few-shot tracks in the leaderboard, the summary and the report page: one section per task.
+
+The same tables of words (popcast.track_tables) become markdown here and HTML in tracks.html.j2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from popcast import paths
+from popcast.llm.sections import Task
+from popcast.report import inline, read_json
+from popcast.track_tables import Table, Track, tables_of
+from popcast.tracks import ALL, main_row
+
+CAPTIONS = {
+    "mae_by_shots": "All test sets together, with intervals. Points of one number of shots are shifted to be seen.",
+    "predicted_vs_real": "Each point is a test record; the line through it holds the middle 80 % of what was expected.",
+    "ablation": "All test sets together. The interval is the grey line; valid: answers that are a number in range.",
+    "many_shot": "All test sets together, with intervals, at the largest number of shots.",
+}
+CURVE = "chosen_logp"
+"""Of the pictures that alignment leaves, the one that shows the paper's claim."""
+CURVE_CAPTION = (
+    "What the chosen answers gained or lost in log-probability while the systems were aligned, against the model that "
+    "each started from: plain DPO may lose them, IDPOP should hold them."
+)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One task on the page. ``pictures``: (name, data URL, caption)."""
+
+    track: Track
+    tables: list[Table]
+    pictures: list[tuple[str, str, str]]
+
+
+def collect(tasks: dict[str, Task]) -> list[Chapter]:
+    """Read the results of every task, in the order of params.yaml."""
+    found = []
+    for name, task in tasks.items():
+        content = read_json(paths.track_metrics(name))
+        own, curve = paths.track_plots(name), paths.training_curves("align", task.source) / f"{CURVE}.png"
+        pictures = [(key, inline(own / f"{key}.png"), text) for key, text in CAPTIONS.items()
+                    if (own / f"{key}.png").exists()]  # fmt: skip
+        if task.track == "coldstart" and curve.exists():
+            pictures.append((CURVE, inline(curve), CURVE_CAPTION))
+        track = Track(name, content.pop("about"), content)
+        found.append(Chapter(track, tables_of(track), pictures))
+    return found
+
+
+def summary(chapters: list[Chapter]) -> dict[str, float]:
+    """Flat ``<track>.<task>.<system>_<shots>.<mae|src|valid>`` on the pooled test sets, see
+    :func:`popcast.tracks.main_row`.
+
+    ``valid`` is that of greedy answers and only there for language models.
+    """
+    rows = {}
+    for track in (chapter.track for chapter in chapters):
+        for system in track.systems:
+            for shots in track.about["shots"]:
+                stem = f"{ALL}.{shots}"
+                main = main_row(track.scores, stem, system)
+                if main is None:
+                    continue
+                values = {name: track.scores[f"{stem}.{system}.{main}.{name}"] for name in ("mae", "src")}
+                values["valid"] = track.scores.get(f"{stem}.{system}.greedy.valid")
+                key = f"{track.about['track']}.{track.name}.{system}_{shots}"
+                rows |= {f"{key}.{name}": value for name, value in values.items() if value is not None}
+    return rows
+
+
+def markdown(chapters: list[Chapter]) -> str:
+    """Sections for the leaderboard; empty without any task."""
+    lines: list[str] = []
+    for chapter in chapters:
+        track = chapter.track
+        title = ", ".join([f"{track.name}, {track.about['track']} track", *track.badges])
+        lines += ["", f"## {title}", "", track.introduction]
+        for table in chapter.tables:
+            lines += ["", f"### {table.title}", "", "| " + " | ".join(table.head) + " |"]
+            lines += ["|---|" + "---:|" * (len(table.head) - 1)]
+            lines += ["| " + " | ".join(row) + " |" for row in table.rows]
+            lines += ["", *table.notes]
+    return "\n".join(lines) + "\n" if lines else ""
