@@ -12,8 +12,8 @@ from popcast.stage import stage
 @stage
 def main(dataset: str) -> None:
     metric, final_fit, section = params.read(f"datasets.{dataset}.metric", f"splits.{dataset}.final_fit", "blend")
-    allow_posthoc, runs, suites = params.read("features.allow_posthoc", "runs", "suites")
-    runs = params.runs_of(runs, suites, dataset)
+    allow_posthoc, runs, llm_runs, suites = params.read("features.allow_posthoc", "runs", "llm_runs", "suites")
+    runs = params.runs_of(runs | llm_runs, suites, dataset)
     members = blending.entering(runs, section, allow_posthoc, dataset)
     posts = tables.labelled(
         tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)

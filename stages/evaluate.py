@@ -15,8 +15,9 @@ from popcast.stage import stage
 def main(dataset: str) -> None:
     base, data, section, blend_section = params.read("base", f"datasets.{dataset}", "evaluation", "blend")
     final_fit = params.read(f"splits.{dataset}.final_fit")
-    allow_posthoc, runs, suites = params.read("features.allow_posthoc", "runs", "suites")
-    runs = {run.name: run for run in params.runs_of(runs, suites, dataset)}
+    allow_posthoc, runs, llm_runs, suites = params.read("features.allow_posthoc", "runs", "llm_runs", "suites")
+    runs = {run.name: run for run in params.runs_of(runs | llm_runs, suites, dataset)}
+    folders = {name: paths.model(dataset, name, run.suite) for name, run in runs.items()}
     everything = tables.labelled(
         tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)
     )
@@ -39,11 +40,11 @@ def main(dataset: str) -> None:
             "flags.learned_valid": any(runs[member].test_fit == "train+valid" for member in behind),
             "flags.stopped_on_valid": any(runs[member].test_fit == "stop_on_valid" for member in behind),
             "flags.pseudo_labels": any(runs[member].pseudo_labels != "none" for member in behind),
+            "flags.stand_in": any(evaluation.stands_in(folders[member]) for member in behind),
         }
         tables.write_json(evaluation.rounded(of | flags), paths.metrics(dataset, name))
     best = evaluation.best_single(scores, data.metric, singles)
     shown = ["blend", best, *(name for name in section.baselines if name in runs and name != best)]
-    folders = {name: paths.model(dataset, name, run.suite) for name, run in runs.items()}
     importances = plot_data.read_importances(folders)
     histories = plot_data.read_histories(folders)
     pictured = plot_data.tables_of(posts, predictions, shown, blend, importances, base.seed, histories)

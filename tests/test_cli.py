@@ -35,6 +35,17 @@ blend:
   method: mean
 """
 
+LANGUAGE_MODEL = """\
+tasks:
+  pages: {dataset: pages, source: pages, track: coldstart, template: table}
+llms:
+  pages: {scores: [1.0, 16.99], base: {pretrained: {model: somebody/a-model}}, sft: {lora: {}}}
+llm_runs:
+  pages-lm: {dataset: pages, name: lm, model: multismpllm, base: pages, features: pages/metadata.parquet, blocks: []}
+models:
+  multismpllm: {}
+"""
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
@@ -99,6 +110,26 @@ def test_use_writes_the_defaults_that_dvc_watches(here):
     assert values["splits"]["pages"]["final_fit"] == "labelled"
 
 
+def test_use_without_language_models_writes_down_that_there_are_none(here):
+    """DVC stops at a foreach over a key that is missing or null."""
+    popcast("use", "overlay.yaml", "--raw", "my posts")
+    values = YAML(typ="safe").load(Path("params.yaml"))
+    assert [values[key] for key in ("tasks", "llms", "llm_runs")] == [{}, {}, {}]
+
+
+def test_use_lays_a_language_model_over_with_what_dvc_watches_of_it(here):
+    Path("overlay.yaml").write_text(OVERLAY + LANGUAGE_MODEL)
+    result = popcast("use", "overlay.yaml", "--raw", "my posts")
+    assert result.exit_code == 0, result.output
+    values = YAML(typ="safe").load(Path("params.yaml"))
+    assert values["llms"]["pages"]["preferences"] == {"start": "lora", "shots": [1, 2, 3], "set": {}}
+    assert values["llms"]["pages"]["align"] == {}
+    assert [run.name for run in params.load().runs_of("pages")] == ["median", "lm"]
+    said = popcast("doctor").output
+    assert "1 datasets, 2 runs, valid" in said
+    assert "llms.pages.base: somebody/a-model: not here, will be downloaded from the model hub" in said
+
+
 def test_use_twice_is_use_once(here):
     popcast("use", "overlay.yaml", "--raw", "my posts")
     once = Path("params.yaml").read_bytes()
@@ -152,6 +183,25 @@ def test_tidy_removes_only_what_nothing_makes(here):
     assert [path for path in kept if not path.exists()] == []
     assert [path for path in gone if path.exists()] == []
     assert not Path("data/features/old").exists()
+    assert popcast("tidy").output == "0 leftovers removed.\n"
+
+
+def test_tidy_knows_what_is_made_for_language_models(here):
+    def outs(key: str) -> list[Path]:
+        files = [paths.draws(key), paths.base_model(key) / "base.json", paths.sft(key, "lora", 1) / "tuned.json"]
+        files += [paths.aligned(key, "dpo", 1) / "tuned.json", paths.preferences(key), paths.preference_counts(key)]
+        files += [paths.training_curves(stage, key) / "lora.csv" for stage in ("sft", "align")]
+        files += [paths.answers(key, who) for who in ("llm", "features")]
+        return [*files, paths.track_metrics(key), paths.track_plots(key) / "a.csv"]
+
+    Path("overlay.yaml").write_text(OVERLAY + LANGUAGE_MODEL)
+    popcast("use", "overlay.yaml", "--raw", "my posts")
+    kept = [*outs("pages"), paths.predictions("pages", "lm"), paths.model("pages", "lm") / "facts.json"]
+    gone = [*outs("old"), paths.predictions("pages", "old"), paths.model("pages", "old") / "facts.json"]
+    made(*kept, *gone)
+    assert popcast("tidy").exit_code == 0
+    assert [path for path in kept if not path.exists()] == []
+    assert [path for path in gone if path.exists()] == []
     assert popcast("tidy").output == "0 leftovers removed.\n"
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,6 +15,7 @@ from popcast.errors import BadInput
 from popcast.models.base import model_module
 from popcast.models.run import make_design, predict_all
 from popcast.scratch import Scratch
+from tests.llm.tiny_llm import tiny_base
 from tests.models.tiny_backbone import tiny_backbone
 from tests.models.wide import wide
 
@@ -111,6 +115,17 @@ PREDICTORS |= {
         {"members": ["ridge", "extra_trees"], "extra_trees": {"n_estimators": 10}, "second": "ridge", "loss": "mape"},
     ),
 }
+
+
+@cache
+def tiny_llm() -> str:
+    """Folder of a tiny language model with random weights."""
+    return str(tiny_base(Path(tempfile.mkdtemp(prefix="tiny-llm-"))))
+
+
+TINY_LLM = {"base": tiny_llm, "template": "table", "fields": ["title"], "prompts": {"instruction": ""}, "shots": 1}
+TINY_LLM["tuning"] = {"method": "full", "learning_rate": 0.01, "epochs": 14, "batch_size": 32}
+PREDICTORS["multismpllm"] = ("multismpllm", {**TINY_LLM, "max_train": 64})
 SEED = 11
 
 
@@ -214,6 +229,7 @@ def test_importances_are_finite_and_belong_to_columns(fitted):
             "hmmved",
             "massl",
             "on_top",
+            "multismpllm",
         )
     ):
         assert max(importances.values()) > 0

@@ -25,6 +25,8 @@ PACKAGES = (
     "torch",
     "transformers",
     "sentence-transformers",
+    "peft",
+    "trl",
 )
 GIVEN_FILE = click.Path(dir_okay=False, path_type=Path)
 GIVEN_FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -43,8 +45,8 @@ def main() -> None:
 def use(overlay: Path, raw: Path | None) -> None:
     """Write the sections of OVERLAY (YAML) into params.yaml.
 
-    Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites) are replaced as
-    wholes, all others are merged key by key. `git checkout params.yaml` undoes it.
+    Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites, adversarial, tasks,
+    llms, llm_runs) are replaced as wholes, all others are merged key by key. `git checkout params.yaml` undoes it.
     """
     print(f"{paths.PARAMS}: {', '.join(project.use_overlay(overlay, raw))} as in {overlay}")
 
@@ -102,6 +104,8 @@ def doctor() -> None:
     print(f"remote: {_remote()}")
     for key, encoder in _encoders(settings.features):
         print(f"{key}: {encoder}: {_where(encoder)}")
+    for name, llm in settings.llms.items():
+        print(f"llms.{name}.base: {_base(llm.base)}")
 
 
 def _version(package: str) -> str:
@@ -122,6 +126,14 @@ def _encoders(features: dict) -> list[tuple[str, str]]:
     """Pretrained models that params.yaml names: (dotted key, id or folder)."""
     sections = ((block, section) for block, section in features.items() if isinstance(section, dict))
     return [(f"features.{name}.encoder", part["encoder"]) for name, part in sections if part.get("encoder")]
+
+
+def _base(base: dict) -> str:
+    """Where the base of a language model comes from."""
+    if not base.get("pretrained"):
+        return "made here, a stand-in for a pretrained model"
+    model = base["pretrained"]["model"]
+    return f"{model}: {_where(model)}"
 
 
 def _where(encoder: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import orjson
 import polars as pl
 
 from popcast import metrics, params, paths
@@ -113,6 +114,12 @@ def rounded(scores: Scores) -> Scores:
 def is_generated(dataset: str, raw: str) -> bool:
     """Whether the raw folder is one that the ``sample`` stage fills: every report of such data says so."""
     return Path(raw).is_relative_to(paths.raw(dataset).parent)
+
+
+def stands_in(folder: Path) -> bool:
+    """Whether a run's predictor works with a stand-in, as ``facts.json`` beside its saved models says."""
+    path = folder / "facts.json"
+    return path.exists() and bool(orjson.loads(path.read_bytes()).get("stand_in"))
 
 
 def by_number(posts: pl.DataFrame) -> pl.DataFrame:

@@ -6,6 +6,7 @@ replace stay as they are.
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import re
@@ -19,11 +20,30 @@ from ruamel.yaml import YAML, YAMLError
 
 from popcast import params, paths
 from popcast.errors import BadInput, bad_input
+from popcast.section import Section
 
-PER_DATASET = ("sample", "datasets", "splits", "blocks", "media", "derived", "runs", "suites", "adversarial")
+PER_DATASET = (
+    "sample",
+    "datasets",
+    "splits",
+    "blocks",
+    "media",
+    "derived",
+    "runs",
+    "suites",
+    "adversarial",
+    "tasks",
+    "llms",
+    "llm_runs",
+    "feature_rows",
+)
 """Sections that say which datasets there are: an overlay replaces them as wholes. All others are merged key by key."""
 
-WATCHED = {"datasets": (params.Dataset, ("zone", "metric")), "splits": (params.Split, ("final_fit",))}
+WATCHED = {
+    "datasets": (params.Dataset, ("zone", "metric")),
+    "splits": (params.Split, ("final_fit",)),
+    "llms": (params.Llm, ("preferences", "align")),
+}
 """Keys that dvc.yaml names one by one. DVC wants them written down: an overlay gets the defaults that it leaves out."""
 
 PLACEHOLDER = "RAW"
@@ -86,7 +106,7 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
     for section, (model, keys) in WATCHED.items():
         for entry in given.get(section, {}).values():
             for key in keys:
-                entry.setdefault(key, model.model_fields[key].default)
+                entry.setdefault(key, _plain(model.model_fields[key].default))
     if "datasets" in given:
         given = {**{key: {} for key in PER_DATASET if key not in given}, **given}
     text = overlaid(_read(paths.PARAMS), given)
@@ -134,9 +154,13 @@ def leftovers(settings: params.Params) -> list[Path]:
             keep |= {paths.predictions(name, run.name, run.suite), paths.model(name, run.name, run.suite)}
     adversarial = (paths.adversarial, paths.adversarial_metrics, paths.adversarial_plots)
     keep |= {maker(name) for name in settings.adversarial for maker in adversarial}
+    keep |= {path for task in settings.tasks for path in _of_task(task)}
+    keep |= {path for llm in settings.llms for path in _of_llm(llm)}
     single = (paths.posts, paths.splits, paths.quality, paths.plots, paths.metrics, paths.members)
     places = [
         *(maker("*") for maker in (*single, *adversarial)),
+        *_of_task("*"),
+        *_of_llm("*"),
         paths.predictions("*", "*"),
         paths.members("*", "*"),
         paths.predictions("*", "blend"),
@@ -151,6 +175,19 @@ def leftovers(settings: params.Params) -> list[Path]:
     return sorted(path for path in gone if not gone & set(path.parents))
 
 
+def _of_task(task: str) -> list[Path]:
+    """Everything that stages make for one few-shot task."""
+    tables = [paths.instructions(task), *(paths.answers(task, who) for who in ("llm", "features"))]
+    return [*tables, paths.track_metrics(task), paths.track_plots(task)]
+
+
+def _of_llm(llm: str) -> list[Path]:
+    """Everything that stages make for one language model."""
+    curves = [paths.training_curves(stage, llm) for stage in ("sft", "align")]
+    tables = [paths.preferences(llm), paths.preference_counts(llm)]
+    return [paths.base_model(llm), paths.sft(llm), paths.aligned(llm), *tables, *curves]
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder, and the folders above it that are empty then."""
     if path.is_dir():
@@ -161,6 +198,11 @@ def remove(path: Path) -> None:
         if parent == Path() or any(parent.iterdir()):
             break
         parent.rmdir()
+
+
+def _plain(default: Any) -> Any:
+    """A default as it would stand in YAML; a value of its own each time, since YAML marks shared ones."""
+    return default.model_dump() if isinstance(default, Section) else copy.deepcopy(default)
 
 
 def _yaml() -> YAML:

@@ -24,10 +24,11 @@ class Predictor(Protocol):
     ``posts`` holds the ``posts`` table without ``popularity`` and ``posthoc_*``; ``features`` the columns
     ``<block>.<column>`` of the feature tables, row by row the same posts. Same seed, same rows: same bytes.
 
-    Two things are optional. ``predict_seeds(posts, features)``: float64 [n, seeds], the predictions of the single
+    Three things are optional. ``predict_seeds(posts, features)``: float64 [n, seeds], the predictions of the single
     seeds of a predictor that averages several; ``predict`` is their mean, and the number of seeds depends on the
     params alone. ``scratch: Path | None``, None by default: a folder of this one fit, set before ``fit`` by a stage
-    and removed after it, where a long fit keeps its epochs so that a killed one goes on.
+    and removed after it, where a long fit keeps its epochs so that a killed one goes on. ``facts()``: what every report
+    must say about the fitted predictor, such as ``{"stand_in": True}`` for a language model that was made here.
     """
 
     Params: ClassVar[type[Section]]

@@ -1,4 +1,4 @@
-"""What the stages ``train`` and ``suite`` share: a run's tables, its finished outputs in scratch, the way to its outs.
+"""What the stages that fit predictors share: a run's tables, its finished outputs in scratch, the way to its outs.
 
 DVC removes a stage's outs before it starts the stage again. So the outputs of a finished run wait in the run's scratch
 folder until all runs of the stage are done, and a killed suite goes on with its first unfinished run.
@@ -18,6 +18,9 @@ import polars as pl
 from popcast import params, paths, tables
 from popcast.models.run import make_design, predict_all, predictor_maker
 from popcast.scratch import Scratch
+
+BESIDE = ("importances.json", "facts.json")
+"""Files beside a run's saved models. ``facts.json``: what every report must say about it, where it has ``facts``."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def scratch_of(stage: str, run: params.ModelRun, section: dict[str, Any], settin
     """The scratch folder of one run. section: of the run's model in params.yaml."""
     settings = [setting.__dict__, run.model_dump(), section]
     name = run.name if run.suite is None else f"{run.suite}-{run.name}"
-    return Scratch(stage, f"{run.dataset}-{name}", settings, inputs.files(run.blocks))
+    base = [] if run.base is None else sorted(f for f in paths.base_model(run.base).rglob("*") if f.is_file())
+    return Scratch(stage, f"{run.dataset}-{name}", settings, inputs.files(run.blocks) + base)
 
 
 def finish(run: params.ModelRun, section: dict[str, Any], setting: Setting, inputs: Inputs, scratch: Scratch) -> str:
@@ -70,6 +74,8 @@ def finish(run: params.ModelRun, section: dict[str, Any], setting: Setting, inpu
         )
         tables.write(predictions, scratch.folder / "predictions.parquet", tables.PREDICTIONS)
         tables.write_json(models["evaluation"].importances(), scratch.folder / "importances.json")
+        if hasattr(models["evaluation"], "facts"):
+            tables.write_json(models["evaluation"].facts(), scratch.folder / "facts.json")
         said = f"{predictions.height} predictions, {len(models)} models, {design.features.width} columns"
         tables.write_json({"models": list(models), "said": said}, note)
     return f"{run.dataset}/{run.name}: {orjson.loads(note.read_bytes())['said']}"
@@ -83,5 +89,7 @@ def place(run: params.ModelRun, scratch: Scratch) -> None:
         shutil.copytree(scratch.folder / name, target / name)
     predictions = paths.predictions(run.dataset, run.name, run.suite)
     predictions.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(scratch.folder / "importances.json", target / "importances.json")
+    for file in BESIDE:
+        if (scratch.folder / file).exists():
+            shutil.copyfile(scratch.folder / file, target / file)
     shutil.copyfile(scratch.folder / "predictions.parquet", predictions)

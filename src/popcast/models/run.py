@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from popcast import paths
 from popcast.errors import BadInput
 from popcast.models.base import Predictor, fitted, model_module, seed_predictions
 from popcast.models.crossfit import out_of_fold
@@ -69,9 +70,14 @@ def make_design(posts: pl.DataFrame, blocks: dict[str, pl.DataFrame], allow_post
 
 
 def predictor_maker(run: ModelRun, section: dict[str, Any], metric: Metric, seed: int) -> Callable[[], Predictor]:
-    """A function that makes the run's predictor. ``loss: metric`` stands for the loss of the dataset's metric."""
+    """A function that makes the run's predictor. ``loss: metric`` stands for the loss of the dataset's metric.
+
+    A run on a language model gets the folder of its base model as the setting ``base``.
+    """
     module = model_module(run.model)
     values = {**section, **run.set}
+    if run.base is not None:
+        values["base"] = str(paths.base_model(run.base))
     if values.get("loss") == "metric":
         values["loss"] = LOSS_OF_METRIC[metric]
     params = merged(module.Params, values, {}, f"models.{run.model}")
