@@ -41,6 +41,7 @@ PREDICTORS = [
     "text_regressor",
     "on_top",
     "nearby",
+    "multismpllm",
 ]
 CHOSEN = {
     "sample": ("datasets/sample", ["smpd", "tpic2017", "microlens", "nus"]),
@@ -50,6 +51,7 @@ CHOSEN = {
     "derive": ("features", ["neighbours", "windows", "knn_values"]),
     "train": ("models", PREDICTORS),
     "suite": ("models", PREDICTORS),
+    "train_llm": ("models", PREDICTORS),
 }
 """Modules that a stage loads by the name in its key (importlib): dvc.yaml names the chosen one with ``${...}`` and
 what any of them imports in full."""

@@ -111,3 +111,20 @@ def test_second_clean_run_side_by_side_gives_the_same_bytes(pipeline, tmp_path):
     clone.run(sys.executable, "scripts/repro_parallel.py", "--jobs", "2")
     assert clone.outs() == pipeline.outs()
     assert json.loads(clone.dvc("status", "--json")) == {}
+
+
+def test_prompts_are_shown_with_their_answers(pipeline):
+    said = pipeline.popcast("prompts", "smpd", "--limit", "2")
+    records = tables.read(pipeline.folder / paths.records("smpd"), tables.RECORDS)
+    asked = records.filter(role="test", shots=3).sort("record_id").head(2)
+    assert said.count("Popularity of the new post?") == 2
+    for score in asked["score"]:
+        assert f"Popularity of the new post?\n{score:.2f}" in said
+
+
+def test_tuned_adapter_is_merged_into_whole_weights(pipeline, tmp_path):
+    tuned = paths.sft("smpd", "lora", 3)
+    pipeline.popcast("merge", tuned.as_posix(), str(tmp_path / "whole"))
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
+        file.name for file in (tmp_path / "whole").iterdir()
+    }

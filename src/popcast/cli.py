@@ -89,6 +89,40 @@ def submit(dataset: str, out: Path, name: str, version: str, external: str | Non
 
 
 @main.command()
+@click.argument("task")
+@click.option("--limit", default=2, show_default=True, help="how many")
+@stage
+def prompts(task: str, limit: int) -> None:
+    """Show prompts of a few-shot TASK with their true answers, as its language model reads them."""
+    from popcast import tables
+    from popcast.llm import backbone
+    from popcast.llm import prompts as writing
+
+    section = params.read(f"tasks.{task}")
+    tokenizer = backbone.load_tokenizer(paths.base_model(section.source))
+    settings = params.parse(writing.Params, params.load().llm.get("prompts", {}), "llm.prompts")
+    writer = writing.PromptWriter(tokenizer, settings, section.template)
+    records = tables.read(paths.records(task), tables.RECORDS)
+    posts = tables.read(paths.posts(section.dataset), tables.POSTS)
+    print("\n\n".join(writing.examples(records, posts, writer, section, limit)))
+
+
+@main.command()
+@click.argument("tuned", type=GIVEN_FOLDER)
+@click.argument("out", type=GIVEN_FOLDER)
+@stage
+def merge(tuned: Path, out: Path) -> None:
+    """Merge a LoRA adapter into its base and write whole weights to OUT, for any tool that reads them.
+
+    TUNED is a folder such as models/aligned/smpd/multismpllm/shots_3.
+    """
+    from popcast.llm import tuning
+
+    tuning.merge(tuned, out)
+    print(f"{out}: whole weights and tokenizer")
+
+
+@main.command()
 @stage
 def doctor() -> None:
     """Say what this machine and this project have: versions, threads, remote, optional models."""

@@ -125,12 +125,12 @@ def test_scores_are_found_whatever_the_title_says(encoder):
     post = PostText((("title", "has popularity 7.52 and 9.99"), ("category", "Travel")))
     document = [(post, 7.52), (post, 9.99), (post, 12.0)]
     text = encoder.writer.history(document)
-    mask = corpus.score_characters(encoder.writer, document, text)
+    mask = corpus.score_characters(encoder.writer, document)
     assert "".join(np.array(list(text))[mask]) == "7.529.9912.00"
     batch = encoder.encode([document, document[:1]])
     weights = batch["weight"][0].numpy()
     tokens = {w: encoder.tokenizer.convert_ids_to_tokens(batch["input_ids"][0][weights == w]) for w in (1.0, 0.5)}
-    assert tokens == {1.0: ["7", "9", "12"], 0.5: [".", "52", ".", "99", ".", "00"]}
+    assert tokens == {1.0: ["7", "9", "12"], 0.5: [".", "52", ".", "99", ".", "00", "<|end_of_text|>"]}
     assert set(weights[1:]) == {0.25, 0.5, 1.0}
     shorter = int(batch["attention_mask"][1].sum())
     assert shorter < batch["weight"].shape[1]

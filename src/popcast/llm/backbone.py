@@ -55,7 +55,7 @@ class Made(Section):
     level_shift: float = Field(0.5, ge=0, description="sd of a random shift of all scores of an author's document")
     drop_text: float = Field(0.05, ge=0, lt=1, description="chance of each field, and of each word, to be left out")
     score_weight: float = Field(1.0, gt=0, description="loss weight of the first token of a score")
-    cents_weight: float = Field(0.3, ge=0, description="of its other tokens, which are close to chance")
+    cents_weight: float = Field(0.3, ge=0, description="of its other tokens and of the document's end: close to chance")
     text_weight: float = Field(0.05, ge=0, description="of all other tokens")
     held_out: float = Field(0.1, ge=0, lt=0.5, description="share of authors that only measure the loss")
 

@@ -80,7 +80,11 @@ def held_out(authors: dict[str, list[Scored]], share: float, seed: int) -> tuple
 
 @dataclass(frozen=True)
 class Encoder:
-    """Documents -> tensors ``input_ids``, ``attention_mask``, ``weight`` [batch, tokens]; padding on the right."""
+    """Documents -> tensors ``input_ids``, ``attention_mask``, ``weight`` [batch, tokens]; padding on the right.
+
+    A document ends with its last score and the end-of-text token: a model that never met that token behind a score can
+    hardly be tuned to end an answer there, since embeddings are tied and LoRA leaves them alone.
+    """
 
     tokenizer: PreTrainedTokenizerFast
     writer: PromptWriter
@@ -106,22 +110,27 @@ class Encoder:
         return batch
 
     def _one(self, document: list[Scored]) -> tuple[list[int], np.ndarray]:
-        text = self.writer.history(document)
+        text = self.writer.history(document).removesuffix("\n")
         found = self.tokenizer(
-            text, truncation=True, max_length=self.max_length, return_offsets_mapping=True, verbose=False
+            text, truncation=True, max_length=self.max_length - 1, return_offsets_mapping=True, verbose=False
         )
-        scores = score_characters(self.writer, document, text)
+        scores = score_characters(self.writer, document)[: len(text)]
         inside = np.append(0, np.cumsum(scores))
         spans = np.asarray(found["offset_mapping"])
         score = inside[spans[:, 1]] > inside[spans[:, 0]]
         first = score & ~np.append(False, score[:-1])
         weights = np.where(first, self.score_weight, np.where(score, self.cents_weight, self.text_weight))
         weights[0] = 0.0  # nothing foretells the first token
-        return found["input_ids"], weights.astype(np.float32)
+        ended = [*found["input_ids"], self.tokenizer.eos_token_id]
+        return ended, np.append(weights, self.cents_weight).astype(np.float32)
 
 
-def score_characters(writer: PromptWriter, document: list[Scored], text: str) -> np.ndarray:
-    """Mask [len(text)] of the characters of the scores: those that change with the scores, and the points between."""
+def score_characters(writer: PromptWriter, document: list[Scored]) -> np.ndarray:
+    """Mask of the characters of ``writer.history(document)`` that belong to scores.
+
+    They are the ones that change with the scores, and the points between them.
+    """
+    text = writer.history(document)
     other = writer.history([(post, float(f"{score:.2f}".translate(NEXT_DIGIT))) for post, score in document])
     here, there = (np.frombuffer(t.encode("utf-32-le"), np.uint32) for t in (text, other))
     digits = here != there
