@@ -41,7 +41,6 @@ PREDICTORS = [
     "text_regressor",
     "on_top",
     "nearby",
-    "multismpllm",
 ]
 CHOSEN = {
     "sample": ("datasets/sample", ["smpd", "tpic2017", "microlens", "nus"]),
@@ -51,7 +50,7 @@ CHOSEN = {
     "derive": ("features", ["neighbours", "windows", "knn_values"]),
     "train": ("models", PREDICTORS),
     "suite": ("models", PREDICTORS),
-    "train_llm": ("models", PREDICTORS),
+    "train_llm": ("models", ["multismpllm"]),
 }
 """Modules that a stage loads by the name in its key (importlib): dvc.yaml names the chosen one with ``${...}`` and
 what any of them imports in full."""

@@ -117,9 +117,9 @@ def test_prompts_are_shown_with_their_answers(pipeline):
     said = pipeline.popcast("prompts", "smpd", "--limit", "2")
     records = tables.read(pipeline.folder / paths.records("smpd"), tables.RECORDS)
     asked = records.filter(role="test", shots=3).sort("record_id").head(2)
-    assert said.count("Popularity of the new post?") == 2
+    assert said.count(" has popularity?\n") == 2
     for score in asked["score"]:
-        assert f"Popularity of the new post?\n{score:.2f}" in said
+        assert f"Post 5 has popularity?\n{score:.2f}" in said
 
 
 def test_tuned_adapter_is_merged_into_whole_weights(pipeline, tmp_path):

@@ -15,7 +15,7 @@ from tests.generated import make_posts
 def new_tokenizer():
     texts = [
         'Post 1: title "red sky over the sea", category "Travel", concept "beach"\nPost 1 has popularity 7.52\n',
-        "New post: title length 12, tags 4, date 2016-03-04\nPopularity of the new post?\n",
+        "Post 2: title length 12, tags 4, date 2016-03-04\nPost 2 has popularity?\n",
     ]
     return make_tokenizer(texts * 20, 2400, (1.0, 16.99))
 
@@ -39,16 +39,13 @@ def strictly(prompt: str, instruction: str = prompts.INSTRUCTION) -> tuple[list,
     assert prompt.endswith("\n")
     lines = prompt.splitlines()
     assert lines.pop(0) == instruction
-    assert lines.pop() == "Popularity of the new post?"
+    last = int(re.fullmatch(r"Post (\d+) has popularity\?", lines.pop())[1])
     old, scores, notes = [], [], []
-    while match := re.fullmatch(r"Post (\d+): (.*)", lines[0]):
-        ordinal = int(match[1])
-        old.append(described(match[2]))
-        stated = re.fullmatch(r"Post (\d+) has popularity (-?\d+\.\d\d)", lines[1])
-        assert int(stated[1]) == ordinal == len(old)
-        scores.append((ordinal, float(stated[2])))
-        del lines[:2]
-    question = described(re.fullmatch(r"New post: (.*)", lines.pop(0))[1])
+    for ordinal in range(1, last):
+        old.append(described(re.fullmatch(rf"Post {ordinal}: (.*)", lines.pop(0))[1]))
+        stated = re.fullmatch(rf"Post {ordinal} has popularity (-?\d+\.\d\d)", lines.pop(0))
+        scores.append((ordinal, float(stated[1])))
+    question = described(re.fullmatch(rf"Post {last}: (.*)", lines.pop(0))[1])
     for line in lines:
         notes.append(re.fullmatch(r'Note: (?:"([^"]*)"|[0-9.-]+)', line)[0])
     return old, scores, question, notes

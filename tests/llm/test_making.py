@@ -154,7 +154,9 @@ def test_documents_are_drawn_anew_but_from_the_state_alone(encoder, authors):
 def test_a_document_is_a_shifted_window_or_a_mosaic(encoder, authors):
     histories = list(authors.values())
     rng = np.random.default_rng(0)
-    made = Made(**TINY | {"level_shift": 3.0, "drop_text": 0.5, "steps": 60, "posts_per_document": (3, 3)})
+    made = Made(
+        **TINY | {"level_shift": 3.0, "drop_text": 0.5, "steps": 60, "posts_per_document": (3, 3), "rehearsal": 0.0}
+    )
     examples = corpus.Histories(encoder, histories, made, SCORES, seed=0)
     assert 0.3 < examples.mosaic.mean() < 0.7
     spreads, left_out = [], 0
@@ -173,6 +175,24 @@ def test_a_document_is_a_shifted_window_or_a_mosaic(encoder, authors):
             left_out += len(words_of(history) - words_of(document)) > 0
     assert max(spreads) > 0.02
     assert left_out > 0
+
+
+def test_rehearsed_documents_keep_their_texts_and_get_scores_around_a_level(encoder, authors):
+    made = Made(**TINY | {"steps": 60, "posts_per_document": (3, 3), "rehearsal": 0.5, "warmup_spread": (0.01, 0.02)})
+    made = made.model_copy(update={"mosaic": 0.0, "level_shift": 0.0, "drop_text": 0.0})
+    examples = corpus.Histories(encoder, list(authors.values()), made, SCORES, seed=0)
+    assert 0.3 < examples.rehearsal.mean() < 0.7
+    rng, levels = np.random.default_rng(0), []
+    for row in range(len(examples)):
+        document = examples._document(row, rng)
+        own = dict(examples.histories[examples.authors[row]])
+        if examples.rehearsal[row]:
+            levels.append(np.mean([score for _, score in document]))
+            assert {post for post, _ in document} <= set(own)
+            assert np.ptp([score for _, score in document]) < 0.2
+        else:
+            assert all(own[post] == pytest.approx(score) for post, score in document)
+    assert np.ptp(levels) > 8
 
 
 def words_of(document) -> set[tuple[str, str]]:
@@ -209,8 +229,8 @@ def test_corpus_knows_no_instruction_and_no_question(encoder, authors):
     for source in (examples, levels):
         for ids in source.batch(np.arange(len(source)))["input_ids"]:
             text = encoder.tokenizer.decode(ids, skip_special_tokens=True)
-            assert text.count("has popularity") == text.count("\n") / 2
-            for words in (INSTRUCTION[:20], QUESTION, "New post"):
+            assert 2 * text.count("has popularity") == text.count("\n") + 1
+            for words in (INSTRUCTION[:20], QUESTION.split()[-1]):
                 assert words not in text
 
 

@@ -48,11 +48,11 @@ def writer(tokenizer):
 def test_a_prompt_in_full(writer):
     old, new = titled("red sky", "blue sky", category="Travel", subcategory=None, concept="sea side")
     assert writer.prompt([(old, 7.519)], new) == (
-        "Posts of one author with their popularity, then a new post. Answer with its popularity, one number only.\n"
+        "Posts of one author with their popularity. Answer for the last one: its popularity, one number only.\n"
         'Post 1: title "red sky", category "Travel", concept "sea side"\n'
         "Post 1 has popularity 7.52\n"
-        'New post: title "blue sky", category "Travel", concept "sea side"\n'
-        "Popularity of the new post?\n"
+        'Post 2: title "blue sky", category "Travel", concept "sea side"\n'
+        "Post 2 has popularity?\n"
     )
 
 
@@ -61,7 +61,7 @@ def test_without_history_there_are_no_lines_of_old_posts(writer):
     _, scores, question, _ = strictly(writer.prompt([], new))
     assert scores == []
     assert ("title", "red sky") in question
-    assert "Post 1" not in writer.prompt([], new)
+    assert "Post 1 has popularity?" in writer.prompt([], new)
 
 
 def test_corpus_form_is_the_same_words_without_question(writer):
@@ -71,8 +71,7 @@ def test_corpus_form_is_the_same_words_without_question(writer):
     assert text in writer.prompt(scored[:2], posts[2])
     assert text.count("\n") == 4
     assert text.endswith("Post 2 has popularity 2.50\n")
-    assert prompts.QUESTION not in text
-    assert "New post" not in text
+    assert "?" not in text
     assert prompts.INSTRUCTION not in text
     assert PromptWriter(None, Params(), "smpd").history(scored[:2]) == text
 
@@ -96,7 +95,7 @@ def test_missing_fields_are_left_out():
     assert [text.fields for text in numbers.values()] == [(), (("size", "3"),)]
     prompt = PromptWriter(None, Params(), "table").prompt([(PostText(()), 1.0)], PostText(()))
     assert "Post 1: no text\n" in prompt
-    assert "New post: no text\n" in prompt
+    assert "Post 2: no text\n" in prompt
     assert not re.search(r"nan|None|null", prompt)
 
 
@@ -176,7 +175,7 @@ def test_the_question_is_cut_but_never_dropped(tokenizer):
     assert len(writer.encode(prompt)) <= 110
     assert scores == []
     assert question[0][0] == "title"
-    assert question[0][1].startswith("many diff")
+    assert question[0][1].startswith("many d")
     with pytest.raises(BadInput, match=r"llm.prompts.max_tokens': the question alone is longer: got 32, exp"):
         PromptWriter(tokenizer, Params(max_tokens=32), "smpd").prompt([], post)
 
@@ -224,7 +223,7 @@ def test_chat_budget_counts_the_template(chatting):
     writer = PromptWriter(chatting, Params(max_tokens=budget), "smpd")
     shorter = writer.prompt([(post, 2.0)] * 4, post)
     assert len(writer.encode(shorter)) <= budget
-    assert shorter.count("has popularity") == 3
+    assert shorter.count("has popularity ") == 3
 
 
 def test_chat_needs_a_template_that_works(tokenizer, chatting):

@@ -52,6 +52,12 @@ class Made(Section):
     posts_per_document: tuple[int, int] = Field((1, 6), description="fewest and most posts of a document")
     author_power: float = Field(1.0, ge=0, description="an author with n posts is drawn in proportion to n^power")
     mosaic: float = Field(0.5, ge=0, le=1, description="share of documents put together from posts of many authors")
+    rehearsal: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="share of documents with scores around a random level, as in the warm-up",
+    )
     level_shift: float = Field(0.5, ge=0, description="sd of a random shift of all scores of an author's document")
     drop_text: float = Field(0.05, ge=0, lt=1, description="chance of each field, and of each word, to be left out")
     score_weight: float = Field(1.0, gt=0, description="loss weight of the first token of a score")

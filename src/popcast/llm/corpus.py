@@ -176,6 +176,7 @@ class Histories:
         self.mosaic = rng.random(rows) < made.mosaic
         room = np.where(self.mosaic, len(self.posts), sizes[self.authors])
         self.counts = np.minimum(rng.integers(low, high, size=rows, endpoint=True), room)
+        self.rehearsal = rng.random(rows) < made.rehearsal
         self.lengths = self.counts
 
     def __len__(self) -> int:
@@ -188,8 +189,11 @@ class Histories:
     def _document(self, row: int, rng: np.random.Generator) -> list[Scored]:
         made, (low, high) = self.made, self.scores
         chosen, found = (self._pieces if self.mosaic[row] else self._window)(row, rng)
-        shift = rng.normal(0, self.variance.between if self.mosaic[row] else made.level_shift)
-        found = found + np.clip(shift, low - found.min(), high - found.max())
+        if self.rehearsal[row]:
+            found = _around_a_level(len(found), made, self.scores, rng)
+        else:
+            shift = rng.normal(0, self.variance.between if self.mosaic[row] else made.level_shift)
+            found = found + np.clip(shift, low - found.min(), high - found.max())
         texts = [_thinned(post, made.drop_text, rng) for post, _ in chosen]
         return list(zip(texts, found.tolist(), strict=True))
 
@@ -223,12 +227,19 @@ class Levels:
         rng, (low, high), v = drawn_generator(), self.scores, self.variance
         documents = []
         for _ in rows:
-            level, spread = rng.uniform(low, high), rng.uniform(*self.made.warmup_spread)
             if rng.random() < self.made.warmup_natural:
-                level, spread = rng.normal(v.mean, v.between), v.within
-            found = np.clip(level + spread * rng.normal(size=self.made.warmup_posts), low, high)
+                found = rng.normal(v.mean, v.between) + v.within * rng.normal(size=self.made.warmup_posts)
+                found = np.clip(found, low, high)
+            else:
+                found = _around_a_level(self.made.warmup_posts, self.made, self.scores, rng)
             documents.append([(PostText(()), score) for score in found.tolist()])
         return self.encoder.encode(documents)
+
+
+def _around_a_level(count: int, made: Made, scores: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """Scores [count] around a level anywhere in the range: only the other scores of the document foretell one."""
+    level, spread = rng.uniform(*scores), rng.uniform(*made.warmup_spread)
+    return np.clip(level + spread * rng.normal(size=count), *scores)
 
 
 def drawn_generator() -> np.random.Generator:

@@ -157,7 +157,7 @@ def _training(made: Made, rate: float, batch: int, epochs: int, schedule: str) -
         optimizer="adamw",
         weight_decay=made.weight_decay,
         schedule=schedule,
-        warmup=0.03,
+        warmup=0.1,
         batch_size=batch,
         max_epochs=epochs,
         patience=epochs,

@@ -5,9 +5,9 @@ Format, one line per item, every line ended by a newline (``{}``: may be left ou
     {instruction}
     {Post k: description
     Post k has popularity s}          k = 1, 2, ... oldest first; s with two decimals
-    New post: description
+    Post n: description               the new post: n is the number behind the last k
     {Note: value}
-    Popularity of the new post?
+    Post n has popularity?
 
 A description is ``word value, word value, ...`` or ``no text``. A value is a number or a date, or text in double quotes
 that holds neither a double quote nor a line break. So only lines of the renderer can state a score: text of posts is
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
     from popcast.llm.sections import Task
 
-INSTRUCTION = "Posts of one author with their popularity, then a new post. Answer with its popularity, one number only."
-QUESTION = "Popularity of the new post?"
+INSTRUCTION = "Posts of one author with their popularity. Answer for the last one: its popularity, one number only."
+QUESTION = "Post {number} has popularity?"
+"""In the words of the lines above it: a base model that has met those has only to learn that a question is answered."""
+
 CHAT_MARKS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")
 """Marks of chat templates that are no special tokens of their tokenizer."""
 
@@ -115,14 +117,15 @@ class PromptWriter:
     def _render(
         self, history: Sequence[tuple[PostText, float]], question: PostText, extra: tuple[str, ...], shrink: int
     ) -> str:
+        number = len(history) + 1
         instruction = INSTRUCTION if self.params.instruction is None else clean(self.params.instruction)
         notes = (self._cut(clean(note), max(1, self.params.note_tokens // shrink)) for note in extra)
         text = (
             (f"{instruction}\n" if instruction else "")
             + self.history(history)
-            + f"New post: {self._describe(question, shrink)}\n"
+            + f"Post {number}: {self._describe(question, shrink)}\n"
             + "".join(f"Note: {_value(note)}\n" for note in notes if note)
-            + f"{QUESTION}\n"
+            + f"{QUESTION.format(number=number)}\n"
         )
         return self._as_chat(text) if self.chat else text
 
