@@ -36,13 +36,16 @@ class Checkpoint:
     folder: Path
 
 
-def checkpoints(llm: Llm, source: str, shots: list[int]) -> list[Checkpoint]:
-    """Every system of ``llms.<source>`` with each of ``shots`` that it has, those of one folder together."""
+def checkpoints(llm: Llm, source: str, shots: list[int], systems: list[str] | None = None) -> list[Checkpoint]:
+    """Every system of ``llms.<source>`` with each of ``shots`` that it has, those of one folder together.
+
+    systems: only these; None: all of them.
+    """
     found = [Checkpoint(BASE, number, paths.base_model(source)) for number in shots]
     for runs, folder in ((llm.sft, paths.sft), (llm.align, paths.aligned)):
         for name, run in runs.items():
             found += [Checkpoint(name, number, folder(source, name, number)) for number in run.shots if number in shots]
-    return found
+    return [checkpoint for checkpoint in found if systems is None or checkpoint.system in systems]
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ def predict(
 
     torch.set_num_threads(threads())
     writing, settings = sections
-    chosen = checkpoints(llm, task.source, task.shots)
+    chosen = checkpoints(llm, task.source, task.shots, task.systems)
     everything = [seed, task.model_dump(), llm.model_dump(), writing.model_dump(), settings.model_dump()]
     tokenizer = backbone.load_tokenizer(paths.base_model(task.source))
     with scratch_of(task, task.source, chosen, everything) as scratch:

@@ -18,6 +18,7 @@ from popcast.llm.backbone import Made, write_base
 from popcast.llm.corpus import Encoder, Histories, Levels, Scored, held_out
 from popcast.llm.prompts import Params as PromptParams
 from popcast.llm.prompts import PromptWriter
+from popcast.llm.templates import PostText
 from popcast.llm.tokenizer import make_tokenizer
 from popcast.models.training import Training, seeded, train
 
@@ -101,8 +102,9 @@ def make(
     """
     learn, measured = held_out(authors, made.held_out, seed)
     without = PromptWriter(None, prompts, template)
+    asking = [without.prompt([], PostText(()))] * 50  # its words become tokens; the model itself never sees them
     tokenizer = make_tokenizer(
-        [without.history([post]) for history in authors.values() for post in history],
+        asking + [without.history([post]) for history in authors.values() for post in history],
         made.vocabulary,
         scores,
         made.max_positions,

@@ -36,6 +36,7 @@ class Task(Section):
     question: Literal["earliest", "previous"] = Field(
         "earliest", description="training question: the first post after the shots, or the one before the newest"
     )
+    systems: list[str] | None = Field(None, description="which systems of the source answer; null: all, and the base")
     many_shot: list[Annotated[float, Field(gt=0, le=0.5)]] = Field(
         [], description="shares of the labelled posts that train the many-shot rows"
     )
@@ -141,6 +142,9 @@ def check_tasks(tasks: dict[str, Task], llms: dict[str, Llm], datasets: set[str]
             raise ValueError(f"tasks.{key}: key must be that of a declared dataset, and its dataset the same")
         if task.source not in llms:
             raise ValueError(f"tasks.{key}.source: no llms.{task.source}")
+        known = {"base", *llms[task.source].sft, *llms[task.source].align}
+        if unknown := set(task.systems or []) - known:
+            raise ValueError(f"tasks.{key}.systems: llms.{task.source} has no {min(unknown)!r}")
         if (task.track == "coldstart") != (task.source == key):
             raise ValueError(f"tasks.{key}.source: a coldstart task names itself, a zeroshot task another one")
     for key, llm in llms.items():
