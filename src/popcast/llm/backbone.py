@@ -63,7 +63,7 @@ class Made(Section):
     score_weight: float = Field(1.0, gt=0, description="loss weight of the first token of a score")
     cents_weight: float = Field(0.3, ge=0, description="of its other tokens and of the document's end: close to chance")
     text_weight: float = Field(0.05, ge=0, description="of all other tokens")
-    held_out: float = Field(0.1, ge=0, lt=0.5, description="share of authors that only measure the loss")
+    held_out: float = Field(0.1, ge=0, lt=0.5, description="share of authors that only measure the loss at the end")
 
     @model_validator(mode="after")
     def possible(self) -> Made:
