@@ -154,9 +154,8 @@ def test_documents_are_drawn_anew_but_from_the_state_alone(encoder, authors):
 def test_a_document_is_a_shifted_window_or_a_mosaic(encoder, authors):
     histories = list(authors.values())
     rng = np.random.default_rng(0)
-    made = Made(
-        **TINY | {"level_shift": 3.0, "drop_text": 0.5, "steps": 60, "posts_per_document": (3, 3), "rehearsal": 0.0}
-    )
+    made = {"level_shift": 3.0, "drop_text": 0.5, "steps": 60, "posts_per_document": (3, 3)}
+    made = Made(**TINY | made | {"rehearsal": 0.0, "mosaic": 0.5})
     examples = corpus.Histories(encoder, histories, made, SCORES, seed=0)
     assert 0.3 < examples.mosaic.mean() < 0.7
     spreads, left_out = [], 0
@@ -178,7 +177,10 @@ def test_a_document_is_a_shifted_window_or_a_mosaic(encoder, authors):
 
 
 def test_rehearsed_documents_keep_their_texts_and_get_scores_around_a_level(encoder, authors):
-    made = Made(**TINY | {"steps": 60, "posts_per_document": (3, 3), "rehearsal": 0.5, "warmup_spread": (0.01, 0.02)})
+    made = Made(
+        **TINY
+        | {"steps": 60, "posts_per_document": (3, 3), "rehearsal": 0.5, "warmup_spread": (0.01, 0.02), "natural": 0.0}
+    )
     made = made.model_copy(update={"mosaic": 0.0, "level_shift": 0.0, "drop_text": 0.0})
     examples = corpus.Histories(encoder, list(authors.values()), made, SCORES, seed=0)
     assert 0.3 < examples.rehearsal.mean() < 0.7
@@ -203,7 +205,7 @@ def test_warm_up_scores_vary_like_those_of_posts_if_asked(encoder):
     natural = corpus.Variance(mean=6.0, within=0.1, between=0.1)
     found = {}
     for share in (0.0, 1.0):
-        made = Made(**TINY | {"warmup_natural": share, "warmup_spread": (2.0, 2.0)})
+        made = Made(**TINY | {"natural": share, "warmup_spread": (2.0, 2.0)})
         levels = corpus.Levels(encoder, made, SCORES, natural)
         text = encoder.tokenizer.batch_decode(levels.batch(np.arange(30))["input_ids"], skip_special_tokens=True)
         found[share] = np.array([float(part.split()[0]) for one in text for part in one.split("popularity ")[1:]])

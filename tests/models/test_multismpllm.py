@@ -77,8 +77,8 @@ def shown(prompt: str) -> list[tuple[str, str]]:
     """(title, score) of the scored posts in a prompt."""
     lines = prompt.splitlines()
     titles = [line.split('"')[1] for line in lines if line.startswith("Post ") and "title" in line]
-    scores = [line.rsplit(" ", 1)[1] for line in lines if line.startswith("Post ") and "has popularity" in line]
-    return list(zip(titles, scores, strict=True))
+    scores = [line.rsplit(" ", 1)[1] for line in lines if line.startswith("Post ") and "has popularity " in line]
+    return list(zip(titles[:-1], scores, strict=True))  # the last title is that of the post asked about
 
 
 def test_a_prompt_shows_the_newest_older_posts_of_the_author_and_nothing_else(base, asked):

@@ -37,23 +37,25 @@ class Made(Section):
     initializer_range: float = Field(0.08, gt=0, description="about 1 / sqrt(hidden)")
     max_positions: int = Field(1024, ge=64)
     before_fold: int | None = Field(3, ge=1, description="learns training posts of earlier folds; null: of all folds")
-    warmup_steps: int = Field(250, ge=0, description="steps on documents of bare score sentences")
+    warmup_steps: int = Field(160, ge=0, description="steps on documents of bare score sentences")
     warmup_batch: int = Field(32, ge=1)
     warmup_posts: int = Field(5, ge=2, description="score sentences of a warm-up document")
     warmup_spread: tuple[float, float] = Field((0.3, 2.5), description="sd of scores around a document's level")
-    warmup_natural: float = Field(0.0, ge=0, le=1, description="share of them that vary like the scores of posts")
     warmup_learning_rate: float = Field(1.5e-3, gt=0)
     steps: int = Field(400, ge=1, description="steps on histories")
     batch_size: int = Field(16, ge=1)
     epochs: int = Field(8, ge=1, description="passes that the steps are cut into: a killed run goes on with the next")
-    learning_rate: float = Field(1.5e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.1, ge=0)
     clip: float | None = Field(1.0, gt=0)
-    posts_per_document: tuple[int, int] = Field((1, 6), description="fewest and most posts of a document")
-    author_power: float = Field(1.0, ge=0, description="an author with n posts is drawn in proportion to n^power")
-    mosaic: float = Field(0.5, ge=0, le=1, description="share of documents put together from posts of many authors")
+    posts_per_document: tuple[int, int] = Field((2, 6), description="fewest and most posts of a document")
+    author_power: float = Field(2.0, ge=0, description="an author with n posts is drawn in proportion to n^power")
+    mosaic: float = Field(0.0, ge=0, le=1, description="share of documents put together from posts of many authors")
+    natural: float = Field(
+        0.5, ge=0, le=1, description="share of those levels that vary like the levels of authors, and of the warm-up's"
+    )
     rehearsal: float = Field(
-        0.3,
+        0.4,
         ge=0,
         le=1,
         description="share of documents with scores around a random level, as in the warm-up",

@@ -190,7 +190,7 @@ class Histories:
         made, (low, high) = self.made, self.scores
         chosen, found = (self._pieces if self.mosaic[row] else self._window)(row, rng)
         if self.rehearsal[row]:
-            found = _around_a_level(len(found), made, self.scores, rng)
+            found = _around_a_level(len(found), made, self.scores, self.variance, rng)
         else:
             shift = rng.normal(0, self.variance.between if self.mosaic[row] else made.level_shift)
             found = found + np.clip(shift, low - found.min(), high - found.max())
@@ -224,21 +224,23 @@ class Levels:
         return self.made.warmup_steps * self.made.warmup_batch
 
     def batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        rng, (low, high), v = drawn_generator(), self.scores, self.variance
-        documents = []
+        rng, made, documents = drawn_generator(), self.made, []
         for _ in rows:
-            if rng.random() < self.made.warmup_natural:
-                found = rng.normal(v.mean, v.between) + v.within * rng.normal(size=self.made.warmup_posts)
-                found = np.clip(found, low, high)
-            else:
-                found = _around_a_level(self.made.warmup_posts, self.made, self.scores, rng)
+            found = _around_a_level(made.warmup_posts, made, self.scores, self.variance, rng)
             documents.append([(PostText(()), score) for score in found.tolist()])
         return self.encoder.encode(documents)
 
 
-def _around_a_level(count: int, made: Made, scores: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Scores [count] around a level anywhere in the range: only the other scores of the document foretell one."""
+def _around_a_level(
+    count: int, made: Made, scores: tuple[float, float], variance: Variance, rng: np.random.Generator
+) -> np.ndarray:
+    """Scores [count] around a level: anywhere in the range, or, for a share, as levels and scores of authors vary.
+
+    In the first kind only the other scores of the document foretell one; the second teaches how far to trust them.
+    """
     level, spread = rng.uniform(*scores), rng.uniform(*made.warmup_spread)
+    if rng.random() < made.natural:
+        level, spread = rng.normal(variance.mean, variance.between), variance.within
     return np.clip(level + spread * rng.normal(size=count), *scores)
 
 
