@@ -57,11 +57,14 @@ def main(out: str) -> None:
     arrows = shown(edges, depth)
     place: dict[str, tuple[float, float]] = {}
     for level, column in columns.items():
-        for row, name in enumerate(column):
-            before = [place[start][1] for start, end in arrows if end == name]
-            alone = sum(before) / len(before) if before else 0.0  # level with what it comes from
-            place[name] = (level, alone if len(column) == 1 else (len(column) - 1) / 2 - row)
-    figure, axes = plt.subplots(figsize=(1.55 * len(columns), 2.2), dpi=130, facecolor=PAPER)
+        before = {name: [place[start][1] for start, end in arrows if end == name] for name in column}
+        height = {
+            name: sum(of) / len(of) if of else 0.0 for name, of in before.items()
+        }  # level with what it comes from
+        for row, name in enumerate(sorted(column, key=lambda name: (-height[name], name))):
+            place[name] = (level, height[name] if len(column) == 1 else (len(column) - 1) / 2 - row)
+    rows = max(len(column) for column in columns.values())
+    figure, axes = plt.subplots(figsize=(1.55 * len(columns), 0.4 + 0.75 * rows), dpi=130, facecolor=PAPER)
     for start, end in arrows:
         axes.annotate(
             "",
@@ -73,7 +76,7 @@ def main(out: str) -> None:
         box = {"boxstyle": "round,pad=0.35", "facecolor": FILL, "edgecolor": LINE}
         axes.text(x, y, f"{name}\n× {counts[name]}", ha="center", va="center", color=INK, fontsize=9, bbox=box)
     axes.set_xlim(-0.6, len(columns) - 0.4)
-    axes.set_ylim(-1.1, 1.1)
+    axes.set_ylim(-rows / 2 - 0.1, rows / 2 + 0.1)
     axes.axis("off")
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, bbox_inches="tight", metadata={"Software": None})
