@@ -19,6 +19,8 @@ SUITES = ("suite@tpic2017-simple", "suite@microlens-simple", "suite@smpd-neural"
 """They read all of ``models``: any of their runs may name any predictor."""
 ENDS = (*(f"{stage}@{name}" for stage in ("blend", "evaluate") for name in ("smpd", "tpic2017", "microlens")), "report")
 """They read ``suites`` as a whole."""
+TRACKS = ("tracks@smpd", "tracks@tpic2017")
+"""They tell how each system was made: they read ``llm`` and their source's ``llms`` as wholes."""
 
 
 def settings(clone) -> params.Params:
@@ -49,7 +51,9 @@ def test_summary_has_a_row_for_every_run_and_the_blend(pipeline):
     whole = settings(pipeline)
     expected = {(name, run.name) for name in whole.datasets for run in whole.runs_of(name)}
     expected |= {(name, "blend") for name in whole.datasets}
-    assert {tuple(key.split(".")[1:3]) for key in summary(pipeline)} == expected
+    keys = [tuple(key.split(".")) for key in summary(pipeline)]
+    assert {key[1:3] for key in keys if key[0] == "standard"} == expected
+    assert ("zeroshot", "tpic2017", "history_mean_3", "mae") in keys
 
 
 def test_second_run_does_nothing(pipeline):
@@ -67,7 +71,9 @@ def test_second_run_does_nothing(pipeline):
         ("suites.microlens-simple.runs.svr.set", {"c": 2.0}, {"suite@microlens-simple", *ENDS}),
         ("sample.microlens.videos", 110, {"sample@microlens"}),
         ("datasets.tpic2017.metric", "rmse", None),
-        ("evaluation.confidence", 0.9, {"evaluate@smpd", "evaluate@tpic2017", "evaluate@microlens", "report"}),
+        ("evaluation.confidence", 0.9, {"evaluate@smpd", "evaluate@tpic2017", "evaluate@microlens", "report", *TRACKS}),
+        ("llm.align.epochs", 2, {"align@smpd", *TRACKS}),
+        ("llms.smpd.sft.lora.set", {"rank": 4}, {"sft@smpd", "llm_predict@smpd", "llm_predict@tpic2017", *TRACKS}),
     ],
 )
 def test_changed_number_makes_stale_what_reads_it(pipeline, key, value, stale):
@@ -97,7 +103,8 @@ def test_dropped_dataset_leaves_no_ghost_and_reruns_only_the_end(pipeline, tmp_p
     clone.set("blend.method", "mean")
     drop_dataset(clone, "tpic2017")
     ran = stages_run(clone.dvc("repro"))
-    assert ran == {"blend@smpd", "blend@microlens", "evaluate@smpd", "evaluate@microlens", "report"}
+    ends = {"blend@smpd", "blend@microlens", "evaluate@smpd", "evaluate@microlens", "report"}
+    assert ran == ends | {"feature_rows@smpd"}  # it reads which stage makes a block
     assert not [key for key in summary(clone) if "tpic2017" in key]
     assert "tpic2017" not in (clone.folder / paths.LEADERBOARD).read_text()
     assert (clone.folder / paths.posts("tpic2017")).exists()
