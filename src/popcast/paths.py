@@ -150,3 +150,50 @@ def track_metrics(task: str) -> Path:
 
 def track_plots(task: str) -> Path:
     return Path("plots/tracks") / task
+
+
+def population(name: str) -> Path:
+    """Personas and who follows whom, as JSON."""
+    return Path("data/populations") / f"{name}.json"
+
+
+def population_metrics(name: str) -> Path:
+    """Statistics of a population and its graph."""
+    return Path("metrics/populations") / f"{name}.json"
+
+
+def simulation(key: str, part: str | None = None) -> Path:
+    """Folder of a simulation. part: tables ``triggers`` and ``manifest``; folders ``reactions`` and ``states``."""
+    folder = Path("data/simulation") / key
+    if part is None:
+        return folder
+    return folder / (part if part in ("reactions", "states") else f"{part}.parquet")
+
+
+def simulation_metrics(key: str) -> Path:
+    """Failure rate, token counts and share of posts that shared a simulation."""
+    return Path("metrics/simulation") / f"{key}.json"
+
+
+def simulation_plots(key: str) -> Path:
+    """Pictures of a simulation, and the posts that the page steps through."""
+    return Path("plots/simulation") / key
+
+
+def episodes(key: str) -> Path:
+    """The posts of a simulation that the page steps through."""
+    return simulation_plots(key) / EPISODES
+
+
+def ablation_metrics(key: str) -> Path:
+    return Path("metrics/ablation") / f"{key}.json"
+
+
+def ablation_plots(key: str) -> Path:
+    return Path("plots/ablation") / key
+
+
+EPISODES = "episodes.json"
+
+ANSWER_CACHE = SCRATCH / "answers"
+"""Answers of model servers by hash of prompt and settings; stays when a stage is done."""

@@ -157,6 +157,75 @@ PAIRS = pa.DataFrameSchema(
 """Preference pairs (multismpllm.md 6 and 7): sampled answers as they were, errors M, weights W and mu."""
 
 
+TRIGGERS = pa.DataFrameSchema(
+    {
+        "post_id": pa.Column(pl.String, unique=True),
+        "trigger": pa.Column(pl.String, pa.Check.str_matches(r"^[0-9a-f]{16}$")),
+        "line": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
+        "runs": pa.Column(pl.Int16, pa.Check.ge(1)),
+    },
+    strict=True,
+)
+"""Posts of a simulation: what the audience sees of each (``line``), its key, and how many runs simulate it (0, 1, ...,
+runs - 1). Posts with one line share a trigger."""
+
+REACTIONS = pa.DataFrameSchema(
+    {
+        "run": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "trigger": pa.Column(pl.String),
+        "epoch": pa.Column(pl.Int8, pa.Check.ge(0)),
+        "slot": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "row": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "status": pa.Column(pl.String, pa.Check.isin(("ok", "failed"))),
+        "attempts": pa.Column(pl.Int8, pa.Check.ge(1)),
+        "action": pa.Column(pl.String, pa.Check.isin(("nothing", "like", "post", "retweet", "reply")), nullable=True),
+        "text": pa.Column(pl.String, nullable=True),
+        "score": pa.Column(pl.Int8, pa.Check.in_range(0, 10), nullable=True),
+        "thought": pa.Column(pl.String, nullable=True),
+        "reason": pa.Column(pl.String, nullable=True),
+        "prompt_tokens": pa.Column(pl.Int32, pa.Check.ge(0), nullable=True),
+        "output_tokens": pa.Column(pl.Int32, pa.Check.ge(0), nullable=True),
+        "raw": pa.Column(pl.String, nullable=True),
+    },
+    strict=True,
+)
+"""Answers of personas, keyed by run, trigger, epoch and slot. ``slot``: place in the epoch's sample, ascending in
+``row``, the persona's row in the population. ``reason``: why the last answer did not parse."""
+REACTIONS_KEY = ("run", "trigger", "epoch", "slot")
+
+STATES = pa.DataFrameSchema(
+    {
+        "run": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "trigger": pa.Column(pl.String),
+        "epoch": pa.Column(pl.Int8, pa.Check.ge(0)),
+        "field_text": pa.Column(pl.String),
+        "field_status": pa.Column(pl.String, pa.Check.isin(("ok", "kept"))),
+        "mean_attitude": pa.Column(pl.Float64, pa.Check.in_range(0, 10)),
+        "attitudes": pa.Column(pl.List(pl.Float64)),
+        "n_ok": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "mean_raw_score": pa.Column(pl.Float64, pa.Check.in_range(0, 10), nullable=True),
+        "share_interested": pa.Column(pl.Float64, pa.Check.in_range(0, 1), nullable=True),
+        "n_nothing": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "n_like": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "n_post": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "n_retweet": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "n_reply": pa.Column(pl.Int16, pa.Check.ge(0)),
+        "field_prompt_tokens": pa.Column(pl.Int32, pa.Check.ge(0), nullable=True),
+        "field_output_tokens": pa.Column(pl.Int32, pa.Check.ge(0), nullable=True),
+    },
+    strict=True,
+)
+"""State after each epoch (0 first), keyed by run, trigger, epoch. ``attitudes``: of all personas in order of rows.
+``field_status`` kept: no new text came, the one before stays. Counts and means are of this epoch's parsed answers."""
+STATES_KEY = ("run", "trigger", "epoch")
+
+MANIFEST = pa.DataFrameSchema(
+    {"key": pa.Column(pl.String, unique=True), "value": pa.Column(pl.String)},
+    strict=True,
+)
+"""What a simulation was made with: hashes of settings, population and prompts, models, seed, package versions."""
+
+
 def check(table: pl.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> pl.DataFrame:
     """Return ``table`` if it keeps the contract, else raise :class:`BadInput` naming the first breach.
 
