@@ -6,6 +6,7 @@ import click
 
 from popcast import blending, evaluation, params, paths, plot_data, plots, tables
 from popcast.contributions import contributions
+from popcast.simulation.sections import MEAN_FIELD, SIMULATION, settings
 from popcast.stage import stage
 
 
@@ -16,7 +17,10 @@ def main(dataset: str) -> None:
     base, data, section, blend_section = params.read("base", f"datasets.{dataset}", "evaluation", "blend")
     final_fit = params.read(f"splits.{dataset}.final_fit")
     allow_posthoc, runs, llm_runs, suites = params.read("features.allow_posthoc", "runs", "llm_runs", "suites")
+    simulation, simulations = params.read("simulation", "simulations")
+    audience = dataset in simulations and settings(simulations[dataset].simulate, simulation).policy.kind
     runs = {run.name: run for run in params.runs_of(runs | llm_runs, suites, dataset)}
+    simulated = [name for name, run in runs.items() if {SIMULATION, MEAN_FIELD} & set(run.blocks)]
     folders = {name: paths.model(dataset, name, run.suite) for name, run in runs.items()}
     everything = tables.labelled(
         tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)
@@ -40,6 +44,8 @@ def main(dataset: str) -> None:
             "flags.learned_valid": any(runs[member].test_fit == "train+valid" for member in behind),
             "flags.stopped_on_valid": any(runs[member].test_fit == "stop_on_valid" for member in behind),
             "flags.pseudo_labels": any(runs[member].pseudo_labels != "none" for member in behind),
+            "flags.simulated": any(member in simulated for member in behind),
+            "flags.rule_audience": audience == "persona" and any(member in simulated for member in behind),
             "flags.stand_in": any(evaluation.stands_in(folders[member]) for member in behind),
         }
         tables.write_json(evaluation.rounded(of | flags), paths.metrics(dataset, name))

@@ -2,7 +2,8 @@
 
 import click
 
-from popcast import params, paths, report, tables, track_report
+from popcast import params, paths, report, simulation_report, tables, track_report
+from popcast.simulation import page
 from popcast.stage import stage
 
 
@@ -10,12 +11,19 @@ from popcast.stage import stage
 @stage
 def main() -> None:
     datasets, runs, llm_runs, suites = params.read("datasets", "runs", "llm_runs", "suites")
-    evaluation, adversarial, tasks = params.read("evaluation", "adversarial", "tasks")
+    evaluation, adversarial, tasks, simulations = params.read("evaluation", "adversarial", "tasks", "simulations")
     results = report.collect(datasets, runs | llm_runs, suites, evaluation, adversarial)
-    chapters = track_report.collect(tasks)
-    tables.write_json(report.summary(results) | track_report.summary(chapters), paths.SUMMARY)
-    report.write_text(report.leaderboard(results) + track_report.markdown(chapters), paths.LEADERBOARD)
-    report.write_text(report.page(results, chapters), paths.REPORT / "index.html")
+    tracks = track_report.collect(tasks)
+    audiences = simulation_report.collect(simulations)
+    summary = report.summary(results) | track_report.summary(tracks) | simulation_report.summary(audiences)
+    tables.write_json(summary, paths.SUMMARY)
+    leaderboard = report.leaderboard(results) + track_report.markdown(tracks) + simulation_report.markdown(audiences)
+    report.write_text(leaderboard, paths.LEADERBOARD)
+    report.write_text(report.page(results, [*tracks, *audiences]), paths.REPORT / "index.html")
+    stepping = paths.REPORT / simulation_report.PAGE
+    stepping.unlink(missing_ok=True)
+    if audiences:
+        report.write_text(page.render([chapter.audience for chapter in audiences]), stepping)
     for result in results:
         blend = result.scores["blend"]
         click.echo(f"{result.name}: {report.NAMES[result.metric]} {report.number(blend[f'test.{result.metric}'])}")

@@ -50,7 +50,7 @@ CHOSEN = {
     "derive": ("features", ["neighbours", "windows", "knn_values"]),
     "train": ("models", PREDICTORS),
     "suite": ("models", PREDICTORS),
-    "train_llm": ("models", ["multismpllm"]),
+    "train_llm": ("models", ["multismpllm", "popsim_agent"]),
 }
 """Modules that a stage loads by the name in its key (importlib): dvc.yaml names the chosen one with ``${...}`` and
 what any of them imports in full."""

@@ -19,6 +19,7 @@ SUITES = ("suite@tpic2017-simple", "suite@microlens-simple", "suite@smpd-neural"
 """They read all of ``models``: any of their runs may name any predictor."""
 ENDS = (*(f"{stage}@{name}" for stage in ("blend", "evaluate") for name in ("smpd", "tpic2017", "microlens")), "report")
 """They read ``suites`` as a whole."""
+EVALUATES = tuple(end for end in ENDS if end.startswith("evaluate"))
 TRACKS = ("tracks@smpd", "tracks@tpic2017")
 """They tell how each system was made: they read ``llm`` and their source's ``llms`` as wholes."""
 
@@ -71,7 +72,9 @@ def test_second_run_does_nothing(pipeline):
         ("suites.microlens-simple.runs.svr.set", {"c": 2.0}, {"suite@microlens-simple", *ENDS}),
         ("sample.microlens.videos", 110, {"sample@microlens"}),
         ("datasets.tpic2017.metric", "rmse", None),
-        ("evaluation.confidence", 0.9, {"evaluate@smpd", "evaluate@tpic2017", "evaluate@microlens", "report", *TRACKS}),
+        ("evaluation.confidence", 0.9, {*EVALUATES, "ablation@smpd", "report", *TRACKS}),
+        ("simulation.rules.alpha", 0.5, {"simulate@smpd", *EVALUATES}),
+        ("simulations.smpd.fields.dim", 6, {"fields@smpd", "ablation@smpd", "report", *EVALUATES}),
         ("llm.align.epochs", 2, {"align@smpd", *TRACKS}),
         ("llms.smpd.sft.lora.set", {"rank": 4}, {"sft@smpd", "llm_predict@smpd", "llm_predict@tpic2017", *TRACKS}),
     ],

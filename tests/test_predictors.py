@@ -126,6 +126,7 @@ def tiny_llm() -> str:
 TINY_LLM = {"base": tiny_llm, "template": "table", "fields": ["title"], "prompts": {"instruction": ""}, "shots": 1}
 TINY_LLM["tuning"] = {"method": "full", "learning_rate": 0.01, "epochs": 14, "batch_size": 32}
 PREDICTORS["multismpllm"] = ("multismpllm", {**TINY_LLM, "max_train": 64})
+PREDICTORS["popsim_agent"] = ("popsim_agent", {**TINY_LLM, "max_train": 64})
 SEED = 11
 
 
@@ -146,7 +147,14 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def data():
-    return wide()
+    """The wide frame with a mean field whose few words and number say nothing about the label."""
+    posts, features, target, folds = wide()
+    row = pl.int_range(posts.height)
+    field = {
+        "mean_field.text": pl.Series(["liked", "left alone"]).gather(row % 2),
+        "mean_field.attitude": row % 7 * 0.5,
+    }
+    return posts, features.with_columns(posts.select(**field)), target, folds
 
 
 @pytest.fixture(scope="module", params=PREDICTORS)
@@ -230,6 +238,7 @@ def test_importances_are_finite_and_belong_to_columns(fitted):
             "massl",
             "on_top",
             "multismpllm",
+            "popsim_agent",
         )
     ):
         assert max(importances.values()) > 0

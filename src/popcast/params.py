@@ -19,6 +19,7 @@ from popcast import paths
 from popcast.errors import BadInput, bad_input
 from popcast.llm.sections import FeatureRow, Llm, SystemName, Task, check_tasks
 from popcast.section import NAME, Section
+from popcast.simulation.sections import MEAN_FIELD, SIMULATION, PopulationSource, Simulation, check_simulations
 
 Metric = Literal["mae", "rmse", "nmse", "mape"]
 Loss = Literal["rmse", "mae", "huber", "mape"]
@@ -231,6 +232,9 @@ class Params(Section):
     )
     feature_rows: dict[SystemName, FeatureRow] = Field({})
     llm_runs: dict[str, ModelRun] = Field({})
+    populations: dict[Annotated[str, Field(pattern=NAME)], PopulationSource] = Field({})
+    simulation: dict[Literal["rules", "policy", "runner"], dict[str, Any]] = Field({})
+    simulations: dict[str, Simulation] = Field({})
 
     @model_validator(mode="after")
     def consistent(self) -> Params:
@@ -256,6 +260,7 @@ class Params(Section):
                 raise ValueError(f"runs.{key}.base: unknown key: a run on a language model stands in llm_runs")
             self._check_run(f"runs.{key}", run)
         check_tasks(self.tasks, self.llms, set(self.datasets), self.feature_rows)
+        check_simulations(self.simulations, self.populations, set(self.datasets), self.simulation)
         for key, run in self.llm_runs.items():
             if key != f"{run.dataset}-{run.name}" or run.dataset not in self.datasets:
                 raise ValueError(f"llm_runs.{key}: key must be <dataset>-<name> of a declared dataset")
@@ -313,7 +318,8 @@ class Params(Section):
     def blocks_of(self, dataset: str) -> list[str]:
         """Names of the feature blocks that the pipeline makes for a dataset, sorted."""
         groups = (self.blocks, self.media, self.derived)
-        return sorted(run.block for group in groups for run in group.values() if run.dataset == dataset)
+        made = [run.block for group in groups for run in group.values() if run.dataset == dataset]
+        return sorted(made + ([SIMULATION, MEAN_FIELD] if dataset in self.simulations else []))
 
     def runs_of(self, dataset: str) -> list[ModelRun]:
         """Every run of a dataset, see :func:`runs_of`."""

@@ -36,6 +36,8 @@ PER_DATASET = (
     "llms",
     "llm_runs",
     "feature_rows",
+    "populations",
+    "simulations",
 )
 """Sections that say which datasets there are: an overlay replaces them as wholes. All others are merged key by key."""
 
@@ -43,6 +45,7 @@ WATCHED = {
     "datasets": (params.Dataset, ("zone", "metric")),
     "splits": (params.Split, ("final_fit",)),
     "llms": (params.Llm, ("preferences", "align")),
+    "simulations": (params.Simulation, ("simulate", "fields", "ablation")),
 }
 """Keys that dvc.yaml names one by one. DVC wants them written down: an overlay gets the defaults that it leaves out."""
 
@@ -153,14 +156,18 @@ def leftovers(settings: params.Params) -> list[Path]:
         for run in settings.runs_of(name):
             keep |= {paths.predictions(name, run.name, run.suite), paths.model(name, run.name, run.suite)}
     adversarial = (paths.adversarial, paths.adversarial_metrics, paths.adversarial_plots)
+    populations = (paths.population, paths.population_metrics)
     keep |= {maker(name) for name in settings.adversarial for maker in adversarial}
     keep |= {path for task in settings.tasks for path in _of_task(task)}
     keep |= {path for llm in settings.llms for path in _of_llm(llm)}
+    keep |= {path for name in settings.simulations for path in _of_simulation(name)}
+    keep |= {maker(name) for name in settings.populations for maker in populations}
     single = (paths.posts, paths.splits, paths.quality, paths.plots, paths.metrics, paths.members)
     places = [
-        *(maker("*") for maker in (*single, *adversarial)),
+        *(maker("*") for maker in (*single, *adversarial, *populations)),
         *_of_task("*"),
         *_of_llm("*"),
+        *_of_simulation("*"),
         paths.predictions("*", "*"),
         paths.members("*", "*"),
         paths.predictions("*", "blend"),
@@ -186,6 +193,12 @@ def _of_llm(llm: str) -> list[Path]:
     curves = [paths.training_curves(stage, llm) for stage in ("sft", "align")]
     tables = [paths.preferences(llm), paths.preference_counts(llm)]
     return [paths.base_model(llm), paths.sft(llm), paths.aligned(llm), *tables, *curves]
+
+
+def _of_simulation(name: str) -> list[Path]:
+    """Everything that stages make for one simulated audience, but its feature blocks."""
+    numbers = [paths.simulation_metrics(name), paths.ablation_metrics(name)]
+    return [paths.simulation(name), *numbers, paths.simulation_plots(name), paths.ablation_plots(name)]
 
 
 def remove(path: Path) -> None:

@@ -29,11 +29,33 @@ CURVE_CAPTION = (
 
 @dataclass(frozen=True)
 class Chapter:
-    """One task on the page. ``pictures``: (name, data URL, caption)."""
+    """One task on the page. ``pictures``: (name, data URL, caption). ``link``: another page on it, and its name."""
 
     track: Track
     tables: list[Table]
     pictures: list[tuple[str, str, str]]
+    link: tuple[str, str] | None = None
+
+    @property
+    def anchor(self) -> str:
+        return f"track-{self.track.name}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.track.name}, {self.track.about['track']} track"
+
+    @property
+    def subject(self) -> str:
+        """What its pictures are of."""
+        return f"the {self.track.about['track']} track of {self.track.name}"
+
+    @property
+    def badges(self) -> list[str]:
+        return self.track.badges
+
+    @property
+    def introduction(self) -> str:
+        return self.track.introduction
 
 
 def collect(tasks: dict[str, Task]) -> list[Chapter]:
@@ -74,14 +96,15 @@ def summary(chapters: list[Chapter]) -> dict[str, float]:
 
 def markdown(chapters: list[Chapter]) -> str:
     """Sections for the leaderboard; empty without any task."""
-    lines: list[str] = []
-    for chapter in chapters:
-        track = chapter.track
-        title = ", ".join([f"{track.name}, {track.about['track']} track", *track.badges])
-        lines += ["", f"## {title}", "", track.introduction]
-        for table in chapter.tables:
-            lines += ["", f"### {table.title}", "", "| " + " | ".join(table.head) + " |"]
-            lines += ["|---|" + "---:|" * (len(table.head) - 1)]
-            lines += ["| " + " | ".join(row) + " |" for row in table.rows]
-            lines += ["", *table.notes]
-    return "\n".join(lines) + "\n" if lines else ""
+    return "".join(markdown_of(", ".join([c.title, *c.badges]), c.introduction, c.tables) for c in chapters)
+
+
+def markdown_of(title: str, introduction: str, tables: list[Table]) -> str:
+    """One section of the leaderboard."""
+    lines = ["", f"## {title}", "", introduction]
+    for table in tables:
+        lines += ["", f"### {table.title}", "", "| " + " | ".join(table.head) + " |"]
+        lines += ["|---|" + "---:|" * (len(table.head) - 1)]
+        lines += ["| " + " | ".join(row) + " |" for row in table.rows]
+        lines += ["", *table.notes]
+    return "\n".join(lines) + "\n"

@@ -70,7 +70,7 @@ def made(base: str, **values: object) -> multismpllm.Predictor:
 
 
 def questions(model: multismpllm.Predictor, of: pl.DataFrame) -> list[str]:
-    return model._prompts(of, backbone.load_tokenizer(Path(model.params.base)))[0]
+    return model._prompts(of, NONE, backbone.load_tokenizer(Path(model.params.base)))[0]
 
 
 def shown(prompt: str) -> list[tuple[str, str]]:

@@ -108,6 +108,11 @@ def check_unseen(base: Path, posts: pl.DataFrame, first: int, where: str) -> Non
         )
 
 
+def rows_of(features: pl.DataFrame, rows: np.ndarray) -> pl.DataFrame:
+    """The rows of ``features``; a frame without columns has none and stays as it is."""
+    return features[rows] if features.width else features
+
+
 class Predictor:
     """A tuned language model with its memory."""
 
@@ -121,7 +126,7 @@ class Predictor:
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         """Tune on prompts whose histories hold labels of older posts only, as at test time. No fold is held out."""
         p, order = self.params, training_order(posts)
-        posts, target = posts[order], target[order].astype(np.float64)
+        posts, features, target = posts[order], rows_of(features, order), target[order].astype(np.float64)
         texts = self._texts(posts)
         self.center = float(np.median(target) if p.loss in ("mae", "mape") else target.mean())
         self.memory = Memory(
@@ -134,8 +139,9 @@ class Predictor:
         base = Path(p.base)
         low, high = base_facts(base)["scores"]
         chosen = self._chosen(posts)
-        asked, _ = self._prompts(posts[chosen], backbone.load_tokenizer(base))
+        asked, _ = self._prompts(posts[chosen], rows_of(features, chosen), backbone.load_tokenizer(base))
         answers = [prompts.answer(score) for score in np.clip(target[chosen], low, high)]
+        self.records = pl.DataFrame({"post_id": posts["post_id"][chosen], "prompt": asked, "answer": answers})
         self.kept = tempfile.TemporaryDirectory()  # lives as long as the predictor
         self.tuned = Path(self.kept.name) / "tuned"
         work = None if self.scratch is None else self.scratch / "tuning"
@@ -154,20 +160,24 @@ class Predictor:
         found = prompts.post_texts(posts, p.template, p.fields, p.caption)
         return [found[post] for post in posts["post_id"]]
 
-    def _prompts(self, posts: pl.DataFrame, tokenizer) -> tuple[list[str], list[History]]:
+    def notes(self, posts: pl.DataFrame, features: pl.DataFrame) -> list[tuple[str, ...]]:
+        """What a prompt says about each post asked about besides its own words: nothing here."""
+        return [()] * posts.height
+
+    def _prompts(self, posts: pl.DataFrame, features: pl.DataFrame, tokenizer) -> tuple[list[str], list[History]]:
         """The question about each post, and the scored posts that it shows."""
         writer = prompts.PromptWriter(tokenizer, self.params.prompts, self.params.template)
         authors = posts.select("user_id", "posted_at").iter_rows()
         histories = [self.memory.older(user, time, self.params.shots) for user, time in authors]
-        asked = zip(histories, self._texts(posts), strict=True)
-        return [writer.prompt(history, text) for history, text in asked], histories
+        asked = zip(histories, self._texts(posts), self.notes(posts, features), strict=True)
+        return [writer.prompt(history, text, notes) for history, text, notes in asked], histories
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         if not posts.height:
             return np.empty(0)
         p = self.params
         model, tokenizer = backbone.load(self.tuned, device=p.decoding.device, dtype="float64" if p.exact else None)
-        asked, histories = self._prompts(posts, tokenizer)
+        asked, histories = self._prompts(posts, features, tokenizer)
         low, high = base_facts(self.tuned)["scores"]
         if p.answer == "expected":
             tree = decoding.ScoreTree(tokenizer, low, high)
@@ -191,10 +201,11 @@ class Predictor:
         return {"stand_in": bool(base_facts(self.tuned)["stand_in"])}
 
     def save(self, folder: Path) -> None:
-        """``tuned/``, ``memory.parquet`` and ``predictor.json``."""
+        """``tuned/``, ``memory.parquet``, ``records.parquet`` (what it was tuned on) and ``predictor.json``."""
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(self.tuned, folder / "tuned", dirs_exist_ok=True)
         self.memory.posts.write_parquet(folder / "memory.parquet")
+        self.records.write_parquet(folder / "records.parquet")
         content = {"params": self.params.model_dump(), "seed": self.seed, "center": self.center}
         tables.write_json(content, folder / "predictor.json")
 
@@ -202,9 +213,10 @@ class Predictor:
     def load(cls, folder: Path) -> Self:
         """Raises BadInput where the base model is gone."""
         content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor = cls(cls.Params.model_validate(content["params"]), content["seed"])
         predictor.center = content["center"]
         predictor.memory = Memory(pl.read_parquet(folder / "memory.parquet"))
+        predictor.records = pl.read_parquet(folder / "records.parquet")
         predictor.tuned = folder / "tuned"
         backbone.base_of(predictor.tuned)
         return predictor
