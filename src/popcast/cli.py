@@ -13,6 +13,8 @@ import click
 
 from popcast import params, paths, project
 from popcast.errors import BadInput
+from popcast.simulation.sections import PersonaPolicy, ServerPolicy, TransformersPolicy
+from popcast.simulation.sections import settings as audience_settings
 from popcast.stage import stage
 
 PACKAGES = (
@@ -140,6 +142,9 @@ def doctor() -> None:
         print(f"{key}: {encoder}: {_where(encoder)}")
     for name, llm in settings.llms.items():
         print(f"llms.{name}.base: {_base(llm.base)}")
+    for name, simulation in settings.simulations.items():
+        policy = audience_settings(simulation.simulate, settings.simulation).policy
+        print(f"simulations.{name}: personas answered by {_answering(policy)}")
 
 
 def _version(package: str) -> str:
@@ -168,6 +173,17 @@ def _base(base: dict) -> str:
         return "made here, a stand-in for a pretrained model"
     model = base["pretrained"]["model"]
     return f"{model}: {_where(model)}"
+
+
+def _answering(policy: PersonaPolicy | TransformersPolicy | ServerPolicy) -> str:
+    """Who answers for the personas of a simulation, and where that is. A server is not asked."""
+    if policy.kind == "persona":
+        return "rules, a stand-in for a language model"
+    if policy.kind == "transformers":
+        return f"{policy.model}: {_where(policy.model)}"
+    key = policy.key_variable
+    known = "no key" if key is None else f"key in {key}: {'set' if os.environ.get(key) else 'not set'}"
+    return f"{policy.model} at {policy.url}, {known}"
 
 
 def _where(encoder: str) -> str:
