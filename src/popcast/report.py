@@ -194,7 +194,7 @@ def notes(result: DatasetResult, model: str) -> list[str]:
         "stopped on valid": of["flags.stopped_on_valid"],
         "stand-in language model": of.get("flags.stand_in", False),
         "simulated audience": of.get("flags.simulated", False),
-        "audience by rules, a stand-in": of.get("flags.rule_audience", False),
+        "audience by rules (a stand-in)": of.get("flags.rule_audience", False),
         "pseudo-labels": of["flags.pseudo_labels"],
         "constant": of["flags.constant"],
     }
