@@ -63,6 +63,14 @@ class Room(CacheLayerMixin):
         self.filled = end
         return keys, values
 
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these rows only, in rising order; what is filled moves up within the buffers."""
+        for buffer in (self.keys, self.values):
+            for place, row in enumerate(rows):
+                if place != row:
+                    buffer[place, :, : self.filled] = buffer[row, :, : self.filled]
+        self.keys, self.values = self.keys[: len(rows)], self.values[: len(rows)]
+
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.filled + query_length, 0
 
@@ -136,39 +144,51 @@ def attend(module, query, key, value, attention_mask, scaling=None, prefix=None,
     """Attention of query [rows, heads, tokens, size] to a prefix that all rows see, to ``common``, and to their own.
 
     prefix: per layer, keys and values [key heads, columns, size]; None: there is none. cut: segments of rows whose
-    columns begin later; None: all in one. Returns [rows, tokens, heads, size] and None, as transformers' attention
-    functions do.
+    columns begin later; None: prompts are read. Returns [rows, tokens, heads, size] and None, as transformers'
+    attention functions do.
     """
     rows, heads, tokens, size = query.shape
-    if common is not None and common.part is not None:
-        key, value = (torch.cat(pair, 2) for pair in zip(common.copied(module.layer_idx), (key, value), strict=True))
-        common = None
+    scaling = size**-0.5 if scaling is None else scaling
+    rules = [] if prefix is None else [prefix[module.layer_idx]]
+    if cut is None:
+        return _attend_copied(query, key, value, attention_mask, scaling, rules, common, module.layer_idx), None
     shared = key.shape[1]
-    queries = (query * (size**-0.5 if scaling is None else scaling)).reshape(rows, shared, -1, size)
-    cut = cut or [(slice(None), 0)]
-    own = queries.new_zeros(*queries.shape[:3], key.shape[2])
+    queries = (query * scaling).reshape(rows, shared, -1, size)
+    width = 0 if common is None else common.seen.shape[1]
+    columns = [key.shape[2], width, sum(keys.shape[1] for keys, _ in rules)]
+    scores = queries.new_empty(*queries.shape[:3], sum(columns))
+    own, among, before = scores.split(columns, -1)
     for part, start in cut:
+        own[part, ..., :start] = 0
         own[part, ..., start:] = queries[part] @ key[part, :, start:].transpose(2, 3)
-    own = own.view(rows, heads, tokens, -1)
-    own = own if attention_mask is None else own + attention_mask
-    scores = [own.view(rows, shared, -1, key.shape[2])]
+    own += attention_mask
     if common is not None:
-        scores.append(common.scores(queries, module.layer_idx))
-    if prefix is not None:
-        keys, values = prefix[module.layer_idx]
+        among.copy_(common.scores(queries, module.layer_idx))
+    for keys, _ in rules:
         together = queries.transpose(0, 1).reshape(shared, -1, size) @ keys.transpose(1, 2)
-        scores.append(together.view(shared, rows, -1, keys.shape[1]).transpose(0, 1))
-    columns = [part.shape[3] for part in scores]
-    weights = torch.softmax(torch.cat(scores, -1), -1, dtype=torch.promote_types(query.dtype, torch.float32))
-    parts = list(weights.to(query.dtype).split(columns, -1))
-    own = parts.pop(0)
+        before.copy_(together.view(shared, rows, -1, keys.shape[1]).transpose(0, 1))
+    weights = torch.softmax(scores, -1, dtype=torch.promote_types(query.dtype, torch.float32)).to(query.dtype)
+    own, among, before = weights.split(columns, -1)
     out = torch.cat([own[part, ..., start:] @ value[part, :, start:] for part, start in cut])
     if common is not None:
-        out = out + common.summed(parts.pop(0), module.layer_idx)
-    if prefix is not None:
-        together = parts.pop(0).transpose(0, 1).reshape(shared, -1, values.shape[1]) @ values
-        out = out + together.view(shared, rows, -1, size).transpose(0, 1)
+        out += common.summed(among, module.layer_idx)
+    for _, values in rules:
+        together = before.transpose(0, 1).reshape(shared, -1, values.shape[1]) @ values
+        out += together.view(shared, rows, -1, size).transpose(0, 1)
     return out.reshape(rows, heads, tokens, size).transpose(1, 2).contiguous(), None
+
+
+def _attend_copied(query, key, value, mask, scaling, prefix: list[Pair], common, layer: int) -> torch.Tensor:
+    """While prompts are read: few rows with many tokens each, every row with its own copy of what it shares."""
+    pairs = [(keys.expand(len(query), -1, -1, -1), values.expand(len(query), -1, -1, -1)) for keys, values in prefix]
+    mask = torch.nn.functional.pad(mask, (sum(keys.shape[2] for keys, _ in pairs), 0))
+    if common is not None:
+        pairs.append(common.copied(layer))
+    keys, values = (torch.cat(parts, 2) for parts in zip(*pairs, (key, value), strict=True))
+    out = torch.nn.functional.scaled_dot_product_attention(
+        query, keys, values, attn_mask=mask, scale=scaling, enable_gqa=query.shape[1] != keys.shape[1]
+    )
+    return out.transpose(1, 2).contiguous()
 
 
 AttentionInterface.register(ATTENTION, attend)
@@ -246,9 +266,9 @@ class Shared:
         return logits
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows only [rows kept]."""
+        """Go on with these rows only [rows kept], in rising order."""
         for layer in self.cache.layers:
-            layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+            layer.keep(rows.tolist())
         self.mask, self.position = self.mask[rows], self.position[rows]
         self.starts = [self.starts[row] for row in rows.tolist()]
         self.cut = segments(self.starts)
@@ -315,7 +335,7 @@ def shareable(reader: Reader, tokens: list[int]) -> bool:
 
     def probe(way: Shared | Plain) -> torch.Tensor:
         first = way.read(rows, 2)
-        way.keep(torch.tensor([2, 1], device=first.device))
+        way.keep(torch.tensor([1, 2], device=first.device))
         return torch.cat([first, way.step(torch.tensor(tokens[:2], device=first.device))]).double()
 
     expected = probe(Plain(reader, rules))

@@ -106,11 +106,13 @@ def gumbel(keys: list[int], size: int, device: torch.device) -> torch.Tensor:
     bits = torch.arange(1, size + 1, device=device) * signed(WEYL) + torch.tensor(
         [[signed(one)] for one in keys], device=device
     )
+    shifted = torch.empty_like(bits)
     for shift, factor in ((30, MIX1), (27, MIX2), (31, None)):
-        bits ^= (bits >> shift) & (MASK >> shift)
+        torch.bitwise_right_shift(bits, shift, out=shifted)
+        bits ^= shifted.bitwise_and_(MASK >> shift)
         if factor is not None:
             bits *= signed(factor)
-    uniform = ((bits >> 11) & (MASK >> 11)).double().add_(0.5).mul_(2.0**-53)
+    uniform = (bits.bitwise_right_shift_(11).bitwise_and_(MASK >> 11)).double().add_(0.5).mul_(2.0**-53)
     return uniform.log_().neg_().log_().neg_()
 
 
