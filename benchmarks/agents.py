@@ -123,7 +123,7 @@ class Clock:
 
 @click.command()
 @click.option("--posts", default=48, show_default=True, help="under way at a time")
-@click.option("--slices", default=1, show_default=True, help="the forms take the posts slice by slice in turn")
+@click.option("--slices", default=2, show_default=True, help="the forms take the posts slice by slice in turn")
 @click.option("--batch-tokens", default=262144, show_default=True)
 @click.option("--action-tokens", default=160, show_default=True)
 @click.option("--thought/--no-thought", default=True, show_default=True)

@@ -136,8 +136,8 @@ def test_answers_are_those_of_whole_prompts_read_alone(base, settings):
             with torch.no_grad():
                 logits = model(torch.tensor([prompt + written])).logits[:, -1]
             allowed = torch.from_numpy(one.grammar.allowed([matcher]))
-            noise = [writing.key(request.seed, len(written) - begun)]
-            token = int(one.sampling.choose(logits, allowed, noise))
+            draws = [writing.uniform(request.seed, len(written) - begun)]
+            token = int(one.sampling.choose(logits, allowed, draws))
             if token in one.ends:
                 break
             assert matcher.consume_token(token)
@@ -163,35 +163,41 @@ def test_another_seed_another_answer(base):
     assert len({a, b, large}) == 3
 
 
-def test_noise_is_splitmix64_and_standard_gumbel():
-    first = 0xE220A8397B1DCDAF  # SplitMix64 of seed 0
-    uniform = ((first >> 11) + 0.5) * 2.0**-53
-    assert writing.gumbel([0], 3, torch.device("cpu"))[0, 0].item() == pytest.approx(
-        -math.log(-math.log(uniform)), rel=1e-12
-    )
-    keys = [writing.key(seed, step) for seed in range(20) for step in range(20)]
-    assert len(set(keys)) == 400
-    noise = writing.gumbel(keys, 500, torch.device("cpu"))
-    assert noise.mean().item() == pytest.approx(0.5772, abs=0.01)
-    assert noise.var().item() == pytest.approx(math.pi**2 / 6, abs=0.03)
-    assert np.abs(np.corrcoef(noise.numpy()) - np.eye(400)).max() < 0.3
+def test_numbers_are_splitmix64_and_uniform():
+    assert writing._mixed(writing.WEYL) == 0xE220A8397B1DCDAF  # first number of SplitMix64 of seed 0
+    numbers = np.array([[writing.uniform(seed, step) for step in range(100)] for seed in range(200)])
+    assert len(np.unique(numbers)) == numbers.size
+    assert (numbers >= 0).all()
+    assert (numbers < 1).all()
+    assert np.histogram(numbers, 10, (0, 1))[0] == pytest.approx(2000, abs=200)
+    assert np.abs(np.corrcoef(numbers) - np.eye(200)).max() < 0.5
 
 
 def test_draws_follow_the_softmax_of_what_is_allowed():
     logits = torch.log(torch.tensor([[0.5, 0.2, 0.2, 0.1]])).expand(20000, 4)
     allowed = torch.tensor([[True, True, False, True]]).expand(20000, 4)
-    keys = [writing.key(seed, 0) for seed in range(20000)]
-    shares = torch.bincount(Sampling(1.0, 1.0).choose(logits, allowed, keys), minlength=4) / 20000
-    assert shares.tolist() == pytest.approx([5 / 8, 2 / 8, 0, 1 / 8], abs=0.015)
-    shares = torch.bincount(Sampling(1.0, 0.8).choose(logits, allowed, keys), minlength=4) / 20000
-    assert shares.tolist() == pytest.approx([5 / 7, 2 / 7, 0, 0], abs=0.015)
-    assert set(Sampling(1.0, 0.3).choose(logits, allowed, keys).tolist()) == {0}
-    assert set(Sampling(0.0, 1.0).choose(logits, allowed, keys).tolist()) == {0}
+    draws = [writing.uniform(seed, 0) for seed in range(20000)]
+
+    def shares(temperature: float, top_p: float) -> list[float]:
+        chosen = Sampling(temperature, top_p).choose(logits, allowed, draws)
+        return (torch.bincount(chosen, minlength=4) / 20000).tolist()
+
+    assert shares(1.0, 1.0) == pytest.approx([5 / 8, 2 / 8, 0, 1 / 8], abs=0.015)
+    assert shares(0.5, 1.0) == pytest.approx([25 / 30, 4 / 30, 0, 1 / 30], abs=0.015)
+    assert shares(1.0, 0.8) == pytest.approx([5 / 7, 2 / 7, 0, 0], abs=0.015)
+    assert shares(1.0, 0.3) == shares(0.0, 1.0) == [1, 0, 0, 0]
+
+
+def test_the_ends_of_the_draw_are_tokens_that_are_allowed():
+    logits = torch.tensor([[900.0, 0.3, 0.2, 0.1, 900.0]]).expand(3, 5)
+    allowed = torch.tensor([[False, True, True, True, False]]).expand(3, 5)
+    assert Sampling(1.0, 1.0).choose(logits, allowed, [0.0, 0.5, 1 - 2**-53]).tolist() == [1, 2, 3]
+    assert Sampling(1.0, 1.0).choose(logits - 2000, allowed, [0.0, 0.5, 1 - 2**-53]).tolist() == [1, 2, 3]
 
 
 def test_values_that_are_not_finite_stop():
     with pytest.raises(BadInput, match="not finite"):
-        Sampling(0.0, 1.0).choose(torch.full((1, 3), math.nan), torch.ones(1, 3, dtype=torch.bool), [1])
+        Sampling(0.0, 1.0).choose(torch.full((1, 3), math.nan), torch.ones(1, 3, dtype=torch.bool), [0.5])
 
 
 def test_batches_keep_the_budget_and_posts_together():

@@ -81,6 +81,7 @@ class Grammar:
         self, tokenizer: PreTrainedTokenizerFast, width: int, ends: set[int], action_tokens: int, thought: bool
     ) -> None:
         import llguidance.hf
+        import torch
         from llguidance import LLExecutor
 
         self.width = width
@@ -93,7 +94,7 @@ class Grammar:
             raise BadInput(f"the model's tokenizer cannot write the grammar of reactions: {first}") from None
         self._check_letters(LABEL + FRAME + " do_nothing() like post reply 0123456789")
         self._first = {kind: self._matcher(text) for kind, text in texts.items()}
-        self._executor = LLExecutor(num_threads=1)
+        self._executor = LLExecutor(num_threads=torch.get_num_threads())  # masks do not depend on their number
 
     def matcher(self, kind: str) -> LLMatcher:
         """A matcher of ``action`` or ``field`` at the beginning of an answer."""

@@ -12,6 +12,7 @@ cache. Imported only where a model is loaded.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +26,6 @@ READ_AT_A_TIME = {"cpu": 1 << 21, "cuda": 1 << 26}
 """Attention weights of one layer while prompts are read, by device: more rows are read in parts."""
 
 Pair = tuple[torch.Tensor, torch.Tensor]
-Segment = tuple[slice, int]
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,39 @@ class Prompted:
     own: tuple[int, ...]
 
 
+class Memory:
+    """Numbers that buffers lie in, taken again by every batch: fresh ones cost more than what is written to them.
+
+    What an earlier batch left is finite and weighs nothing, so only new memory is set to zero.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: torch.Tensor | None = None
+
+    def buffer(self, like: torch.Tensor, *shape: int) -> torch.Tensor:
+        """A tensor of this shape, of the kind of ``like``."""
+        size = math.prod(shape)
+        if self.numbers is None or len(self.numbers) < size:
+            self.numbers = None  # goes before the larger one comes
+            self.numbers = like.new_zeros(size)
+        return self.numbers[:size].view(shape)
+
+
 class Room(CacheLayerMixin):
     """Keys and values of one layer in buffers [rows, heads, columns, size], filled column by column.
 
-    ``part``: rows that the next tokens belong to, and ``filled``: columns before them.
+    ``part``: rows that the next tokens belong to, and ``filled``: columns before them. memories: of keys, of values.
     """
 
-    def __init__(self, rows: int, columns: int) -> None:
+    def __init__(self, rows: int, columns: int, memories: tuple[Memory, Memory] | None = None) -> None:
         super().__init__()
-        self.rows, self.columns = rows, columns
+        self.rows, self.columns, self.memories = rows, columns, memories or (Memory(), Memory())
         self.part, self.filled = slice(None), 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         heads, size = key_states.shape[1], key_states.shape[3]
-        self.keys = key_states.new_zeros(self.rows, heads, self.columns, size)
-        self.values = value_states.new_zeros(self.rows, heads, self.columns, value_states.shape[3])
+        self.keys = self.memories[0].buffer(key_states, self.rows, heads, self.columns, size)
+        self.values = self.memories[1].buffer(value_states, self.rows, heads, self.columns, value_states.shape[3])
         self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs) -> Pair:
@@ -133,24 +151,16 @@ class Common:
         return by_place.flatten(0, 1)[self.back]
 
 
-def segments(starts: list[int]) -> list[Segment]:
-    """Cut rows in order of length, so that few columns of padding are looked at. starts: first own column of each."""
-    size = max(32, -(-len(starts) // 6))
-    parts = [slice(begin, begin + size) for begin in range(0, len(starts), size)]
-    return [(part, min(starts[part])) for part in parts]
-
-
-def attend(module, query, key, value, attention_mask, scaling=None, prefix=None, common=None, cut=None, **kwargs):
+def attend(module, query, key, value, attention_mask, scaling=None, prefix=None, common=None, writing=False, **kwargs):
     """Attention of query [rows, heads, tokens, size] to a prefix that all rows see, to ``common``, and to their own.
 
-    prefix: per layer, keys and values [key heads, columns, size]; None: there is none. cut: segments of rows whose
-    columns begin later; None: prompts are read. Returns [rows, tokens, heads, size] and None, as transformers'
-    attention functions do.
+    prefix: per layer, keys and values [key heads, columns, size]; None: there is none. writing: False while prompts are
+    read. Returns [rows, tokens, heads, size] and None, as transformers' attention functions do.
     """
     rows, heads, tokens, size = query.shape
     scaling = size**-0.5 if scaling is None else scaling
     rules = [] if prefix is None else [prefix[module.layer_idx]]
-    if cut is None:
+    if not writing:
         return _attend_copied(query, key, value, attention_mask, scaling, rules, common, module.layer_idx), None
     shared = key.shape[1]
     queries = (query * scaling).reshape(rows, shared, -1, size)
@@ -158,10 +168,7 @@ def attend(module, query, key, value, attention_mask, scaling=None, prefix=None,
     columns = [key.shape[2], width, sum(keys.shape[1] for keys, _ in rules)]
     scores = queries.new_empty(*queries.shape[:3], sum(columns))
     own, among, before = scores.split(columns, -1)
-    for part, start in cut:
-        own[part, ..., :start] = 0
-        own[part, ..., start:] = queries[part] @ key[part, :, start:].transpose(2, 3)
-    own += attention_mask
+    torch.add(queries @ key.transpose(2, 3), attention_mask, out=own)
     if common is not None:
         among.copy_(common.scores(queries, module.layer_idx))
     for keys, _ in rules:
@@ -169,7 +176,7 @@ def attend(module, query, key, value, attention_mask, scaling=None, prefix=None,
         before.copy_(together.view(shared, rows, -1, keys.shape[1]).transpose(0, 1))
     weights = torch.softmax(scores, -1, dtype=torch.promote_types(query.dtype, torch.float32)).to(query.dtype)
     own, among, before = weights.split(columns, -1)
-    out = torch.cat([own[part, ..., start:] @ value[part, :, start:] for part, start in cut])
+    out = own @ value
     if common is not None:
         out += common.summed(among, module.layer_idx)
     for _, values in rules:
@@ -204,8 +211,9 @@ class Shared:
         self.reader, self.rules, self.dtype = reader, rules, _dtype(reader)
         config = reader.network.config.get_text_config(decoder=True)
         self.layers, self.heads = config.num_hidden_layers, config.num_attention_heads
+        self.memories = [(Memory(), Memory()) for _ in range(self.layers)]
         reader.network.set_attn_implementation(ATTENTION)
-        self.prefix, self.common, self.cut, self.columns = None, None, None, len(rules)
+        self.prefix, self.common, self.writing, self.columns = None, None, False, len(rules)
         if not rules:
             return
         first = Cache(layers=[Room(1, len(rules)) for _ in range(self.layers)])
@@ -219,7 +227,7 @@ class Shared:
 
         Quickest with rows in order of their own lengths.
         """
-        self.cut = None
+        self.writing = False
         begins = list(dict.fromkeys(row.shared for row in rows))
         shared, shared_seen = self._padded([list(begin) for begin in begins])
         own, own_seen = self._padded([list(row.own) for row in rows])
@@ -228,8 +236,7 @@ class Shared:
         self.common = self._read_common(shared, shared_seen, of) if width else None
         seen = torch.cat([shared_seen[of], own_seen], 1)
         places = self._places(seen)[:, width:]
-        self.starts = [longest - len(row.own) for row in rows]
-        layers = [Room(len(rows), longest + room) for _ in range(self.layers)]
+        layers = [Room(len(rows), longest + room, memories) for memories in self.memories]
         logits = []
         at_a_time = max(1, READ_AT_A_TIME[own.device.type] // (self.heads * longest * (self.columns + width + longest)))
         for start in range(0, len(rows), at_a_time):
@@ -245,7 +252,7 @@ class Shared:
             layer.part = slice(None)
         if self.common is not None:
             self.common.part = None
-        self.cut = segments(self.starts)
+        self.writing = True
         self.cache, self.position = Cache(layers=layers), places[:, -1] + 1
         written = own_seen.new_ones(len(rows), room)
         self.mask = _added(torch.cat([own_seen, written], 1), self.dtype)[:, None, None]
@@ -270,8 +277,6 @@ class Shared:
         for layer in self.cache.layers:
             layer.keep(rows.tolist())
         self.mask, self.position = self.mask[rows], self.position[rows]
-        self.starts = [self.starts[row] for row in rows.tolist()]
-        self.cut = segments(self.starts)
         if self.common is not None:
             self.common.regroup(self.common.of[rows])
 
@@ -287,7 +292,7 @@ class Shared:
         return len(self.rules) + (seen.long().cumsum(1) - 1).clamp(min=0)
 
     def _call(self, ids, mask, positions, cache: Cache) -> torch.Tensor:
-        given = {"prefix": self.prefix, "common": self.common, "cut": self.cut}
+        given = {"prefix": self.prefix, "common": self.common, "writing": self.writing}
         network, known = self.reader.network, self.reader.known
         if "logits_to_keep" in known:
             given["logits_to_keep"] = 1
