@@ -1,4 +1,4 @@
-"""`popcast use`, `tidy`, `submit` and `doctor` on small projects."""
+"""`popcast use`, `tidy`, `submit`, `audience` and `doctor` on small projects."""
 
 from __future__ import annotations
 
@@ -256,6 +256,20 @@ def test_submit_refuses(challenge):
     shutil.rmtree(paths.raw("smpd"))
     assert "missing folder" in refused("submit", "--out", "result.json")
     assert not Path("result.json").exists()
+
+
+def test_audience_shows_a_post_before_anything_was_run(here):
+    (here / "src").symlink_to(ROOT / "src")
+    result = popcast("audience", "smpd", "Sunset over the harbour", "--concept", "sunset", "--page", "trial.html")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith('Post: "Sunset over the harbour" Concept: "sunset"\nanswered by rules')
+    assert result.output.count(", score ") == 30
+    assert result.output.count("  mean attitude ") == 3
+    assert "Sunset over the harbour" in Path("trial.html").read_text(encoding="utf-8")
+    assert refused("audience", "nobody", "Hello") == (
+        "error: simulations.nobody: not in params.yaml, expected smpd\n"
+    )
+    assert refused("audience", "smpd", "") == "error: the post has no words: nobody can react to it\n"
 
 
 def test_doctor_names_versions_data_and_models(here):

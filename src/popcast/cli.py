@@ -125,6 +125,37 @@ def merge(tuned: Path, out: Path) -> None:
 
 
 @main.command()
+@click.argument("dataset")
+@click.argument("title")
+@click.option("--category")
+@click.option("--subcategory")
+@click.option("--concept")
+@click.option("--page", type=GIVEN_FILE, help="HTML file to write: step through it answer by answer")
+@stage
+def audience(dataset: str, title: str, page: Path | None, **topics: str | None) -> None:
+    """Show a post of your own, TITLE, to the simulated audience of DATASET (a key in simulations of params.yaml).
+
+    Says who was asked, what they did and how the mean field moved, as the stage `simulate` would have it.
+    """
+    from popcast.report import write_text
+    from popcast.simulation import page as stepping
+    from popcast.simulation import population, trial
+
+    known = params.load()
+    if dataset not in known.simulations:
+        others = ", ".join(known.simulations) or "a simulation to be declared"
+        raise BadInput(f"simulations.{dataset}: not in params.yaml, expected {others}")
+    section = known.simulations[dataset]
+    people, _ = population.make(known.populations[section.population], known.base.seed)
+    chosen = audience_settings(section.simulate, known.simulation)
+    tried = trial.simulate({"title": title, **topics}, people, section.population, chosen, known.base.seed)
+    print(*tried.lines(), sep="\n")
+    if page is not None:
+        write_text(stepping.render([tried.episode(dataset)]), page)
+        print(f"\n{page}: opens in a browser, without network")
+
+
+@main.command()
 @stage
 def doctor() -> None:
     """Say what this machine and this project have: versions, threads, remote, optional models."""
