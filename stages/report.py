@@ -23,7 +23,7 @@ def main() -> None:
     stepping = paths.REPORT / simulation_report.PAGE
     stepping.unlink(missing_ok=True)
     if audiences:
-        report.write_text(page.render([chapter.audience for chapter in audiences]), stepping)
+        report.write_text(page.render([chapter.audience for chapter in audiences], "index.html"), stepping)
     for result in results:
         blend = result.scores["blend"]
         click.echo(f"{result.name}: {report.NAMES[result.metric]} {report.number(blend[f'test.{result.metric}'])}")

@@ -266,9 +266,7 @@ def test_audience_shows_a_post_before_anything_was_run(here):
     assert result.output.count(", score ") == 30
     assert result.output.count("  mean attitude ") == 3
     assert "Sunset over the harbour" in Path("trial.html").read_text(encoding="utf-8")
-    assert refused("audience", "nobody", "Hello") == (
-        "error: simulations.nobody: not in params.yaml, expected smpd\n"
-    )
+    assert refused("audience", "nobody", "Hello") == ("error: simulations.nobody: not in params.yaml, expected smpd\n")
     assert refused("audience", "smpd", "") == "error: the post has no words: nobody can react to it\n"
 
 

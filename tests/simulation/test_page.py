@@ -98,7 +98,7 @@ def content():
 
 @pytest.fixture(scope="module")
 def html(content):
-    return page.render(content)
+    return page.render(content, "index.html")
 
 
 def test_embedded_json_cannot_end_its_script_and_reads_back():

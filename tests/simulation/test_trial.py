@@ -70,7 +70,9 @@ def test_page_shows_it(tried):
     (episode,) = content["episodes"]
     assert (episode["line"], episode["why"], len(episode["rounds"])) == (LINE, "tried by hand", 3)
     assert content["generated"] is False
-    assert "Old harbour" in page.render([content])
+    html = page.render([content])
+    assert "Old harbour" in html
+    assert 'href="index.html"' not in html
 
 
 def test_a_post_without_words_and_too_few_personas(tried):

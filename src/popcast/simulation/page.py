@@ -14,8 +14,11 @@ import orjson
 ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render(audiences: Sequence[dict[str, Any]]) -> str:
-    """The page. audiences: contents of ``episodes.json``, each with ``generated`` (are its posts generated?) added."""
+def render(audiences: Sequence[dict[str, Any]], report: str | None = None) -> str:
+    """The page. audiences: contents of ``episodes.json``, each with ``generated`` (are its posts generated?) added.
+
+    report: address of the page with all figures, to link to; None: there is none.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -24,7 +27,7 @@ def render(audiences: Sequence[dict[str, Any]]) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     data = Markup(embedded(list(audiences)))  # escaped for a script element, where HTML's own escapes do not hold
-    return environment.get_template("page.html.j2").render(data=data)
+    return environment.get_template("page.html.j2").render(data=data, report=report)
 
 
 def embedded(content: Any) -> str:
