@@ -66,9 +66,21 @@ def test_the_prompt_tells_what_the_param_says_in_training_and_when_asked(base, a
     assert question == asked[0]  # one renderer: byte for byte the same
 
 
-def test_a_post_without_simulation_is_asked_about_without_notes(base, asked):
-    made(base).fit(posts(("ann", 1), ("ann", 2)), fields((None, None), (WORDS, 1.0)), np.array([3.0, 4.0]), None)
-    assert [len(notes(prompt)) for prompt in asked[0]] == [0, 2]
+@pytest.mark.parametrize("field", ["both", "none"])
+def test_tuned_on_simulated_posts_and_asks_about_others_without_notes(base, asked, field):
+    learned, shown = posts(("ann", 1), ("ann", 2), ("bob", 3)), fields((None, None), (WORDS, 1.0), (WORDS, 2.0))
+    model = made(base, field=field).fit(learned, shown, np.array([3.0, 4.0, 5.0]), None)
+    assert model.records["post_id"].to_list() == ["id1", "id2"]
+    assert model.memory.posts.height == 3  # all scores can be shown
+    told = 2 if field == "both" else 0
+    assert [len(notes(prompt)) for prompt in asked[0]] == [told, told]
+    questions, _ = model._prompts(learned, shown, backbone.load_tokenizer(Path(base)))
+    assert [len(notes(prompt)) for prompt in questions] == [0, told, told]
+
+
+def test_without_any_simulation_it_is_tuned_on_all_posts(base, asked):
+    model = made(base).fit(posts(("ann", 1), ("ann", 2)), fields(*[(None, None)] * 2), np.array([3.0, 4.0]), None)
+    assert model.records.height == 2
 
 
 def test_without_the_field_it_asks_like_multismpllm(base, asked):

@@ -339,6 +339,25 @@ def test_repeated_posts_are_labelled_and_do_not_depend_on_the_others():
     assert set(other["post_id"]) != set(table["post_id"])
 
 
+def test_fewer_training_posts_and_all_others():
+    posts = posts_of([f"title {i}" for i in range(400)])
+    splits = splits_of(posts)
+
+    def parts(**limits: int) -> tuple[set[str], dict[str, int]]:
+        table, _ = work.triggers_table(posts, splits, work.Work(runs=1, **limits), 1)
+        found = table.join(splits, on="post_id")
+        return set(found["post_id"]), dict(found.group_by("split").len().iter_rows())
+
+    some, counts = parts(training=30)
+    assert counts == {"train": 30, "valid": 100, "test": 100, "unlabelled": 100}
+    more, _ = parts(training=40)
+    assert some < more
+    assert parts(training=1000) == parts()
+    both, counts = parts(training=30, posts=200)
+    assert both < some
+    assert sum(counts.values()) == 200
+
+
 def test_posts_without_any_text_are_refused():
     posts = posts_of([None, None])
     with pytest.raises(BadInput, match="none of 2 has a title, a category or anything else"):

@@ -138,7 +138,7 @@ class Predictor:
         )
         base = Path(p.base)
         low, high = base_facts(base)["scores"]
-        chosen = self._chosen(posts)
+        chosen = self._chosen(posts, features)
         asked, _ = self._prompts(posts[chosen], rows_of(features, chosen), backbone.load_tokenizer(base))
         answers = [prompts.answer(score) for score in np.clip(target[chosen], low, high)]
         self.records = pl.DataFrame({"post_id": posts["post_id"][chosen], "prompt": asked, "answer": answers})
@@ -148,7 +148,7 @@ class Predictor:
         tuning.tune(base, asked, answers, p.tuning, self.seed, self.tuned, work=work)
         return self
 
-    def _chosen(self, posts: pl.DataFrame) -> np.ndarray:
+    def _chosen(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         """Rows (ascending) of the posts to tune on; ``posts`` in time order."""
         count = posts.height if self.params.max_train is None else min(self.params.max_train, posts.height)
         tail = np.arange(max(posts.height - TAIL * count, 0), posts.height)

@@ -2,7 +2,8 @@
 
 Sheet popsim.md section 5: the question about a post, followed by the text field and the mean attitude after the
 simulation, tuned and read like ``multismpllm`` (``field: none`` is that predictor). The sentences are written from the
-block ``mean_field``, never by cutting a text; what the simulation did not see is asked about without them. The author's
+block ``mean_field``, never by cutting a text. Where only some training posts were simulated, it is tuned on those
+(``field: none`` on the same); what the simulation did not see is asked about without them. The author's
 older posts with their scores stand in for the reference's facts about the author, since no prompt names an author
 (docs/decisions/009).
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -42,6 +44,13 @@ class Predictor(multismpllm.Predictor):
             self._sentences(text, attitude)
             for text, attitude in features.select("mean_field.text", "mean_field.attitude").iter_rows()
         ]
+
+    def _chosen(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+        require_blocks(features, self.blocks, "popsim_agent")
+        simulated = np.flatnonzero(features["mean_field.attitude"].is_not_null().to_numpy())
+        if not len(simulated):
+            return super()._chosen(posts, features)
+        return simulated[super()._chosen(posts[simulated], features[simulated])]
 
     def _sentences(self, text: str | None, attitude: float | None) -> tuple[str, ...]:
         shown = self.params.field

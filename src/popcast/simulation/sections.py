@@ -112,7 +112,8 @@ class Simulated(Section):
 class Work(Section):
     """``simulations.<key>.simulate``: which posts, how often, with what settings of their own."""
 
-    posts: int | None = Field(None, ge=1, description="posts simulated: a seeded sample; null: all")
+    training: int | None = Field(None, ge=1, description="training posts simulated: a seeded sample; null: all")
+    posts: int | None = Field(None, ge=1, description="posts simulated of these and all others: a sample; null: all")
     runs: int = Field(5, ge=1, description="simulations of the same posts with other seeds, for the ablation")
     repeated: int | None = Field(2000, ge=50, description="labelled posts in every run: a seeded sample; null: all")
     set: dict[str, Any] = Field({}, description="overrides of the section simulation: rules, policy, runner")

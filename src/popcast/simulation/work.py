@@ -44,7 +44,12 @@ def triggers_table(posts: pl.DataFrame, splits: pl.DataFrame, work: Work, seed: 
 
     posts: the ``posts`` table without its labels; splits: its ``splits`` table.
     """
-    chosen = sample(posts, work.posts, seed, "simulated posts")
+    purpose = "simulated posts"
+    if work.training is not None:
+        train = splits.filter(split="train").select("post_id")
+        kept = sample(posts.join(train, on="post_id", how="semi"), work.training, seed, purpose)
+        posts = pl.concat([posts.join(train, on="post_id", how="anti"), kept])
+    chosen = sample(posts, work.posts, seed, purpose)
     found = chosen.select("post_id").with_columns(triggers(chosen).alias("line"))
     shown = found.drop_nulls("line")
     if shown.is_empty():
