@@ -37,6 +37,9 @@ def test_vectors_alone_are_bit_equal_before_any_rounding():
     company = similarity.embeddings(encoder, [*LINES, *(f"other text {i} of some words" for i in range(40))])
     for i, line in enumerate(LINES):
         assert np.array_equal(similarity.embeddings(encoder, [line])[0], company[i])
+    for words in range(1, 25):
+        texts = [" ".join(["sea"] * words), *(" ".join([word] * words) for word in ("sky", "sun", "bread", "goal") * 9)]
+        assert np.array_equal(similarity.embeddings(encoder, texts[:1])[0], similarity.embeddings(encoder, texts)[0])
     assert np.allclose((company**2).sum(axis=1), 1)
 
 

@@ -1,8 +1,9 @@
 """How near a post is to each persona: cosine of sentence embeddings of trigger line and role (popsim.md 3.3).
 
 The cosines of a line are the same bits whether it is encoded alone or with a hundred thousand others: a batch holds
-texts of one length in tokens, so nothing is padded, and one thread works it off from start to end. (Measured on CPUs;
-accelerators choose their kernels by batch size, and there the last bits may differ.)
+texts of one length in tokens, so nothing is padded, one thread works it off from start to end, and a small batch is
+filled up by repeating a text, since matrix products of few rows may be summed in another order. (Measured on CPUs: with
+AVX-512 it is another order below 16 rows. Accelerators choose kernels by batch size; there the last bits may differ.)
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from popcast.scratch import kept
 
 BATCH_TOKENS = 512
 """Larger batches of a small encoder are no faster on a CPU core."""
+LEAST_TOKENS = 128
+"""A batch of fewer is filled up: rows of its matrix products."""
 CHUNK = 2048
 """Lines per piece that a killed run finds again."""
 PLACES = 6
@@ -79,10 +82,11 @@ def _forward(model, batches: list[list[list[int]]]) -> list[np.ndarray]:
     import torch
 
     def one(batch: list[list[int]]) -> np.ndarray:
-        ids = torch.tensor(batch, device=model.device)
+        filling = [batch[0]] * (-(-LEAST_TOKENS // len(batch[0])) - len(batch))
+        ids = torch.tensor(batch + filling, device=model.device)
         with torch.inference_mode():
             output = model({"input_ids": ids, "attention_mask": torch.ones_like(ids), "modality": "text"})
-            return output["sentence_embedding"].double().cpu().numpy()
+            return output["sentence_embedding"][: len(batch)].double().cpu().numpy()
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
