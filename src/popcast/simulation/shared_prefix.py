@@ -36,10 +36,10 @@ class Prompted:
     own: tuple[int, ...]
 
 
-class Memory:
+class Space:
     """Numbers that buffers lie in, taken again by every batch: fresh ones cost more than what is written to them.
 
-    What an earlier batch left is finite and weighs nothing, so only new memory is set to zero.
+    What an earlier batch left is finite and weighs nothing, so only new space is set to zero.
     """
 
     def __init__(self) -> None:
@@ -57,18 +57,18 @@ class Memory:
 class Room(CacheLayerMixin):
     """Keys and values of one layer in buffers [rows, heads, columns, size], filled column by column.
 
-    ``part``: rows that the next tokens belong to, and ``filled``: columns before them. memories: of keys, of values.
+    ``part``: rows that the next tokens belong to, and ``filled``: columns before them. spaces: of keys, of values.
     """
 
-    def __init__(self, rows: int, columns: int, memories: tuple[Memory, Memory] | None = None) -> None:
+    def __init__(self, rows: int, columns: int, spaces: tuple[Space, Space] | None = None) -> None:
         super().__init__()
-        self.rows, self.columns, self.memories = rows, columns, memories or (Memory(), Memory())
+        self.rows, self.columns, self.spaces = rows, columns, spaces or (Space(), Space())
         self.part, self.filled = slice(None), 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         heads, size = key_states.shape[1], key_states.shape[3]
-        self.keys = self.memories[0].buffer(key_states, self.rows, heads, self.columns, size)
-        self.values = self.memories[1].buffer(value_states, self.rows, heads, self.columns, value_states.shape[3])
+        self.keys = self.spaces[0].buffer(key_states, self.rows, heads, self.columns, size)
+        self.values = self.spaces[1].buffer(value_states, self.rows, heads, self.columns, value_states.shape[3])
         self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs) -> Pair:
@@ -211,7 +211,7 @@ class Shared:
         self.reader, self.rules, self.dtype = reader, rules, _dtype(reader)
         config = reader.network.config.get_text_config(decoder=True)
         self.layers, self.heads = config.num_hidden_layers, config.num_attention_heads
-        self.memories = [(Memory(), Memory()) for _ in range(self.layers)]
+        self.spaces = [(Space(), Space()) for _ in range(self.layers)]
         reader.network.set_attn_implementation(ATTENTION)
         self.prefix, self.common, self.writing, self.columns = None, None, False, len(rules)
         if not rules:
@@ -236,7 +236,7 @@ class Shared:
         self.common = self._read_common(shared, shared_seen, of) if width else None
         seen = torch.cat([shared_seen[of], own_seen], 1)
         places = self._places(seen)[:, width:]
-        layers = [Room(len(rows), longest + room, memories) for memories in self.memories]
+        layers = [Room(len(rows), longest + room, spaces) for spaces in self.spaces]
         logits = []
         at_a_time = max(1, READ_AT_A_TIME[own.device.type] // (self.heads * longest * (self.columns + width + longest)))
         for start in range(0, len(rows), at_a_time):

@@ -5,7 +5,7 @@ draw from the softmax of masked logits, where a uniform number meets the sums of
 function of the answer's seed and the token's place alone, a counter-based hash. So an answer does not depend on order,
 batch or company, except where rounding decides: sums of a matrix product may differ in their last bits between batches
 of different size, which changes a token where the number falls between two sums of the same probabilities. In float32
-this was not seen in the 96,000 tokens of ``benchmarks.agents``; coarser dtypes meet it more often. What was answered is
+this was not seen in the 1,056 answers of ``benchmarks.agents``; coarser dtypes meet it more often. What was answered is
 kept by the stage, so later stages do not depend on it.
 """
 
