@@ -24,13 +24,13 @@ import click
 import numpy as np
 
 ASKED = 10
-WORDS = Path("src/popcast/simulation/words.json")
+WORDS = Path("src/popcast/simulation/audience/persona_lists.json")
 TOPICS = ["Animal", "Fashion", "Food", "Travel&Active", "Electronics", "Family", "Urban", "Holiday&Celebrations"]
 
 
 def generated(posts: int, people, seed: int) -> list[list]:
     """Requests [posts][11] of a second epoch: words of the personas' own roles make titles, fields and memories."""
-    from popcast.simulation import prompts
+    from popcast.simulation.policies import persona_prompts
     from popcast.simulation.records import Field, Memory, Reaction, Request, Trigger
 
     rng = np.random.default_rng(seed)
@@ -42,7 +42,7 @@ def generated(posts: int, people, seed: int) -> list[list]:
     found = []
     for number in range(posts):
         title = f"{number} {said(3, 20)}"
-        trigger = Trigger(prompts.trigger_line({"title": title, "category": str(rng.choice(TOPICS))}))
+        trigger = Trigger(persona_prompts.trigger_line({"title": title, "category": str(rng.choice(TOPICS))}))
         field = Field(said(40, 60), 3.2, 0.5)
         rows = sorted(rng.choice(len(people), ASKED, replace=False).tolist())
         asked = []
@@ -61,18 +61,18 @@ def generated(posts: int, people, seed: int) -> list[list]:
 
 def base_folder(folder: Path, people, made) -> None:
     """Random weights and a tokenizer that has learned the words of prompts."""
-    from popcast.llm.backbone import write_base
-    from popcast.llm.making import new_model
-    from popcast.llm.tokenizer import make_tokenizer
-    from popcast.simulation import prompts
-    from popcast.simulation.sections import Rules
+    from popcast.fewshot.made_base import new_model
+    from popcast.fewshot.tokenizer import make_tokenizer
+    from popcast.lm.backbone import write_base
+    from popcast.simulation.params import Rules
+    from popcast.simulation.policies import persona_prompts
 
     texts = []
     for request in [request for asked in generated(200, people, 1) for request in asked]:
         if request.kind == "field":
-            texts.append(prompts.field_prompt(request, Rules()).text)
+            texts.append(persona_prompts.field_prompt(request, Rules()).text)
         else:
-            texts.append(prompts.action_prompt(request, people[request.row], Rules()).text)
+            texts.append(persona_prompts.action_prompt(request, people[request.row], Rules()).text)
     scores = (0.0, 10.0)
     tokenizer = make_tokenizer(texts, made.vocabulary, scores, made.max_positions)
     new_model(made, tokenizer, 0).save_pretrained(folder)
@@ -84,7 +84,7 @@ class PostByPost:
     """The reference's loop on the same model: a post's questions at a time, at most 10, then its field."""
 
     def __init__(self, section, policy) -> None:
-        from popcast.llm import backbone
+        from popcast.lm import backbone
 
         self.section, self.policy = section, policy
         self.model, self.tokenizer = backbone.load(Path(section.model), device=section.device)
@@ -135,12 +135,12 @@ class Clock:
 def main(
     posts: int, slices: int, batch_tokens: int, action_tokens: int, thought: bool, device: str, **sizes: int
 ) -> None:
-    from popcast.llm.backbone import Made
-    from popcast.simulation import population
-    from popcast.simulation.policy_transformers import TransformersPolicy
-    from popcast.simulation.reactions import parse
-    from popcast.simulation.sections import Rules
-    from popcast.simulation.sections import TransformersPolicy as Section
+    from popcast.lm.backbone import Made
+    from popcast.simulation.audience import population
+    from popcast.simulation.params import Rules
+    from popcast.simulation.params import TransformersPolicy as Section
+    from popcast.simulation.policies.policy_transformers import TransformersPolicy
+    from popcast.simulation.policies.reactions import parse
 
     people = population.generate(WORDS, 100, 2, 0).people
     with tempfile.TemporaryDirectory() as folder:

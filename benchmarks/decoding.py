@@ -26,7 +26,7 @@ SYLLABLES = ["ba", "co", "di", "fe", "gu", "ha", "ki", "lo", "me", "nu", "pa", "
 
 def generated_posts(count: int, seed: int) -> list[tuple]:
     """Posts with their scores, as a writer takes them."""
-    from popcast.llm.templates import PostText
+    from popcast.fewshot.templates import PostText
 
     rng = np.random.default_rng(seed)
     words = ["".join(rng.choice(SYLLABLES, rng.integers(1, 5))) for _ in range(WORDS)]
@@ -42,8 +42,8 @@ def generated_posts(count: int, seed: int) -> list[tuple]:
 
 def generated(count: int, vocabulary: int) -> tuple:
     """Tokenizer and prompts. The tokenizer has seen histories only, as that of a made base."""
-    from popcast.llm.prompts import Params, PromptWriter
-    from popcast.llm.tokenizer import make_tokenizer
+    from popcast.fewshot.score_prompts import Params, PromptWriter
+    from popcast.fewshot.tokenizer import make_tokenizer
 
     posts = generated_posts(4000, 1)
     corpus = PromptWriter(None, Params(), "smpd")
@@ -75,7 +75,7 @@ def generate(model, tokenizer, prompts: list[str], params) -> list[str]:
 
 def forms(tokenizer, params) -> dict:
     """name -> function(model, prompts) that returns scores or answers."""
-    from popcast.llm import decoding
+    from popcast.lm import decoding
 
     tree = decoding.ScoreTree(tokenizer, *SCORES)
     mixed = params.model_copy(update={"buckets": False})
@@ -122,9 +122,9 @@ RATIOS = [
 def main(count: int, slices: int, batch: int, device: str, dtype: str, **sizes: int) -> None:
     import torch
 
-    from popcast.llm.backbone import Made
-    from popcast.llm.decoding import Params
-    from popcast.llm.making import new_model
+    from popcast.fewshot.made_base import new_model
+    from popcast.lm.backbone import Made
+    from popcast.lm.decoding import Params
 
     made = Made(**sizes)
     tokenizer, prompts = generated(count, made.vocabulary)

@@ -89,7 +89,7 @@ def measure(network, examples, learn, loss, settings, seed, *, epochs: int, grou
     """Fastest epoch of ``loop`` and ``bare``: [seconds, processor seconds]; steps per epoch; peak memory in MB."""
     import torch
 
-    from popcast.models import training
+    from popcast.models.nets import training
 
     device = training.chosen_device(settings.device)
     settings = settings.model_copy(update={"patience": 10**6, "max_epochs": epochs + 1})
@@ -122,7 +122,7 @@ def _bare(network, examples, learn, loss, settings, seed, device, epochs: int) -
     """Seconds and processor seconds of every epoch but the first, on batches that wait on the device."""
     import torch
 
-    from popcast.models import training
+    from popcast.models.nets import training
 
     network.to(device).train()
     batches = [
@@ -153,7 +153,7 @@ def _wait(device) -> None:
 
 def figures(name: str, posts: int, epochs: int, seed: int, options: dict) -> dict:
     """Fit the predictor until it trains its network, and measure there."""
-    from popcast.models.base import model_module
+    from popcast.models.contract.predictors import model_module
 
     place, settings = MODELS[name]
     caller = importlib.import_module(f"popcast.models.{place}")

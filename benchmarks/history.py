@@ -13,9 +13,9 @@ import click
 import numpy as np
 import polars as pl
 
-from popcast.features.base import Context
+from popcast.core.tables import TIME
+from popcast.features.common.contract import Context
 from popcast.features.history import Block, Params
-from popcast.tables import TIME
 
 YEAR = 366 * 86_400
 START = 1_425_139_200

@@ -41,8 +41,8 @@ def new_model(tokenizer, sizes: dict[str, int], device: str, dtype: str):
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from popcast.llm.backbone import Made
-    from popcast.llm.making import new_model
+    from popcast.fewshot.made_base import new_model
+    from popcast.lm.backbone import Made
 
     model = new_model(Made(**sizes), tokenizer, 0).to(device, getattr(torch, dtype))
     return get_peft_model(model, LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM"))
@@ -56,8 +56,8 @@ class Trained:
         from datasets import Dataset
         from trl import DPOConfig, DPOTrainer
 
-        from popcast.llm.hf_training import Learning, trainer_arguments
-        from popcast.llm.idpop_trainer import IdpopCollator, IdpopConfig, IdpopTrainer
+        from popcast.fewshot.alignment.idpop_trainer import IdpopCollator, IdpopConfig, IdpopTrainer
+        from popcast.lm.training_frame import Learning, trainer_arguments
 
         device = model.device.type
         half = "bfloat16" if model.dtype == torch.bfloat16 else "float32"

@@ -20,8 +20,9 @@ import click
 
 
 def with_popcast(raw: Path) -> int:
-    from popcast.datasets.base import load
-    from popcast.params import Dataset
+    from popcast.datasets.params import Dataset
+
+    from popcast.datasets.loading import load
 
     posts, _ = load("smpd", Dataset(kind="smpd", raw=str(raw), zone="Asia/Shanghai", max_reject_share=0.05))
     return posts.height

@@ -62,9 +62,9 @@ class AsLists:
 
 def examples_of(form: str, k: int, own: dict, lent: dict, index: np.ndarray, similarity: np.ndarray):
     """What a step takes its batches from."""
-    from popcast.models.bank import neighbour_weights, weighted_sums
-    from popcast.models.mmra import Gathered
-    from popcast.models.training import Arrays
+    from popcast.models.inputs.learned_posts import neighbour_weights, weighted_sums
+    from popcast.models.mmra.predictor import Gathered
+    from popcast.models.nets.training import Arrays
 
     if form == "lists":
         return AsLists(Gathered(own, index, similarity, lent), k)
@@ -81,7 +81,7 @@ class Trained:
     def __init__(self, examples, target: np.ndarray, device: str) -> None:
         import torch
 
-        from popcast.models.mmra_layers import Layout, Network
+        from popcast.models.mmra.mmra_layers import Layout, Network
 
         torch.manual_seed(1)
         layout = Layout("ref", {"text": WIDTH, "visual": WIDTH}, WIDTH, 0.6, float(WIDTH), "tanh")

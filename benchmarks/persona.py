@@ -18,9 +18,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from popcast.simulation.records import Request, Response
+from popcast.chat.response import Response
+from popcast.simulation.records import Request
 
-WORDS = Path("src/popcast/simulation/words.json")
+WORDS = Path("src/popcast/simulation/audience/persona_lists.json")
 IN_FLIGHT = 64
 
 
@@ -56,8 +57,8 @@ class Collector:
 
 def generated_lines(count: int) -> list[str]:
     """Distinct trigger lines out of the everyday posts of the policy's phrases."""
-    from popcast.simulation.persona_words import PHRASES
-    from popcast.simulation.prompts import trigger_line
+    from popcast.simulation.policies.persona_phrases import PHRASES
+    from popcast.simulation.policies.persona_prompts import trigger_line
 
     rng = np.random.default_rng(0)
     everyday = PHRASES["everyday"]
@@ -76,11 +77,12 @@ def generated_lines(count: int) -> list[str]:
 @click.option("--slices", default=4, show_default=True, help="the forms take the posts slice by slice in turn")
 def main(count: int, slices: int) -> None:
     """Time the forms on the same posts."""
-    from popcast.simulation import population, runner
-    from popcast.simulation.policy_persona import PersonaPolicy
-    from popcast.simulation.sections import Simulated
-    from popcast.simulation.similarity import similarities
-    from popcast.simulation.work import Shard
+    from popcast.simulation.audience import population
+    from popcast.simulation.audience.affinity import similarities
+    from popcast.simulation.params import Simulated
+    from popcast.simulation.policies.policy_persona import PersonaPolicy
+    from popcast.simulation.running import runner
+    from popcast.simulation.running.workload import Shard
 
     people = population.generate(WORDS, 100, 2, 0)
     settings = Simulated()

@@ -17,8 +17,8 @@ import click
 import numpy as np
 import polars as pl
 
-from popcast.features.similarity import unit_rows
-from popcast.models.bank import Bank
+from popcast.features.common.nearest import unit_rows
+from popcast.models.inputs.learned_posts import Bank
 
 K = 20
 

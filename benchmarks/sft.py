@@ -46,9 +46,9 @@ def generated(records: int, seed: int) -> tuple[list[str], list[str]]:
 
 def make_base(folder: Path, prompts: list[str], sizes: dict[str, int]) -> None:
     """A base folder with random weights and a tokenizer trained on the prompts."""
-    from popcast.llm.backbone import Made, write_base
-    from popcast.llm.making import new_model
-    from popcast.llm.tokenizer import make_tokenizer
+    from popcast.fewshot.made_base import new_model
+    from popcast.fewshot.tokenizer import make_tokenizer
+    from popcast.lm.backbone import Made, write_base
 
     made = Made(**sizes, initializer_range=sizes["hidden"] ** -0.5)
     tokenizer = make_tokenizer(prompts, made.vocabulary, (1.0, 16.99), made.max_positions)
@@ -61,9 +61,9 @@ def popcast_epoch(base: Path, prompts: list[str], answers: list[str], params, wo
     """Times, and batches for the bare loop, and losses of one epoch of ours."""
     from trl import SFTConfig
 
-    from popcast.llm.hf_training import fit, fixed, loading_device, single_gpu, trainer_arguments
-    from popcast.llm.trainable import trainable
-    from popcast.llm.tuning import COLUMNS, make_trainer
+    from popcast.lm.trainable import trainable
+    from popcast.lm.training_frame import fit, fixed, loading_device, single_gpu, trainer_arguments
+    from popcast.lm.tuning import COLUMNS, make_trainer
 
     with fixed(0):
         arguments = single_gpu(SFTConfig(**trainer_arguments(params, 0, work)))
@@ -95,8 +95,8 @@ def bare_epoch(base: Path, batches: list[dict], params) -> tuple[dict, list[floa
     """Times and losses of the same epoch without a trainer."""
     import torch
 
-    from popcast.llm.hf_training import fixed, loading_device
-    from popcast.llm.trainable import trainable
+    from popcast.lm.trainable import trainable
+    from popcast.lm.training_frame import fixed, loading_device
 
     with fixed(0):
         device = loading_device(params)
@@ -147,7 +147,7 @@ class Watch:
 def main(
     records: int, batch_size: int, rounds: int, device: str, hidden: int, layers: int, heads: int, vocabulary: int
 ):
-    from popcast.llm.tuning import Params
+    from popcast.lm.tuning import Params
 
     prompts, answers = generated(records, 0)
     params = Params(epochs=1, batch_size=batch_size, schedule="constant", warmup=0, device=device, max_length=1024)

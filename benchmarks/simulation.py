@@ -20,14 +20,14 @@ import numpy as np
 import polars as pl
 
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = ROOT / "src/popcast/simulation/words.json"
+WORDS = ROOT / "src/popcast/simulation/audience/persona_lists.json"
 
 
 def simulate(posts: int) -> tuple[float, float]:
     """Posts per second and peak memory in MiB of this process."""
-    from popcast.simulation import runner, work
-    from popcast.simulation.population import generate
-    from popcast.simulation.sections import Simulated
+    from popcast.simulation.audience.population import generate
+    from popcast.simulation.params import Simulated
+    from popcast.simulation.running import runner, workload
 
     population, settings = generate(WORDS, 100, 2, 0), Simulated()
     runner.policy_of(settings.policy, population, settings.rules)  # loads the encoder, which a small run needs as well
@@ -35,7 +35,7 @@ def simulate(posts: int) -> tuple[float, float]:
     simulated = table.with_columns(runs=pl.lit(1, pl.Int16))
     similarities = np.random.default_rng(0).normal(0.1, 0.05, (posts, len(population.people)))
     with tempfile.TemporaryDirectory() as folder:
-        shards = work.shards(simulated, similarities, settings.runner.shard)
+        shards = workload.shards(simulated, similarities, settings.runner.shard)
         start = time.perf_counter()
         counts, _ = runner.run(runner.Job(population, settings, 0, Path(folder)), shards, "posts")
         seconds = time.perf_counter() - start

@@ -13,18 +13,18 @@ from pathlib import Path
 import click
 import numpy as np
 
-WORDS = Path(__file__).resolve().parent.parent / "src/popcast/simulation/words.json"
+WORDS = Path(__file__).resolve().parent.parent / "src/popcast/simulation/audience/persona_lists.json"
 ASKED = 10
 
 
 @click.command()
 @click.option("--posts", default=4096, show_default=True)
 def main(posts: int) -> None:
+    from popcast.simulation.audience.population import generate
     from popcast.simulation.model import AudienceModel
-    from popcast.simulation.numeric import sweep
-    from popcast.simulation.population import generate
+    from popcast.simulation.numeric_field import sweep
+    from popcast.simulation.params import Rules
     from popcast.simulation.records import Reaction, Trigger
-    from popcast.simulation.sections import Rules
 
     population = generate(WORDS, 100, 2, 42)
     rng = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from popcast.features.encoders import PACKAGED, SentenceEncoder
+from popcast.features.common.encoders import PACKAGED, SentenceEncoder
 
 WORDS = ["the", "wonderful", "video", "of", "a", "day", "city", "rain", "cat", "dance", "food", "how", "level", "boss"]
 

@@ -2,16 +2,18 @@
 
 import click
 
-from popcast import params, paths, plots, tables
-from popcast.errors import bad_input
-from popcast.evaluation import is_generated, rounded
-from popcast.features.base import Context
-from popcast.simulation import ablation, ablation_plots, outs
+from popcast.core import params, paths, tables
+from popcast.core.errors import bad_input
+from popcast.core.stage import stage
+from popcast.features.common.contract import Context
+from popcast.scoring import plots
+from popcast.scoring.evaluation import is_generated, rounded
+from popcast.simulation.ablation import ablation_plots, variants
+from popcast.simulation.ablation.sensitivity import COLUMNS, sensitivity
+from popcast.simulation.audience.population import load
 from popcast.simulation.fields import epochs_of
-from popcast.simulation.population import load
-from popcast.simulation.sections import Rules
-from popcast.simulation.sensitivity import COLUMNS, sensitivity
-from popcast.stage import stage
+from popcast.simulation.params import Rules
+from popcast.simulation.running import reaction_tables
 
 
 @click.command()
@@ -30,15 +32,18 @@ def main(dataset: str, population: str) -> None:
                         expected=f"simulations.{dataset}.ablation.history false where there is none")  # fmt: skip
     text = tables.read(paths.features(dataset, "text"), tables.FEATURES)
     history = tables.read(history_file, tables.FEATURES) if section.history else None
-    triggers, states, manifest = (read(dataset) for read in (outs.read_triggers, outs.read_states, outs.read_manifest))
-    design = ablation.make_design(posts, triggers, text, history, section, dataset)
-    predictions = ablation.predict_all(design, states, section, fields, Context(dataset, base.seed))
-    scores = ablation.score(design, predictions, evaluation, base.seed)
+    triggers, states, manifest = (
+        read(dataset)
+        for read in (reaction_tables.read_triggers, reaction_tables.read_states, reaction_tables.read_manifest)
+    )
+    design = variants.make_design(posts, triggers, text, history, section, dataset)
+    predictions = variants.predict_all(design, states, section, fields, Context(dataset, base.seed))
+    scores = variants.score(design, predictions, evaluation, base.seed)
     rules = Rules.model_validate_json(manifest["rules"])
     neighbours = load(paths.population(population)).neighbours
-    scores |= sensitivity(outs.read_reactions(dataset, COLUMNS), design.triggers, neighbours, rules)
+    scores |= sensitivity(reaction_tables.read_reactions(dataset, COLUMNS), design.triggers, neighbours, rules)
     epochs, generated = epochs_of(states), is_generated(dataset, raw)
-    about = ablation.about(design, epochs, section, evaluation)
+    about = variants.about(design, epochs, section, evaluation)
     about |= {"dataset": dataset, "generated": generated, "stand_in": manifest["stand_in"] == "true"}
     tables.write_json({"about": about, **rounded(scores)}, paths.ablation_metrics(dataset))
     who = "rules, a stand-in" if about["stand_in"] else "a language model"

@@ -2,9 +2,10 @@
 
 import click
 
-from popcast import adversarial, adversarial_plots, params, paths, plots, tables
-from popcast.scratch import Scratch
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.scratch import Scratch
+from popcast.core.stage import stage
+from popcast.scoring import adversarial, adversarial_plots, plots
 
 
 @click.command()

@@ -10,13 +10,13 @@ from functools import partial
 import click
 import polars as pl
 
-from popcast import params, paths, tables
-from popcast.errors import BadInput
-from popcast.llm import idpop, idpop_plots
-from popcast.llm.checkpoints import Trained, files_of, place, title
-from popcast.llm.hf_training import is_main
-from popcast.scratch import Scratch
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.errors import BadInput
+from popcast.core.scratch import Scratch
+from popcast.core.stage import stage
+from popcast.fewshot.alignment import idpop, idpop_plots
+from popcast.lm.training_frame import is_main
+from popcast.lm.tuned_systems import Trained, files_of, place, title
 
 
 @click.command()

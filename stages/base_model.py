@@ -9,12 +9,13 @@ import shutil
 
 import click
 
-from popcast import params, paths, tables
-from popcast.llm import backbone, corpus, making, prompts
-from popcast.llm.templates import post_texts
-from popcast.params import Task
-from popcast.scratch import Scratch
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.scratch import Scratch
+from popcast.core.stage import stage
+from popcast.fewshot import corpus, made_base, score_prompts
+from popcast.fewshot.params import Task
+from popcast.fewshot.templates import post_texts
+from popcast.lm import backbone
 
 
 @click.command()
@@ -24,7 +25,7 @@ def main(llm: str) -> None:
     base, section, scores = params.read("base", f"llms.{llm}.base", f"llms.{llm}.scores")
     task, words = params.read(f"tasks.{llm}", "llm.prompts")
     settings = params.parse(backbone.Params, section, f"llms.{llm}.base")
-    words = params.parse(prompts.Params, words, "llm.prompts")
+    words = params.parse(score_prompts.Params, words, "llm.prompts")
     files = [paths.posts(task.dataset), paths.splits(task.dataset), paths.draws(llm)]
     dumped = [base.seed, settings.model_dump(), scores, task.model_dump(), words.model_dump()]
     with Scratch("base_model", llm, dumped, files) as scratch:
@@ -42,7 +43,7 @@ def main(llm: str) -> None:
 def make(
     task: Task,
     made: backbone.Made,
-    words: prompts.Params,
+    words: score_prompts.Params,
     scores: tuple[float, float],
     seed: int,
     scratch: Scratch,
@@ -57,7 +58,7 @@ def make(
     texts = post_texts(learned, task.template, task.fields, task.caption)
     authors = corpus.by_author(learned, texts, scores)
     before = corpus.first_unlearned(posts, made.before_fold)
-    return making.make(
+    return made_base.make(
         scratch.folder / "base",
         authors,
         made,

@@ -3,8 +3,10 @@
 import click
 import polars as pl
 
-from popcast import blending, params, paths, tables
-from popcast.stage import stage
+from popcast.blend import blending
+from popcast.core import params, paths, tables
+from popcast.core.stage import stage
+from popcast.models.params import runs_of
 
 
 @click.command()
@@ -13,7 +15,7 @@ from popcast.stage import stage
 def main(dataset: str) -> None:
     metric, final_fit, section = params.read(f"datasets.{dataset}.metric", f"splits.{dataset}.final_fit", "blend")
     allow_posthoc, runs, llm_runs, suites = params.read("features.allow_posthoc", "runs", "llm_runs", "suites")
-    runs = params.runs_of(runs | llm_runs, suites, dataset)
+    runs = runs_of(runs | llm_runs, suites, dataset)
     members = blending.entering(runs, section, allow_posthoc, dataset)
     posts = tables.labelled(
         tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)

@@ -2,11 +2,11 @@
 
 import click
 
-from popcast import params
-from popcast.errors import BadInput
-from popcast.features.base import Context
-from popcast.features.run import run_block
-from popcast.stage import stage
+from popcast.core import params
+from popcast.core.errors import BadInput
+from popcast.core.stage import stage
+from popcast.features.common.block_run import run_block
+from popcast.features.common.contract import Context
 
 
 @click.command()

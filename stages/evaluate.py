@@ -4,10 +4,13 @@ import shutil
 
 import click
 
-from popcast import blending, evaluation, params, paths, plot_data, plots, tables
-from popcast.contributions import contributions
-from popcast.simulation.sections import MEAN_FIELD, SIMULATION, settings
-from popcast.stage import stage
+from popcast.blend import blending
+from popcast.core import params, paths, tables
+from popcast.core.stage import stage
+from popcast.models.params import runs_of
+from popcast.scoring import evaluation, plot_data, plots
+from popcast.scoring.contributions import contributions
+from popcast.simulation.params import MEAN_FIELD, SIMULATION, settings
 
 
 @click.command()
@@ -19,7 +22,7 @@ def main(dataset: str) -> None:
     allow_posthoc, runs, llm_runs, suites = params.read("features.allow_posthoc", "runs", "llm_runs", "suites")
     simulation, simulations = params.read("simulation", "simulations")
     audience = dataset in simulations and settings(simulations[dataset].simulate, simulation).policy.kind
-    runs = {run.name: run for run in params.runs_of(runs | llm_runs, suites, dataset)}
+    runs = {run.name: run for run in runs_of(runs | llm_runs, suites, dataset)}
     simulated = [name for name, run in runs.items() if {SIMULATION, MEAN_FIELD} & set(run.blocks)]
     folders = {name: paths.model(dataset, name, run.suite) for name, run in runs.items()}
     everything = tables.labelled(

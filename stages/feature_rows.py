@@ -6,10 +6,10 @@ python -m stages.feature_rows --task tpic2017 --source smpd
 import click
 import polars as pl
 
-from popcast import params, paths, tables
-from popcast.errors import bad_input
-from popcast.llm.feature_rows import Asked, answer_table, asked
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.errors import bad_input
+from popcast.core.stage import stage
+from popcast.fewshot.feature_rows import Asked, answer_table, asked
 
 
 def asked_of(task: str, role: str, blocks: list[str]) -> Asked:

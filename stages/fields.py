@@ -5,15 +5,16 @@ import shutil
 
 import click
 
-from popcast import params, paths, tables
-from popcast.evaluation import is_generated
-from popcast.features.base import Context
-from popcast.scratch import Scratch
-from popcast.simulation import episodes, outs, pictures
+from popcast.core import params, paths, tables
+from popcast.core.scratch import Scratch
+from popcast.core.stage import stage
+from popcast.features.common.contract import Context
+from popcast.scoring.evaluation import is_generated
+from popcast.simulation.audience.population import load
 from popcast.simulation.fields import FieldBlocks, epochs_of
-from popcast.simulation.population import load
-from popcast.simulation.sections import MEAN_FIELD, SIMULATION
-from popcast.stage import stage
+from popcast.simulation.params import MEAN_FIELD, SIMULATION
+from popcast.simulation.running import reaction_tables
+from popcast.simulation.showing import episodes, pictures
 
 
 @click.command()
@@ -24,8 +25,8 @@ def main(dataset: str, population: str) -> None:
     base, raw, section = params.read("base", f"datasets.{dataset}.raw", f"simulations.{dataset}.fields")
     posts = tables.read(paths.posts(dataset), tables.POSTS).drop("popularity")
     posts = tables.labelled(posts, tables.read(paths.splits(dataset), tables.SPLIT_TABLE)).sort("post_id")
-    triggers, states = outs.read_triggers(dataset), outs.read_states(dataset)
-    manifest, audience = outs.read_manifest(dataset), load(paths.population(population))
+    triggers, states = reaction_tables.read_triggers(dataset), reaction_tables.read_states(dataset)
+    manifest, audience = reaction_tables.read_manifest(dataset), load(paths.population(population))
     inputs = [paths.splits(dataset), paths.simulation(dataset, "triggers"), paths.simulation(dataset, "manifest")]
     settings = [base.model_dump(), section.model_dump()]
     with Scratch("fields", dataset, settings, inputs) as scratch:
@@ -37,7 +38,7 @@ def main(dataset: str, population: str) -> None:
         shutil.rmtree(finished, ignore_errors=True)
         blocks.save(finished, manifest)
         shutil.copyfile(paths.population(population), finished / "population.json")
-        reactions = outs.read_reactions(dataset)
+        reactions = reaction_tables.read_reactions(dataset)
         drawn = paths.simulation_plots(dataset)
         title = pictures.title(dataset, is_generated(dataset, raw), manifest["stand_in"] == "true")
         pictures.draw(title, states, reactions, triggers, audience, drawn)

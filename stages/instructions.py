@@ -5,9 +5,9 @@ python -m stages.instructions --task smpd
 
 import click
 
-from popcast import params, paths, tables
-from popcast.llm.fewshot import draw_users, make_records, usable_posts
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.stage import stage
+from popcast.fewshot.draws import draw_users, make_records, usable_posts
 
 
 @click.command()

@@ -5,10 +5,10 @@ python -m stages.llm_predict --task smpd --source smpd
 
 import click
 
-from popcast import params, paths, tables
-from popcast.errors import BadInput
-from popcast.llm import answering
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.errors import BadInput
+from popcast.core.stage import stage
+from popcast.fewshot import answering
 
 
 @click.command()

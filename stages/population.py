@@ -5,10 +5,10 @@ python -m stages.population --population default
 
 import click
 
-from popcast import params, paths, tables
-from popcast.simulation import population as audience
-from popcast.simulation.audience_graph import statistics
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.stage import stage
+from popcast.simulation.audience import population as audience
+from popcast.simulation.audience.audience_graph import statistics
 
 
 @click.command()

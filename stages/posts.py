@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from popcast import params, paths, tables
-from popcast.datasets import base
+from popcast.core import params, paths, tables
+from popcast.core.stage import stage
+from popcast.datasets import loading
 from popcast.datasets.captions import add_captions
-from popcast.stage import stage
 
 
 @click.command()
@@ -19,7 +19,7 @@ from popcast.stage import stage
 def main(dataset: str) -> None:
     """Read the raw folder of DATASET and write its posts table."""
     section = params.read(f"datasets.{dataset}")
-    posts, quality = base.load(dataset, section)
+    posts, quality = loading.load(dataset, section)
     if section.captions is not None:
         posts = add_captions(posts, Path(section.raw) / section.captions)
     tables.write(posts, paths.posts(dataset), tables.POSTS)

@@ -7,12 +7,13 @@ import click
 import orjson
 import polars as pl
 
-from popcast import params, paths, tables
-from popcast.llm import preferences, prompts
-from popcast.llm.backbone import load_tokenizer
-from popcast.llm.checkpoints import files_of
-from popcast.scratch import Scratch
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.scratch import Scratch
+from popcast.core.stage import stage
+from popcast.fewshot import score_prompts
+from popcast.fewshot.alignment import preferences
+from popcast.lm.backbone import load_tokenizer
+from popcast.lm.tuned_systems import files_of
 
 
 @click.command()
@@ -22,8 +23,8 @@ def main(llm: str) -> None:
     base, run, scores, task = params.read("base", f"llms.{llm}.preferences", f"llms.{llm}.scores", f"tasks.{llm}")
     shown, shared = params.read("llm.prompts", "llm.preferences")
     settings = params.merged(preferences.Params, shared, run.set, f"llms.{llm}.preferences.set")
-    writing = params.parse(prompts.Params, shown, "llm.prompts")
-    writer = prompts.PromptWriter(load_tokenizer(paths.base_model(llm)), writing, task.template)
+    writing = params.parse(score_prompts.Params, shown, "llm.prompts")
+    writer = score_prompts.PromptWriter(load_tokenizer(paths.base_model(llm)), writing, task.template)
     posts = tables.read(paths.posts(llm), tables.POSTS)
     records = tables.read(paths.records(llm), tables.RECORDS).filter(pl.col("role") == "preference")
     models = {shots: paths.sft(llm, run.start, shots) for shots in run.shots}
@@ -34,7 +35,7 @@ def main(llm: str) -> None:
     with Scratch("preferences", llm, key, inputs) as scratch:
         for shots, folder in models.items():
             asked = records.filter(pl.col("shots") == shots)
-            written = prompts.record_prompts(asked, posts, writer, task)
+            written = score_prompts.record_prompts(asked, posts, writer, task)
             kept = scratch.folder / f"answers_{shots}.json"
             if not kept.exists():
                 answers = preferences.two_answers(folder, written, asked["record_id"].to_list(), settings, base.seed)

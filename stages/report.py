@@ -2,9 +2,9 @@
 
 import click
 
-from popcast import params, paths, report, simulation_report, tables, track_report
-from popcast.simulation import page
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.stage import stage
+from popcast.report import fewshot_chapter, simulation_chapter, standard, stepping_page
 
 
 @click.command()
@@ -12,21 +12,23 @@ from popcast.stage import stage
 def main() -> None:
     datasets, runs, llm_runs, suites = params.read("datasets", "runs", "llm_runs", "suites")
     evaluation, adversarial, tasks, simulations = params.read("evaluation", "adversarial", "tasks", "simulations")
-    results = report.collect(datasets, runs | llm_runs, suites, evaluation, adversarial)
-    tracks = track_report.collect(tasks)
-    audiences = simulation_report.collect(simulations)
-    summary = report.summary(results) | track_report.summary(tracks) | simulation_report.summary(audiences)
+    results = standard.collect(datasets, runs | llm_runs, suites, evaluation, adversarial)
+    tracks = fewshot_chapter.collect(tasks)
+    audiences = simulation_chapter.collect(simulations)
+    summary = standard.summary(results) | fewshot_chapter.summary(tracks) | simulation_chapter.summary(audiences)
     tables.write_json(summary, paths.SUMMARY)
-    leaderboard = report.leaderboard(results) + track_report.markdown(tracks) + simulation_report.markdown(audiences)
-    report.write_text(leaderboard, paths.LEADERBOARD)
-    report.write_text(report.page(results, [*tracks, *audiences]), paths.REPORT / "index.html")
-    stepping = paths.REPORT / simulation_report.PAGE
+    leaderboard = (
+        standard.leaderboard(results) + fewshot_chapter.markdown(tracks) + simulation_chapter.markdown(audiences)
+    )
+    standard.write_text(leaderboard, paths.LEADERBOARD)
+    standard.write_text(standard.page(results, [*tracks, *audiences]), paths.REPORT / "index.html")
+    stepping = paths.REPORT / simulation_chapter.PAGE
     stepping.unlink(missing_ok=True)
     if audiences:
-        report.write_text(page.render([chapter.audience for chapter in audiences], "index.html"), stepping)
+        standard.write_text(stepping_page.render([chapter.audience for chapter in audiences], "index.html"), stepping)
     for result in results:
         blend = result.scores["blend"]
-        click.echo(f"{result.name}: {report.NAMES[result.metric]} {report.number(blend[f'test.{result.metric}'])}")
+        click.echo(f"{result.name}: {standard.NAMES[result.metric]} {standard.number(blend[f'test.{result.metric}'])}")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from popcast import params, paths
+from popcast.core import params, paths
+from popcast.core.stage import stage
 from popcast.datasets.sample import generate
-from popcast.stage import stage
 
 
 @click.command()

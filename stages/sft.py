@@ -10,14 +10,15 @@ from functools import partial
 import click
 import polars as pl
 
-from popcast import params, paths, tables
-from popcast.errors import BadInput
-from popcast.llm import prompts, tuning
-from popcast.llm.backbone import load_tokenizer
-from popcast.llm.checkpoints import Trained, files_of, place, title
-from popcast.llm.hf_training import is_main
-from popcast.scratch import Scratch
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.errors import BadInput
+from popcast.core.scratch import Scratch
+from popcast.core.stage import stage
+from popcast.fewshot import score_prompts
+from popcast.lm import tuning
+from popcast.lm.backbone import load_tokenizer
+from popcast.lm.training_frame import is_main
+from popcast.lm.tuned_systems import Trained, files_of, place, title
 
 
 @click.command()
@@ -29,8 +30,8 @@ def main(llm: str) -> None:
     start = paths.base_model(llm)
     posts = tables.read(paths.posts(llm), tables.POSTS)
     records = tables.read(paths.records(llm), tables.RECORDS).filter(pl.col("role") == "train")
-    writing = params.parse(prompts.Params, shown, "llm.prompts")
-    writer = prompts.PromptWriter(load_tokenizer(start), writing, task.template)
+    writing = params.parse(score_prompts.Params, shown, "llm.prompts")
+    writer = score_prompts.PromptWriter(load_tokenizer(start), writing, task.template)
     inputs = [paths.posts(llm), paths.records(llm), *files_of(start)]
     with ExitStack() as stack:
         done = []
@@ -43,8 +44,8 @@ def main(llm: str) -> None:
                 key = [base.seed, run.records, shots, settings.model_dump(), writing.model_dump(), task.model_dump()]
                 name = f"{llm}-{system}-{shots}"
                 trained = Trained(system, shots, stack.enter_context(Scratch("sft", name, key, inputs)))
-                asked = prompts.record_prompts(chosen, posts, writer, task)
-                answers = [prompts.answer(score) for score in chosen["score"]]
+                asked = score_prompts.record_prompts(chosen, posts, writer, task)
+                answers = [score_prompts.answer(score) for score in chosen["score"]]
                 names = chosen["record_id"].to_list()
                 trained.finish(
                     partial(tuning.tune, start, asked, answers, settings, base.seed, names=names, label=name)

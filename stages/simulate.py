@@ -7,11 +7,11 @@ On a Ray cluster: POPCAST_ENGINE=ray python -m stages.simulate --dataset smpd --
 import click
 import polars as pl
 
-from popcast import params, paths, tables
-from popcast.simulation.population import load
-from popcast.simulation.sections import settings
-from popcast.simulation.simulating import Inputs, simulate
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.stage import stage
+from popcast.simulation.audience.population import load
+from popcast.simulation.params import settings
+from popcast.simulation.running.whole_run import Inputs, simulate
 
 
 @click.command()

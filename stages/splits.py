@@ -5,9 +5,9 @@ python -m stages.splits --dataset smpd
 
 import click
 
-from popcast import params, paths, tables
-from popcast.splits import make_splits
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.stage import stage
+from popcast.splits.making import make_splits
 
 
 @click.command()

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import click
 
-from popcast import params, paths
-from popcast.models.finished import Inputs, Setting, finish, place, scratch_of
-from popcast.stage import stage
+from popcast.core import params, paths
+from popcast.core.stage import stage
+from popcast.models.contract.finished import Inputs, Setting, finish, place, scratch_of
 
 
 @click.command()

@@ -6,10 +6,12 @@ import click
 import orjson
 import polars as pl
 
-from popcast import params, paths, plots, tables, track_plots, tracks
-from popcast.errors import bad_input
-from popcast.evaluation import is_generated, rounded
-from popcast.stage import stage
+from popcast.core import params, paths, tables
+from popcast.core.errors import bad_input
+from popcast.core.stage import stage
+from popcast.fewshot import track_plots, track_scores
+from popcast.scoring import plots
+from popcast.scoring.evaluation import is_generated, rounded
 
 FACTS = ("loss", "method", "pairs", "chosen_logp_before", "chosen_logp_after")
 """What the report tells of an aligned model."""
@@ -30,8 +32,8 @@ def main(task: str, source: str) -> None:
     answers = pl.concat([tables.read(paths.answers(task, who), tables.ANSWERS) for who in ("features", "llm")])
     tuned = llm.preferences.start
     filled = shared.get("decoding", {}).get("invalid", "exclude") == "history_mean"
-    scores = rounded(tracks.score_task(records, answers, section, base.seed, tuned, filled))
-    systems = tracks.systems_of(asked, llm, rows, shared, answers)
+    scores = rounded(track_scores.score_task(records, answers, section, base.seed, tuned, filled))
+    systems = track_scores.systems_of(asked, llm, rows, shared, answers)
     learned = records.filter((pl.col("role") == "train") & (pl.col("shots") == max(asked.shots)))
     about = {
         "task": task,
@@ -42,7 +44,7 @@ def main(task: str, source: str) -> None:
         "tuned": tuned,
         "filled": filled,
         "shots": asked.shots,
-        "sets": list(tracks.test_sets(records)),
+        "sets": list(track_scores.test_sets(records)),
         "confidence": section.confidence,
         "resamples": section.bootstrap,
         "records": records.filter(role="test").height,

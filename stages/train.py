@@ -5,10 +5,10 @@ python -m stages.train --dataset smpd --name hyfea --model hyfea
 
 import click
 
-from popcast import params
-from popcast.errors import BadInput
-from popcast.models.finished import Inputs, Setting, finish, place, scratch_of
-from popcast.stage import stage
+from popcast.core import params
+from popcast.core.errors import BadInput
+from popcast.core.stage import stage
+from popcast.models.contract.finished import Inputs, Setting, finish, place, scratch_of
 
 
 @click.command()

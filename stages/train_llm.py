@@ -5,11 +5,11 @@ python -m stages.train_llm --dataset smpd --name multismpllm --model multismpllm
 
 import click
 
-from popcast import params, paths
-from popcast.errors import BadInput
-from popcast.models.finished import Inputs, Setting, finish, place, scratch_of
-from popcast.models.multismpllm import check_unseen
-from popcast.stage import stage
+from popcast.core import params, paths
+from popcast.core.errors import BadInput
+from popcast.core.stage import stage
+from popcast.fewshot.multismpllm.predictor import check_unseen
+from popcast.models.contract.finished import Inputs, Setting, finish, place, scratch_of
 
 
 @click.command()

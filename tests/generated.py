@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from popcast.tables import POSTS_COLUMNS, TIME
+from popcast.core.tables import POSTS_COLUMNS, TIME
 
 START = datetime(2015, 3, 1, tzinfo=UTC)
 WORDS = ["rain", "walk", "park", "cat", "night", "city", "coffee", "snow", "wedding", "match", "skate", "nails"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from popcast import paths, tables
+from popcast.core import paths, tables
 
 DAY_ONE = dt.datetime(2016, 1, 1, tzinfo=dt.UTC)
 SKILL = {"good": 0.5, "fair": 0.7, "posthoc": 0.2}

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
-from popcast import params, paths, project, tables
 from popcast.cli import main
+from popcast.core import paths, tables
+from popcast.planning import overlay, whole
 from tests.conftest import ROOT
 
 OVERLAY = """\
@@ -74,14 +75,14 @@ def refused(*arguments: str) -> str:
 
 def test_parts_joined_are_the_file():
     text = (ROOT / "params.yaml").read_text()
-    assert "".join(part.comment + part.body for part in project.parts_of(text)) == text
+    assert "".join(part.comment + part.body for part in overlay.parts_of(text)) == text
 
 
 def test_use_replaces_datasets_and_merges_the_rest(here):
-    before = params.load()
+    before = whole.load()
     result = popcast("use", "overlay.yaml", "--raw", "my posts")
     assert result.exit_code == 0, result.output
-    after = params.load()
+    after = whole.load()
     assert list(after.datasets) == ["pages"]
     assert after.datasets["pages"].raw == str(here / "my posts")
     assert (after.sample, after.media, after.derived, after.suites) == ({}, {}, {}, {})
@@ -93,7 +94,7 @@ def test_use_replaces_datasets_and_merges_the_rest(here):
 
 def test_use_keeps_comments_and_quotes_dates(here):
     def comments(text: str) -> list[str]:
-        return [part.comment for part in project.parts_of(text)]
+        return [part.comment for part in overlay.parts_of(text)]
 
     before = Path("params.yaml").read_text()
     assert popcast("use", "overlay.yaml", "--raw", "my posts").exit_code == 0
@@ -124,7 +125,7 @@ def test_use_lays_a_language_model_over_with_what_dvc_watches_of_it(here):
     values = YAML(typ="safe").load(Path("params.yaml"))
     assert values["llms"]["pages"]["preferences"] == {"start": "lora", "shots": [1, 2, 3], "set": {}}
     assert values["llms"]["pages"]["align"] == {}
-    assert [run.name for run in params.load().runs_of("pages")] == ["median", "lm"]
+    assert [run.name for run in whole.load().runs_of("pages")] == ["median", "lm"]
     said = popcast("doctor").output
     assert "1 datasets, 2 runs, valid" in said
     assert "llms.pages.base: somebody/a-model: not here, will be downloaded from the model hub" in said

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.features.base import Context, block_module
+from popcast.core.named import block_module
+from popcast.features.common.contract import Context
 from tests.generated import make_posts
 
 SETTINGS = {

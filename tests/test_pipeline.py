@@ -9,7 +9,8 @@ import orjson
 import polars as pl
 import pytest
 
-from popcast import params, paths, project, tables
+from popcast.core import paths, tables
+from popcast.planning import overlay, whole
 from tests.clone import stages_run, tiny_clone
 
 pytestmark = pytest.mark.slow
@@ -24,8 +25,8 @@ TRACKS = ("tracks@smpd", "tracks@tpic2017")
 """They tell how each system was made: they read ``llm`` and their source's ``llms`` as wholes."""
 
 
-def settings(clone) -> params.Params:
-    return params.load(clone.folder / paths.PARAMS)
+def settings(clone) -> whole.Params:
+    return whole.load(clone.folder / paths.PARAMS)
 
 
 def test_every_post_has_a_blended_prediction(pipeline):
@@ -96,7 +97,7 @@ def test_changed_number_makes_stale_what_reads_it(pipeline, key, value, stale):
 
 def drop_dataset(clone, name: str) -> None:
     """Take a dataset out of every section of params.yaml."""
-    for section in project.PER_DATASET:
+    for section in overlay.PER_DATASET:
         kept = clone.params()[section]
         clone.set(section, {key: value for key, value in kept.items() if key.split("-")[0] != name})
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from popcast.datasets.params import Dataset
 
-from popcast import tables
-from popcast.datasets import base
-from popcast.metrics import score
-from popcast.params import Dataset
-from popcast.splits import published
+from popcast.core import tables
+from popcast.datasets import loading
+from popcast.scoring.metrics import score
+from popcast.splits.making import published
 
 FACEBOOK = {
     "labelled": "statuses_train.csv.gz",
@@ -55,7 +55,7 @@ TIKTOK = {
 
 
 def load(folder, **section):
-    posts, quality = base.load(folder.name, Dataset(raw=str(folder), **section))
+    posts, quality = loading.load(folder.name, Dataset(raw=str(folder), **section))
     tables.check(posts, tables.POSTS, folder.name)
     assert quality.rejected == {}
     return posts, quality.posts | {"repaired": quality.repaired}

@@ -5,10 +5,11 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from popcast import params
 from popcast.cli import main
-from popcast.features.base import block_module
-from popcast.models.run import predictor_maker
+from popcast.core import params
+from popcast.core.named import block_module
+from popcast.models.contract.fitting import predictor_maker
+from popcast.planning import project_params
 from tests.conftest import ROOT
 
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
@@ -26,7 +27,7 @@ def test_every_setting_of_a_recipe_is_one_that_its_model_has(name, tmp_path, mon
     folder = ["--raw", str(tmp_path)] if ": RAW" in overlay.read_text() else []
     result = CliRunner().invoke(main, ["use", str(overlay), *folder])
     assert result.exit_code == 0, result.output
-    whole = params.load()
+    whole = project_params.load()
     for dataset, data in whole.datasets.items():
         runs = whole.runs_of(dataset)
         assert runs

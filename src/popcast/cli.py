@@ -11,11 +11,13 @@ from pathlib import Path
 
 import click
 
-from popcast import params, paths, project
-from popcast.errors import BadInput
-from popcast.simulation.sections import PersonaPolicy, ServerPolicy, TransformersPolicy
-from popcast.simulation.sections import settings as audience_settings
-from popcast.stage import stage
+from popcast.core import params, paths
+from popcast.core.errors import BadInput
+from popcast.core.stage import stage
+from popcast.planning import project_params
+from popcast.planning.overlay import leftovers, remove, use_overlay
+from popcast.simulation.params import PersonaPolicy, ServerPolicy, TransformersPolicy
+from popcast.simulation.params import settings as audience_settings
 
 PACKAGES = (
     "popcast",
@@ -50,7 +52,7 @@ def use(overlay: Path, raw: Path | None) -> None:
     Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites, adversarial, tasks,
     llms, llm_runs) are replaced as wholes, all others are merged key by key. `git checkout params.yaml` undoes it.
     """
-    print(f"{paths.PARAMS}: {', '.join(project.use_overlay(overlay, raw))} as in {overlay}")
+    print(f"{paths.PARAMS}: {', '.join(use_overlay(overlay, raw))} as in {overlay}")
 
 
 @main.command()
@@ -58,11 +60,11 @@ def use(overlay: Path, raw: Path | None) -> None:
 @stage
 def tidy(dry_run: bool) -> None:
     """Remove what stages made for datasets, blocks, runs and suites that params.yaml no longer names."""
-    found = project.leftovers(params.load())
+    found = leftovers(project_params.load())
     for path in found:
         print(path)
         if not dry_run:
-            project.remove(path)
+            remove(path)
     print(f"{len(found)} leftovers {'found' if dry_run else 'removed'}.")
 
 
@@ -75,14 +77,15 @@ def tidy(dry_run: bool) -> None:
 @stage
 def submit(dataset: str, out: Path, name: str, version: str, external: str | None) -> None:
     """Write the predictions of SMPD's test part as a result file of the SMP Challenge."""
-    from popcast import submission, tables
+    from popcast.core import tables
+    from popcast.report import submission
 
     section = params.read(f"datasets.{dataset}")
     if section.kind != "smpd":
         raise BadInput(
             f"datasets.{dataset}.kind: got {section.kind!r}, expected 'smpd': only SMPD has a challenge file"
         )
-    suite = next((run.suite for run in params.load().runs_of(dataset) if run.name == name), None)
+    suite = next((run.suite for run in project_params.load().runs_of(dataset) if run.name == name), None)
     predictions = tables.read(paths.predictions(dataset, name, suite), tables.PREDICTIONS)
     order = submission.test_order(Path(section.raw))
     result = submission.challenge_result(order, predictions.select("post_id", "prediction"), version, external)
@@ -96,13 +99,13 @@ def submit(dataset: str, out: Path, name: str, version: str, external: str | Non
 @stage
 def prompts(task: str, limit: int) -> None:
     """Show prompts of a few-shot TASK with their true answers, as its language model reads them."""
-    from popcast import tables
-    from popcast.llm import backbone
-    from popcast.llm import prompts as writing
+    from popcast.core import tables
+    from popcast.fewshot import score_prompts as writing
+    from popcast.lm import backbone
 
     section = params.read(f"tasks.{task}")
     tokenizer = backbone.load_tokenizer(paths.base_model(section.source))
-    settings = params.parse(writing.Params, params.load().llm.get("prompts", {}), "llm.prompts")
+    settings = params.parse(writing.Params, project_params.load().llm.get("prompts", {}), "llm.prompts")
     writer = writing.PromptWriter(tokenizer, settings, section.template)
     records = tables.read(paths.records(task), tables.RECORDS)
     posts = tables.read(paths.posts(section.dataset), tables.POSTS)
@@ -118,7 +121,7 @@ def merge(tuned: Path, out: Path) -> None:
 
     TUNED is a folder such as models/aligned/smpd/multismpllm/shots_3.
     """
-    from popcast.llm import tuning
+    from popcast.lm import tuning
 
     tuning.merge(tuned, out)
     print(f"{out}: whole weights and tokenizer")
@@ -137,11 +140,12 @@ def audience(dataset: str, title: str, page: Path | None, **topics: str | None) 
 
     Says who was asked, what they did and how the mean field moved, as the stage `simulate` would have it.
     """
-    from popcast.report import write_text
-    from popcast.simulation import page as stepping
-    from popcast.simulation import population, trial
+    from popcast.report import stepping_page as stepping
+    from popcast.report.standard import write_text
+    from popcast.simulation.audience import population
+    from popcast.simulation.showing import trial
 
-    known = params.load()
+    known = project_params.load()
     if dataset not in known.simulations:
         others = ", ".join(known.simulations) or "a simulation to be declared"
         raise BadInput(f"simulations.{dataset}: not in params.yaml, expected {others}")
@@ -163,7 +167,7 @@ def doctor() -> None:
     print(", ".join(f"{name} {_version(name)}" for name in PACKAGES))
     threads = os.environ.get("POPCAST_THREADS", "2")
     print(f"cores: {os.cpu_count()}; a stage uses POPCAST_THREADS={threads} (other numbers, other last digits)")
-    settings = params.load()
+    settings = project_params.load()
     runs = sum(len(settings.runs_of(name)) for name in settings.datasets)
     print(f"params.yaml: {len(settings.datasets)} datasets, {runs} runs, valid")
     for name, section in settings.datasets.items():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from popcast.datasets.params import Dataset
 
-from popcast.datasets import base
+from popcast.core.errors import BadInput
+from popcast.datasets import loading
 from popcast.datasets.captions import add_captions
-from popcast.errors import BadInput
-from popcast.params import Dataset
 from tests.datasets.test_table import COLUMNS, write
 
 
@@ -16,7 +16,7 @@ def loaded(folder, text: str):
     write(folder / "posts.csv")
     (folder / "captions.csv").write_text(text)
     layout = {"labelled": "posts.csv", "columns": COLUMNS}
-    posts, _ = base.load("mine", Dataset(kind="table", raw=str(folder), table=layout))
+    posts, _ = loading.load("mine", Dataset(kind="table", raw=str(folder), table=layout))
     return add_captions(posts, folder / "captions.csv")
 
 

@@ -7,11 +7,11 @@ from math import log2
 from pathlib import Path
 
 import pytest
+from popcast.datasets.params import Dataset
 
-from popcast import tables
-from popcast.datasets import base
-from popcast.errors import BadInput
-from popcast.params import Dataset
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.datasets import loading
 
 TITLES = b"1, Gu long song, and more \r\n2, \r\n3,# summer  attack\r\n10,None\r\n"
 PAIRS = "user,item,timestamp\n7,1,1660000000000\n8,1,1650000000000\n7,3,1660000001000\n9,10,1660000002000\n"
@@ -26,7 +26,7 @@ def write(raw: Path, **files: str | bytes) -> Path:
 
 
 def load(raw: Path, **more: object):
-    return base.load("microlens", Dataset(kind="microlens", raw=str(raw), **more))
+    return loading.load("microlens", Dataset(kind="microlens", raw=str(raw), **more))
 
 
 def test_titles_are_split_at_the_first_comma_and_an_empty_one_is_null(tmp_path):

@@ -14,14 +14,16 @@ import pytest
 from ruamel.yaml import YAML
 from sklearn.model_selection import train_test_split
 
-from popcast import params, project, tables
-from popcast.datasets import base
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.datasets import loading
+from popcast.datasets.params import Dataset
 from popcast.datasets.sample import generate
-from popcast.errors import BadInput
-from popcast.features import video
-from popcast.features.base import Context
-from popcast.params import Dataset
-from popcast.splits import make_splits
+from popcast.features.common.contract import Context
+from popcast.features.video import block as video
+from popcast.planning import overlay, whole
+from popcast.splits.making import make_splits
+from popcast.splits.params import Split
 from tests.conftest import ROOT
 
 HEADER = "video_id,user_id,created,description,comments,likes,reposts,loops"
@@ -41,7 +43,7 @@ def write(raw: Path, rows: list[str] = ROWS, header: str = HEADER) -> Path:
 
 
 def load(raw: Path, **more: object):
-    return base.load("nus", Dataset(kind="nus", raw=str(raw), **more))
+    return loading.load("nus", Dataset(kind="nus", raw=str(raw), **more))
 
 
 def test_label_is_the_logarithm_of_the_mean_of_the_four_counts(tmp_path):
@@ -98,8 +100,8 @@ def recipe():
 def test_recipe_is_a_valid_overlay_without_a_raw_folder(tmp_path, monkeypatch):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    project.use_overlay(ROOT / "recipes/nus.yaml", None)
-    settings = params.load()
+    overlay.use_overlay(ROOT / "recipes/nus.yaml", None)
+    settings = whole.load()
     assert list(settings.datasets) == ["nus"]
     assert settings.splits["nus"].seeds == (9, 18)
 
@@ -111,8 +113,8 @@ def generated(recipe, tmp_path_factory):
     values = {**recipe["sample"]["nus"], "videos": 120, "users": 20, "frames": 6}
     generate("nus", values, 5, folder / "raw", folder / "hidden.csv")
     dataset = Dataset.model_validate({**recipe["datasets"]["nus"], "raw": str(folder / "raw")})
-    posts, _ = base.load("nus", dataset)
-    split = params.Split.model_validate(recipe["splits"]["nus"])
+    posts, _ = loading.load("nus", dataset)
+    split = Split.model_validate(recipe["splits"]["nus"])
     return folder, tables.labelled(posts, make_splits(posts, split, "UTC", 1, "nus"))
 
 

@@ -8,18 +8,18 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from popcast.datasets.sample import Microlens, generate, microlens, text
+from popcast.datasets.sample import Microlens, generate, generate_microlens, invented_words
 
 
 @pytest.fixture(scope="module")
-def videos() -> microlens.Videos:
-    return microlens.draw(Microlens(videos=6000), 7, "microlens")
+def videos() -> generate_microlens.Videos:
+    return generate_microlens.draw(Microlens(videos=6000), 7, "microlens")
 
 
 def folder(tmp_path, **values):
     settings = {"videos": 200, "media": False, **values}
     generate("microlens", settings, 3, tmp_path / "raw", tmp_path / "hidden.csv")
-    return tmp_path / "raw", microlens.draw(Microlens(**settings), 3, "microlens")
+    return tmp_path / "raw", generate_microlens.draw(Microlens(**settings), 3, "microlens")
 
 
 def test_counts_have_the_measured_distribution(videos):
@@ -51,7 +51,7 @@ def test_titles_have_the_measured_forms(videos):
 
 def test_words_topics_looks_and_motion_carry_signal_and_ids_none(videos):
     label = np.log2(videos.count)
-    moods = [sum(text.MOODS.get(word.lower(), 0.0) for word in title.split()) for title in videos.titles]
+    moods = [sum(invented_words.MOODS.get(word.lower(), 0.0) for word in title.split()) for title in videos.titles]
     topic = np.bincount(videos.topic, label) / np.bincount(videos.topic)
     assert np.corrcoef(moods, label)[0, 1] > 0.25
     assert np.corrcoef(topic[videos.topic], label)[0, 1] > 0.15
@@ -74,7 +74,7 @@ def test_100k_titles_and_pairs_reproduce_the_counts(tmp_path):
     counted = Counter(item for _, item, _ in pairs)
     assert [counted[item] for item in range(1, 201)] == drawn.count.tolist()
     assert len({pair[:2] for pair in pairs}) == len(pairs)
-    assert all(len(str(moment)) == 13 and moment <= microlens.LAST for _, _, moment in pairs)
+    assert all(len(str(moment)) == 13 and moment <= generate_microlens.LAST for _, _, moment in pairs)
     assert (tmp_path / "hidden.csv").read_text() == "post_id,popularity\n"
 
 

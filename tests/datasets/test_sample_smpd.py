@@ -10,17 +10,17 @@ import orjson
 import pytest
 from scipy.stats import skew, spearmanr
 
-from popcast.datasets.sample import Smpd, generate, smpd, text
+from popcast.datasets.sample import Smpd, generate, generate_smpd, invented_words
 
 
 @pytest.fixture(scope="module")
-def world() -> smpd.World:
-    return smpd.draw(Smpd(), 7, "smpd")
+def world() -> generate_smpd.World:
+    return generate_smpd.draw(Smpd(), 7, "smpd")
 
 
 @pytest.fixture(scope="module")
-def large() -> smpd.World:
-    return smpd.draw(Smpd(posts=60_000, users=11_000, unlabelled=15_000), 7, "smpd")
+def large() -> generate_smpd.World:
+    return generate_smpd.draw(Smpd(posts=60_000, users=11_000, unlabelled=15_000), 7, "smpd")
 
 
 def folder(tmp_path: Path, **values: object) -> Path:
@@ -83,11 +83,11 @@ def test_drift_of_the_year_and_lower_later_posts(large):
     known = np.flatnonzero(large.labelled)
     order = known[np.argsort(large.seconds[known], kind="stable")]
     means = [block.mean() for block in np.array_split(large.label[order], 20)]
-    assert np.corrcoef(means, smpd.YEAR)[0, 1] > 0.4
+    assert np.corrcoef(means, generate_smpd.YEAR)[0, 1] > 0.4
     assert large.label[~large.labelled].mean() < large.label[large.labelled].mean() - 0.8
-    days = np.unique((large.seconds[~large.labelled] - smpd.TRAIN_START) // smpd.DAY)
-    assert set(days.tolist()) == set(smpd.UNLABELLED_DAYS)
-    train_days = (large.seconds[known] - smpd.TRAIN_START) // smpd.DAY
+    days = np.unique((large.seconds[~large.labelled] - generate_smpd.TRAIN_START) // generate_smpd.DAY)
+    assert set(days.tolist()) == set(generate_smpd.UNLABELLED_DAYS)
+    train_days = (large.seconds[known] - generate_smpd.TRAIN_START) // generate_smpd.DAY
     assert train_days.min() == 0
     assert train_days.max() == 365
 
@@ -100,7 +100,7 @@ def test_each_source_of_signal_correlates_with_the_label(large):
     assert np.corrcoef(large.looks[known], label)[0, 1] > 0.2
     assert np.corrcoef(large.level[large.user[known]], label)[0, 1] > 0.35
     words = [set(f"{a} {b}".split()) for a, b in zip(large.titles, large.tags, strict=True)]
-    moods = np.array([sum(text.MOODS.get(word, 0.0) for word in sorted(line)) for line in words])[known]
+    moods = np.array([sum(invented_words.MOODS.get(word, 0.0) for word in sorted(line)) for line in words])[known]
     assert np.corrcoef(moods, label)[0, 1] > 0.15
     concept = large.concept[known]
     means = np.bincount(concept, label) / np.bincount(concept)
@@ -113,8 +113,8 @@ def test_posts_and_users_of_the_default_scale(world):
     assert 1200 <= len(np.unique(world.user)) <= 1500
     assert np.bincount(world.user).max() > 100
     assert len(set(world.pid.tolist())) == 10_000
-    categories = {text.CONCEPTS[number][0] for number in world.concept.tolist()}
-    assert categories == set(text.CATEGORY_POSTS)
+    categories = {invented_words.CONCEPTS[number][0] for number in world.concept.tolist()}
+    assert categories == set(invented_words.CATEGORY_POSTS)
 
 
 def test_generation_b_files_are_aligned_and_typed(tmp_path):
@@ -178,7 +178,7 @@ def test_missing_value_forms_and_odd_titles(tmp_path):
     assert 0.03 < 1 - len(missing) / len(place) < 0.25
     assert 0.3 < np.mean([row["Pathalias"] == "None" for row in aliases]) < 0.95
     titles, tags = [row["Title"] for row in texts], [row["Alltags"] for row in texts]
-    assert {"", *text.ODD_TITLES} <= set(titles)
+    assert {"", *invented_words.ODD_TITLES} <= set(titles)
     assert "" in tags
     assert any(tag.startswith("geo:") or "=" in tag for line in tags for tag in line.split())
 
@@ -186,12 +186,12 @@ def test_missing_value_forms_and_odd_titles(tmp_path):
 def test_crawled_profiles_are_post_hoc(tmp_path):
     settings = {"posts": 4000, "users": 600, "unlabelled": 500, "media": False}
     generate("smpd", settings, 3, tmp_path / "raw", tmp_path / "hidden.csv")
-    drawn = smpd.draw(Smpd(**settings), 3, "smpd")
+    drawn = generate_smpd.draw(Smpd(**settings), 3, "smpd")
     with (tmp_path / "raw" / "profiles.csv").open(encoding="utf-8", newline="") as file:
         profiles = {row["pathalias"]: row for row in csv.DictReader(file)}
     assert 0.25 < len(profiles) / 600 < 0.4
-    found = [user for user in range(600) if text.alias(user) in profiles and np.isfinite(drawn.outcome[user])]
-    rows = [profiles[text.alias(user)] for user in found]
+    found = [user for user in range(600) if invented_words.alias(user) in profiles and np.isfinite(drawn.outcome[user])]
+    rows = [profiles[invented_words.alias(user)] for user in found]
     mean_view = [np.log2(float(row["totalViews"]) / float(row["photoCount"])) for row in rows]
     followers = [np.log(1 + float(row["followerCount"])) for row in rows]
     assert np.corrcoef(mean_view, drawn.outcome[found])[0, 1] > 0.8

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
+from popcast.core.errors import BadInput
 from popcast.datasets.sample import generate, settings
-from popcast.errors import BadInput
 from stages.sample import main
 
 PARAMS = """\

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from popcast.datasets.sample import Tpic2017, generate, tpic2017
+from popcast.datasets.sample import Tpic2017, generate, generate_tpic2017
 
 FILES = {
     "readme": ("USER_META.txt", "LABEL.txt", "TIME_FLAG.txt", "PHOTO_URL.txt"),
@@ -37,7 +37,7 @@ def test_files_have_spaces_above_tabs_and_are_not_aligned(tmp_path, naming):
 
 
 def test_labels_depend_on_user_past_and_counts():
-    columns = tpic2017.draw(Tpic2017(), 3, "tpic2017")
+    columns = generate_tpic2017.draw(Tpic2017(), 3, "tpic2017")
     label = columns["logviews"].astype(float)
     assert 1.9 < label.std() < 2.5
     assert label.min() >= 0
@@ -53,7 +53,7 @@ def test_labels_depend_on_user_past_and_counts():
 
 
 def test_users_dates_and_constant_profile_within_a_year():
-    columns = tpic2017.draw(Tpic2017(), 3, "tpic2017")
+    columns = generate_tpic2017.draw(Tpic2017(), 3, "tpic2017")
     posts = Counter(columns["uid"].tolist())
     assert len(posts) == 300
     assert max(posts.values()) > 60

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import orjson
 import pytest
+from popcast.datasets.params import Dataset
 
-from popcast import tables
-from popcast.datasets import base
-from popcast.errors import BadInput
-from popcast.params import Dataset
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.datasets import loading
 
 
 def post(pid: str, uid: str, content: str = "Rainy,walk,dog", **more: object) -> dict:
@@ -58,7 +58,7 @@ def write(raw: Path, split: str = "train", **changed: list) -> Path:
 
 
 def load(raw: Path, share: float = 0.01):
-    return base.load("smp_video", Dataset(kind="smp_video", raw=str(raw), metric="mape", max_reject_share=share))
+    return loading.load("smp_video", Dataset(kind="smp_video", raw=str(raw), metric="mape", max_reject_share=share))
 
 
 def test_files_are_joined_and_words_become_title_and_tags(tmp_path):

@@ -8,11 +8,11 @@ from pathlib import Path
 import orjson
 import polars as pl
 import pytest
+from popcast.datasets.params import Dataset
 
-from popcast import tables
-from popcast.datasets import base, reading
-from popcast.errors import BadInput
-from popcast.params import Dataset
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.datasets import loading, reading
 
 PIDS = ["775", "776", "900"]
 UIDS = ["417@N12", "417@N12", "8@N2"]
@@ -112,7 +112,7 @@ def dataset(raw: Path, **more: object) -> Dataset:
 
 def test_generation_b_brings_every_raw_form_to_the_contract(tmp_path):
     write_split(tmp_path)
-    posts, quality = base.load("smpd", dataset(tmp_path))
+    posts, quality = loading.load("smpd", dataset(tmp_path))
     tables.check(posts, tables.POSTS, "posts")
     assert posts["post_id"].to_list() == PIDS
     assert posts["user_id"].to_list() == UIDS
@@ -141,7 +141,7 @@ def test_generation_b_brings_every_raw_form_to_the_contract(tmp_path):
 
 def test_generation_a_has_other_names_unix_times_vectors_and_page_addresses(tmp_path):
     write_split(tmp_path, generation="A")
-    posts, quality = base.load("smpd", dataset(tmp_path))
+    posts, quality = loading.load("smpd", dataset(tmp_path))
     tables.check(posts, tables.POSTS, "posts")
     assert posts["user_first_photo"].to_list()[:2] == [1.0, None]
     taken = datetime(2009, 4, 17, 20, tzinfo=UTC)
@@ -158,7 +158,7 @@ def test_generation_a_has_other_names_unix_times_vectors_and_page_addresses(tmp_
 def test_crlf_bare_numbers_and_the_misspelt_title_key_are_read(tmp_path):
     titles = [{"Pid": int(p), "Uid": u, "Tile": f"t{p}", "Alltags": " a  b "} for p, u in zip(PIDS, UIDS, strict=True)]
     write_split(tmp_path, **{"text": titles, "label.txt": "\ufeff6.23\r\n1.00\r\n2.5"})
-    posts, _ = base.load("smpd", dataset(tmp_path))
+    posts, _ = loading.load("smpd", dataset(tmp_path))
     assert posts["title"].to_list() == ["t775", "t776", "t900"]
     assert posts["tags"].to_list() == [["a", "b"]] * 3
     assert posts["popularity"].to_list() == [6.23, 1.0, 2.5]
@@ -170,12 +170,12 @@ def test_posts_of_the_test_part_have_no_label(tmp_path, monkeypatch):
     users = users_b()
     users["Pid"] = {"0": 1116, "1": 1117, "2": 1118}
     folder = write_split(tmp_path, "test", user_data=users)
-    posts, quality = base.load("smpd", dataset(tmp_path))
+    posts, quality = loading.load("smpd", dataset(tmp_path))
     assert posts["popularity"].to_list() == [6.23, 1.0, 16.56, None, None, None]
     assert quality.posts["unlabelled"] == 3
     assert posts["media"][3].to_list() == ["test/417@N12/1116.jpg"]
     (folder / "test_img_filepath.txt").rename(folder / "test_imgfile.txt")
-    assert base.load("smpd", dataset(tmp_path))[0].equals(posts)
+    assert loading.load("smpd", dataset(tmp_path))[0].equals(posts)
 
 
 def test_crawled_profiles_are_posthoc_and_joined_by_the_exact_alias(tmp_path):
@@ -184,7 +184,7 @@ def test_crawled_profiles_are_posthoc_and_joined_by_the_exact_alias(tmp_path):
     (tmp_path / "profiles.csv").write_text(
         header + "followingCount,snapshot_date\nWalker,1000,5,,7,8,100,9,10,2020-08-19\n"
     )
-    posts, _ = base.load("smpd", dataset(tmp_path, profile="profiles.csv"))
+    posts, _ = loading.load("smpd", dataset(tmp_path, profile="profiles.csv"))
     tables.check(posts, tables.POSTS, "posts")
     assert posts["posthoc_total_views"].to_list() == [None, 1000.0, None]
     assert posts["posthoc_total_geotagged"].to_list() == [None, None, None]
@@ -247,7 +247,7 @@ def shorter(raw: Path) -> None:
 def test_spoilt_files_are_refused_in_one_line_with_file_and_row(tmp_path, spoil, words):
     spoil(tmp_path)
     with pytest.raises(BadInput) as error:
-        base.load("smpd", dataset(tmp_path))
+        loading.load("smpd", dataset(tmp_path))
     message = str(error.value)
     assert "\n" not in message
     for word in words:
@@ -257,11 +257,11 @@ def test_spoilt_files_are_refused_in_one_line_with_file_and_row(tmp_path, spoil,
 def test_a_dataset_without_labels_or_posts_is_refused(tmp_path):
     write_split(tmp_path / "unlabelled", "test")
     with pytest.raises(BadInput, match="missing folder"):
-        base.load("smpd", dataset(tmp_path / "unlabelled"))
+        loading.load("smpd", dataset(tmp_path / "unlabelled"))
     empty = {role: [] for role in ("category", *NAMES["B"][1:4])}
     write_split(tmp_path / "empty", **empty, **{"user_data": [], "img_filepath.txt": "", "label.txt": ""})
     with pytest.raises(BadInput, match="the dataset is empty"):
-        base.load("smpd", dataset(tmp_path / "empty"))
+        loading.load("smpd", dataset(tmp_path / "empty"))
 
 
 def test_blocks_of_a_long_array_join_to_the_same_rows(tmp_path, monkeypatch):

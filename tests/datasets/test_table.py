@@ -9,11 +9,11 @@ from pathlib import Path
 import orjson
 import polars as pl
 import pytest
+from popcast.datasets.params import Dataset
 
-from popcast import tables
-from popcast.datasets import base
-from popcast.errors import BadInput
-from popcast.params import Dataset
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.datasets import loading
 
 COLUMNS = {
     "id": "id",
@@ -60,7 +60,7 @@ def write(path: Path, rows: list[dict] = ROWS) -> None:
 @pytest.mark.parametrize("name", ["posts.csv", "posts.csv.gz", "posts.jsonl", "posts.jsonl.gz", "posts.parquet"])
 def test_every_kind_of_file_brings_the_same_posts(tmp_path, name):
     write(tmp_path / name)
-    posts, quality = base.load("mine", dataset(tmp_path, name))
+    posts, quality = loading.load("mine", dataset(tmp_path, name))
     tables.check(posts, tables.POSTS, "posts")
     assert posts["post_id"].to_list() == ["7", "08", "9"]
     assert posts["user_id"].to_list() == ["a", "b", None]
@@ -91,7 +91,7 @@ def test_typed_columns_of_parquet_and_jsonl_are_taken_as_they_are(tmp_path):
     )
     frame.write_parquet(tmp_path / "posts.parquet")
     section = {"labelled": "posts.parquet", "columns": columns, "transform": "none"}
-    posts, _ = base.load("mine", Dataset(kind="table", raw=str(tmp_path), zone="Asia/Shanghai", table=section))
+    posts, _ = loading.load("mine", Dataset(kind="table", raw=str(tmp_path), zone="Asia/Shanghai", table=section))
     assert posts["post_id"].to_list() == ["1", "2"]
     assert posts["posted_at"][0] == datetime(2020, 6, 1, 0, tzinfo=UTC)
     assert posts["tags"].to_list() == [["a"], None]
@@ -99,7 +99,7 @@ def test_typed_columns_of_parquet_and_jsonl_are_taken_as_they_are(tmp_path):
     lines = [{"id": 1, "when": 1590969600, "tags": ["a", ""], "y": 0.5}, {"id": 2, "when": 1590973200, "n": 2, "y": 63}]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(orjson.dumps(line) for line in lines) + b"\n")
     section["labelled"] = "posts.jsonl"
-    again, _ = base.load("mine", Dataset(kind="table", raw=str(tmp_path), zone="Asia/Shanghai", table=section))
+    again, _ = loading.load("mine", Dataset(kind="table", raw=str(tmp_path), zone="Asia/Shanghai", table=section))
     assert again.equals(posts)
 
 
@@ -107,7 +107,7 @@ def test_unlabelled_posts_come_without_outcomes(tmp_path):
     write(tmp_path / "posts.csv", ROWS[:2])
     new = [{name: value for name, value in ROWS[2].items() if name not in ("plays", "likes")}]
     write(tmp_path / "new.jsonl", new)
-    posts, quality = base.load("mine", dataset(tmp_path, unlabelled="new.jsonl", tag_separator="'"))
+    posts, quality = loading.load("mine", dataset(tmp_path, unlabelled="new.jsonl", tag_separator="'"))
     assert posts["popularity"].to_list() == [3.0, 0.0, None]
     assert posts["posthoc_likes"].to_list() == [3.0, None, None]
     assert posts["tags"].to_list()[2] == ["p q"]
@@ -135,7 +135,7 @@ def test_spoilt_rows_are_refused(tmp_path, row, changed, words):
     rows = [{**values, **changed} if index == row else values for index, values in enumerate(ROWS)]
     write(tmp_path / "posts.csv", [{**values, "text": values["text"].replace("\n", " ")} for values in rows])
     with pytest.raises(BadInput) as error:
-        base.load("mine", dataset(tmp_path))
+        loading.load("mine", dataset(tmp_path))
     assert words in str(error.value)
 
 
@@ -151,7 +151,7 @@ def test_spoilt_rows_are_refused(tmp_path, row, changed, words):
 def test_a_wrong_column_map_is_refused(tmp_path, columns, words):
     write(tmp_path / "posts.csv")
     with pytest.raises(BadInput, match=words):
-        base.load("mine", dataset(tmp_path, columns=columns))
+        loading.load("mine", dataset(tmp_path, columns=columns))
 
 
 def test_unreadable_files_are_refused(tmp_path):
@@ -165,7 +165,7 @@ def test_unreadable_files_are_refused(tmp_path):
     ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BadInput, match=words) as error:
-            base.load("mine", dataset(tmp_path, name))
+            loading.load("mine", dataset(tmp_path, name))
         assert "\n" not in str(error.value)
 
 
@@ -173,4 +173,4 @@ def test_an_id_of_both_files_is_refused(tmp_path):
     write(tmp_path / "posts.csv")
     write(tmp_path / "new.csv", ROWS[1:2])
     with pytest.raises(BadInput, match=r"new\.csv: row 2: field 'id': duplicate id, also in posts\.csv"):
-        base.load("mine", dataset(tmp_path, unlabelled="new.csv"))
+        loading.load("mine", dataset(tmp_path, unlabelled="new.csv"))

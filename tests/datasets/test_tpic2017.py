@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from popcast.datasets.params import Dataset
 
-from popcast import tables
-from popcast.datasets import base
-from popcast.errors import BadInput
-from popcast.params import Dataset
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.datasets import loading
 
 META = ["1 37@N08 2 0 12 85 9 143.20 210 4417", "2 37@N08 0 1 0 0 0 7.5 210 4417.5", "3 5@N1 1 0 3 0 2 1e3 0 0"]
 LABELS = ["3 5@N1 -7.97", "1 37@N08 4.17", "2 37@N08 0"]
@@ -36,7 +36,7 @@ def write(raw: Path, in_zip: bool = False, **changed: list[str]) -> Path:
 
 
 def load(raw: Path, share: float = 0.5, zone: str = "UTC"):
-    return base.load("tpic2017", Dataset(kind="tpic2017", raw=str(raw), zone=zone, max_reject_share=share))
+    return loading.load("tpic2017", Dataset(kind="tpic2017", raw=str(raw), zone=zone, max_reject_share=share))
 
 
 def test_files_are_joined_on_both_ids_under_both_naming_variants(tmp_path):

@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from popcast.core.errors import BadInput
 from popcast.datasets.sample import generate
-from popcast.errors import BadInput
 from popcast.features.array import Block, Params
-from popcast.features.base import Context
+from popcast.features.common.contract import Context
 
 N = 12
 

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.features.base import Context
+from popcast.core.errors import BadInput
+from popcast.core.stable import stable_random
+from popcast.features.common.contract import Context
 from popcast.features.history import Block, Params
-from popcast.stable import stable_random
 from tests.generated import make_posts, new_posts
 
 PARAMS = Params(smoothing=2.0, level_window=20, half_life=3.0, lag_days=40.0, outcomes=["posthoc_comments"])
@@ -26,7 +26,7 @@ def fitted(posts: pl.DataFrame, as_of: str = "post", final_fit: str = "labelled"
 
 
 def visible_labels(post: dict, rows: list[dict], as_of: str, final_fit: str) -> list[dict]:
-    """The rule of popcast.features.visibility, written out for one post."""
+    """The rule of popcast.features.common.visibility, written out for one post."""
     before = post["posted_at"]
     labelled_post = post.get("popularity") is not None
     if as_of == "fold" and post.get("split") == "train":

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from popcast.errors import BadInput
-from popcast.features import descriptors
-from popcast.features.base import Context
+from popcast.core.errors import BadInput
+from popcast.features.common import descriptors
+from popcast.features.common.contract import Context
 from popcast.features.image import Block, Params
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.features.base import Context
+from popcast.core.errors import BadInput
+from popcast.features.common.contract import Context
 from popcast.features.knn_values import Block, Params
 from tests.features.test_neighbours import make_embedding, plain_neighbours, vectors_of, without_time
 from tests.generated import make_posts, new_posts

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.features.base import Context
+from popcast.core.errors import BadInput
+from popcast.core.tables import TIME
+from popcast.features.common.contract import Context
 from popcast.features.metadata import Block, Params
-from popcast.tables import TIME
 from tests.generated import make_posts, new_posts
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.features import retrieval, similarity
-from popcast.features.base import Context
+from popcast.core.errors import BadInput
+from popcast.features.common import nearest, retrieval
+from popcast.features.common.contract import Context
 from popcast.features.neighbours import Block, Params
 from tests.generated import make_posts, new_posts
 
@@ -78,9 +78,9 @@ def vectors_of(embedding: pl.DataFrame) -> dict:
 @pytest.mark.parametrize("final_fit", ["labelled", "train"])
 @pytest.mark.parametrize("kind", ["post", "fold", "no time"])
 def test_equals_a_plain_loop(kind, final_fit, monkeypatch):
-    monkeypatch.setattr(similarity, "BLOCK", 37)
-    monkeypatch.setattr(similarity, "CELLS", 900)
-    monkeypatch.setattr(similarity, "SPARE", 2)
+    monkeypatch.setattr(nearest, "BLOCK", 37)
+    monkeypatch.setattr(nearest, "CELLS", 900)
+    monkeypatch.setattr(nearest, "SPARE", 2)
     posts = make_posts(160)
     fresh = new_posts(posts, 12).with_columns(popularity=pl.lit(None, dtype=pl.Float64))
     if kind == "no time":
@@ -184,12 +184,12 @@ def test_order_of_rows_and_saving_change_nothing(tmp_path):
 
 def test_search_is_exact_on_many_rows():
     rng = np.random.default_rng(3)
-    bank = similarity.unit_rows(rng.standard_normal((3000, 16)).astype(np.float32))
+    bank = nearest.unit_rows(rng.standard_normal((3000, 16)).astype(np.float32))
     bank[1000:1100] = bank[0]
     queries = np.vstack([bank[:1], bank[500:900]])
     before = np.append(3000, rng.integers(0, 3000, 400))
-    visible = similarity.Visible(before, np.full(401, -1), before, np.full(3000, -1))
-    index, found = similarity.nearest(queries, bank, visible, np.arange(3000)[::-1].copy(), 20)
+    visible = nearest.Visible(before, np.full(401, -1), before, np.full(3000, -1))
+    index, found = nearest.nearest(queries, bank, visible, np.arange(3000)[::-1].copy(), 20)
     assert index[0].tolist() == list(range(1099, 1079, -1))  # 101 equal rows: the ones of lowest rank
     for i in range(1, 401):
         cosine = np.sort(bank[: before[i]].astype(np.float64) @ queries[i])[::-1][:20]

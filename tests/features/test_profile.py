@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.features.base import Context
+from popcast.core.errors import BadInput
+from popcast.features.common.contract import Context
 from popcast.features.profile import Block, Params
 from tests.generated import make_posts
 

@@ -4,12 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.features import encoders
-from popcast.features.base import Context
-from popcast.features.encoders import SentenceEncoder, token_batches
-from popcast.features.text import Block, Params, joined_text
-from popcast.params import parse
+from popcast.core.errors import BadInput
+from popcast.core.params import parse
+from popcast.features.common import encoders
+from popcast.features.common.contract import Context
+from popcast.features.common.encoders import SentenceEncoder, token_batches
+from popcast.features.text import Block, Params
+from popcast.features.text.block import joined_text
 from tests.generated import make_posts
 
 CONTEXT = Context("generated", seed=1)

@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from popcast.features import descriptors
-from popcast.features.base import Context
-from popcast.features.video import Block, Params, frame_numbers, read_frames
+from popcast.features.common import descriptors
+from popcast.features.common.contract import Context
+from popcast.features.video import Block, Params
+from popcast.features.video.block import frame_numbers, read_frames
 from tests.features.test_image import picture, posts_of, save_encoder
 
 
@@ -119,7 +120,7 @@ def test_cover_alone_equals_the_picture(raw):
 
 
 def test_vision_encoder_is_the_mean_over_frames(raw, tmp_path):
-    from popcast.features.encoders import VisionEncoder
+    from popcast.features.common.encoders import VisionEncoder
 
     save_encoder(tmp_path, "vit")
     posts = posts_of([["short.mp4"], ["text.mp4"]])
@@ -154,7 +155,7 @@ def test_frame_vectors_are_those_of_single_frames(raw, tmp_path):
 
 
 def test_frame_vectors_of_an_encoder_replace_the_descriptors(raw, tmp_path):
-    from popcast.features.encoders import VisionEncoder
+    from popcast.features.common.encoders import VisionEncoder
 
     save_encoder(tmp_path, "vit")
     posts = posts_of([["short.mp4"], ["cover.jpg"], ["text.mp4"]])

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.features.base import Context
+from popcast.core.errors import BadInput
+from popcast.features.common.contract import Context
 from popcast.features.windows import Block, Params
 from tests.generated import make_posts, new_posts
 

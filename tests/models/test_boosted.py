@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.models import cr, hyfea, lightgbm
-from popcast.models.stopping import loss_weights, sample_rows, stopping_window
+from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window
+from popcast.models.cr import predictor as cr
+from popcast.models.hyfea import predictor as hyfea
+from popcast.models.lightgbm import predictor as lightgbm
 from tests.models.wide import wide
 
 FEW = {"rounds": 30, "early_stopping": 5}

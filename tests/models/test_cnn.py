@@ -8,10 +8,11 @@ import pydantic
 import pytest
 import torch
 
-from popcast.errors import BadInput
-from popcast.models.cnn import Convolution, Params, Predictor
-from popcast.models.cnn_layers import ConvolutionalNetwork, Embedded, Noise, Norm
-from popcast.models.matrix import FIRST, OTHER
+from popcast.core.errors import BadInput
+from popcast.models.cnn import Params, Predictor
+from popcast.models.cnn.predictor import Convolution
+from popcast.models.inputs.matrix import FIRST, OTHER
+from popcast.models.nets.cnn_layers import ConvolutionalNetwork, Embedded, Noise, Norm
 from tests.models.wide import wide
 
 TINY = {"convolution": {"length": 8, "channels": 2, "filters": 2}, "training": {"max_epochs": 2, "batch_size": 32}}

@@ -9,11 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as f
 
-from popcast.errors import BadInput
-from popcast.models.autoencoder_layers import DenoisingAutoencoder, OneHot, SupervisedAutoencoder, swap_noise
-from popcast.models.cnn import Convolution
-from popcast.models.cnn_layers import ConvolutionalNetwork
-from popcast.models.dae_cnn import Autoencoder, Params, Predictor
+from popcast.core.errors import BadInput
+from popcast.models.cnn.predictor import Convolution
+from popcast.models.dae_cnn import Params, Predictor
+from popcast.models.dae_cnn.autoencoder_layers import DenoisingAutoencoder, OneHot, SupervisedAutoencoder, swap_noise
+from popcast.models.dae_cnn.predictor import Autoencoder
+from popcast.models.nets.cnn_layers import ConvolutionalNetwork
 from tests.models.test_cnn import count
 from tests.models.test_training import digest
 from tests.models.wide import wide

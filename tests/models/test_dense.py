@@ -7,8 +7,8 @@ import orjson
 import polars as pl
 import pytest
 
-from popcast.models.dense import CLAMP, Dense
-from popcast.models.matrix import FIRST, MISSING, OTHER
+from popcast.models.inputs.dense import CLAMP, Dense
+from popcast.models.inputs.matrix import FIRST, MISSING, OTHER
 from tests.models.wide import wide
 
 RNG = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import orjson
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.models.matrix import FIRST, MISSING, OTHER, Encoder, embedding, training_order
+from popcast.core.errors import BadInput
+from popcast.models.inputs.matrix import FIRST, MISSING, OTHER, Encoder, embedding, training_order
 from tests.models.wide import wide
 
 

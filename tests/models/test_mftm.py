@@ -6,10 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.models import hyfea, mftm, svr
-from popcast.models.matrix import embedding
-from popcast.models.pooling import PooledInputs, pooled
+from popcast.core.errors import BadInput
+from popcast.models.hyfea import predictor as hyfea
+from popcast.models.inputs.matrix import embedding
+from popcast.models.inputs.pooling import PooledInputs, pooled
+from popcast.models.mftm import predictor as mftm
+from popcast.models.svr import predictor as svr
 from tests.models.wide import wide
 
 FRAMES = {"visual": "image.embedding", "frames": 2}

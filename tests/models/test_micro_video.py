@@ -8,13 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from popcast.errors import BadInput
-from popcast.models import cban, contextual_lstm, hmmved, massl
-from popcast.models.cban_layers import Additive, DotProduct
-from popcast.models.micro_video import MicroVideoInputs
-from popcast.models.training import Training
-from popcast.models.variational_layers import divergence, positions, product_of_experts
-from popcast.params import parse
+from popcast.core.errors import BadInput
+from popcast.core.params import parse
+from popcast.models.cban import predictor as cban
+from popcast.models.cban.cban_layers import Additive, DotProduct
+from popcast.models.contextual_lstm import predictor as contextual_lstm
+from popcast.models.hmmved import predictor as hmmved
+from popcast.models.massl import predictor as massl
+from popcast.models.micro_video.family import MicroVideoInputs
+from popcast.models.micro_video.variational_layers import divergence, positions, product_of_experts
+from popcast.models.nets.training import Training
 from tests.models.wide import wide
 
 FRAMES, WIDTH = 4, 6

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 import torch
 
-from popcast.errors import BadInput
-from popcast.models.mmra import Gathered, Params, Predictor
-from popcast.models.mmra_layers import Layout, Network
+from popcast.core.errors import BadInput
+from popcast.models.mmra import Params, Predictor
+from popcast.models.mmra.mmra_layers import Layout, Network
+from popcast.models.mmra.predictor import Gathered
 from tests.models.wide import wide
 
 TINY = {"visual": "image.embedding", "frames": 2, "width": 16, "hidden": [32, 8], "k": 5}

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
+from popcast.core.errors import BadInput
 from popcast.models.nearby import Params, Predictor
 from tests.models.wide import wide
 

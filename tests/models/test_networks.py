@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from popcast.errors import BadInput
-from popcast.models.networks import NetworkParams, Networks, Targeted
-from popcast.models.training import Arrays, Training
+from popcast.core.errors import BadInput
+from popcast.models.nets.networks import NetworkParams, Networks, Targeted
+from popcast.models.nets.training import Arrays, Training
 from tests.models.test_training import contents
 
 ROWS = 200

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
+from popcast.core.errors import BadInput
 from popcast.models import kernel_ridge, knn, reference, svr, text_ridge
 from tests.models.wide import WORDS, wide
 

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
-from popcast.errors import BadInput
-from popcast.models import stacker
+from popcast.core.errors import BadInput
 from popcast.models.stacker import Params, Predictor
-from popcast.models.stacker_members import Settings, make_member
-from popcast.models.trees import Trees
+from popcast.models.stacker import predictor as stacker
+from popcast.models.stacker.stacker_members import Settings, make_member
+from popcast.models.trees.tree_arrays import Trees
 from tests.models.wide import wide
 
 
@@ -203,7 +203,7 @@ def test_autogluon_chooses_on_the_last_fold_and_then_learns_all_rows(data, monke
 
 
 def test_a_folder_of_pickles_is_not_loaded_unasked(data, tmp_path, monkeypatch):
-    from popcast.models.stacker_autogluon import Ensemble
+    from popcast.models.stacker.stacker_autogluon import Ensemble
 
     monkeypatch.delenv("POPCAST_TRUST_PICKLE", raising=False)
     with pytest.raises(BadInput, match=r"AutoGluon keeps pickles.*POPCAST_TRUST_PICKLE=1"):

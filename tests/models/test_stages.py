@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from popcast import paths, tables
-from popcast.models import finished, reference
+from popcast.core import paths, tables
+from popcast.models import reference
+from popcast.models.contract import finished
 from stages import suite, train
 from tests.models.test_train import ROWS, table
 

@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 from scipy.optimize import brentq
 
-from popcast.models import tabnet
-from popcast.models.stopping import stopping_window
-from popcast.models.training import Arrays
+from popcast.models.contract.stopping import stopping_window
+from popcast.models.nets.training import Arrays
+from popcast.models.tabnet import predictor as tabnet
 from tests.models.wide import wide
 
 torch = pytest.importorskip("torch")
-layers = pytest.importorskip("popcast.models.tabnet_layers")
+layers = pytest.importorskip("popcast.models.tabnet.tabnet_layers")
 
 SHAPE = {
     "n_d": 3, "n_a": 2, "n_steps": 2, "gamma": 1.3, "n_shared": 2, "n_independent": 1, "virtual_batch": 3,

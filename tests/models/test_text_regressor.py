@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 import torch
 
-from popcast.errors import BadInput
-from popcast.models import masked_lm, text_network
-from popcast.models.text_regressor import Mlm, Params, Predictor
+from popcast.core.errors import BadInput
+from popcast.models.text_regressor import Params, Predictor, masked_lm, text_network
+from popcast.models.text_regressor.predictor import Mlm
 from tests.models.tiny_backbone import tiny_backbone
 from tests.models.wide import wide
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.models.text_scores import ScoreParams, TextScores
+from popcast.models.inputs.text_scores import ScoreParams, TextScores
 
 PARAMS = ScoreParams(min_df=1, alpha=1.0, author_alpha=1.0, author_posts=10, stretches=4)
 

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from popcast.errors import BadInput
-from popcast.models import tmall
-from popcast.models.tmall_graphs import Terms, best_mixture, clipped, edges, extend, make_graph, solve
+from popcast.core.errors import BadInput
+from popcast.models.tmall import predictor as tmall
+from popcast.models.tmall.tmall_graphs import Terms, best_mixture, clipped, edges, extend, make_graph, solve
 from tests.models.wide import wide
 
 FRAMES = {"visual": "image.embedding", "frames": 2}

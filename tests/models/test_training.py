@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import nn
 
-from popcast.errors import BadInput
-from popcast.models import checkpoint
-from popcast.models.training import Arrays, Progress, Training, chosen_device, epoch_batches, learning_rate, train
+from popcast.core.errors import BadInput
+from popcast.models.nets import checkpoint
+from popcast.models.nets.training import Arrays, Progress, Training, chosen_device, epoch_batches, learning_rate, train
 from tests.conftest import ROOT
 
 ROWS = 48

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from popcast.errors import BadInput
-from popcast.simulation import sections
-from popcast.simulation.policy_server import ServerPolicy
+from popcast.core.errors import BadInput
+from popcast.simulation import params
+from popcast.simulation.policies.policy_server import ServerPolicy
 from popcast.simulation.records import Field, Memory, Reaction, Request, Trigger
 from tests.simulation.audience import population_of, random_neighbours
 
-RULES = sections.Rules(sample=3)
+RULES = params.Rules(sample=3)
 PEOPLE = population_of(random_neighbours(8, 3)).people
 
 
@@ -39,7 +39,7 @@ def asker(answers: Path) -> Iterator[Callable[..., ServerPolicy]]:
     made: list[ServerPolicy] = []
 
     def build(url: str, *, folder: Path = answers, first_pause: float = 0.01, **settings: object) -> ServerPolicy:
-        section = sections.ServerPolicy(kind="server", url=url, **({"model": "tiny", "timeout": 10.0} | settings))
+        section = params.ServerPolicy(kind="server", url=url, **({"model": "tiny", "timeout": 10.0} | settings))
         made.append(ServerPolicy(section, PEOPLE, RULES, folder=folder, first_pause=first_pause))
         return made[-1]
 

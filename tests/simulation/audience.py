@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from popcast.simulation.audience.population import Person, Population, read_table
 from popcast.simulation.model import AudienceModel, State
-from popcast.simulation.population import Person, Population, read_table
 from popcast.simulation.records import Reaction, Trigger
 
 TOY = ((1, 2), (0, 2, 3), (0, 1), (1, 4), (3,))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from popcast.simulation import runner
-from popcast.simulation.population import Population
-from popcast.simulation.records import Request, Response
-from popcast.simulation.runner import Job, Part
-from popcast.simulation.work import Shard
+from popcast.chat.response import Response
+from popcast.simulation.audience.population import Population
+from popcast.simulation.records import Request
+from popcast.simulation.running import runner
+from popcast.simulation.running.runner import Job, Part
+from popcast.simulation.running.workload import Shard
 from tests.simulation.audience import population_of, random_neighbours
 
 CALLS = ("do_nothing()", "like()", 'post("Schön, {}!")', "retweet()", 'reply("why {}?")')

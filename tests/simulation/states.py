@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from popcast.core.tables import STATES, TRIGGERS, check
 from popcast.simulation.records import ACTIONS, NO_FIELD, Trigger
-from popcast.tables import STATES, TRIGGERS, check
 
 AGENTS = 6
 WORDS = ("warm", "cold", "funny", "dull", "useful", "loud", "kind", "odd", "bright", "slow", "calm", "new")

@@ -3,13 +3,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from popcast.scoring.params import Evaluation
 
-from popcast.errors import BadInput
-from popcast.features.base import Context
-from popcast.params import Evaluation
-from popcast.simulation import ablation, ablation_plots
-from popcast.simulation.learners import LEARNERS, completed, ridge
-from popcast.simulation.sections import Ablation, FieldFeatures
+from popcast.core.errors import BadInput
+from popcast.features.common.contract import Context
+from popcast.simulation.ablation import ablation_plots, variants
+from popcast.simulation.ablation.learners import LEARNERS, completed, ridge
+from popcast.simulation.params import Ablation, FieldFeatures
 from tests.simulation.states import make_states, make_triggers
 
 CONTEXT = Context("generated", seed=7)
@@ -59,7 +59,7 @@ def triggers(tables):
 
 @pytest.fixture(scope="module")
 def design(tables, triggers):
-    return ablation.make_design(tables[0], triggers, tables[1], tables[2], SECTION, "generated")
+    return variants.make_design(tables[0], triggers, tables[1], tables[2], SECTION, "generated")
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +69,13 @@ def noise(triggers):
 
 @pytest.fixture(scope="module")
 def noise_predictions(design, noise):
-    return ablation.predict_all(design, noise, SECTION, FIELDS, CONTEXT)
+    return variants.predict_all(design, noise, SECTION, FIELDS, CONTEXT)
 
 
 def test_a_planted_effect_is_found(tables, triggers, design):
     planted = make_states(triggers, EPOCHS, scaled(tables[0], triggers), noise=0.5, seed=1)
-    predictions = ablation.predict_all(design, planted, SECTION, FIELDS, CONTEXT)
-    scores = ablation.score(design, predictions, EVALUATION, seed=7)
+    predictions = variants.predict_all(design, planted, SECTION, FIELDS, CONTEXT)
+    scores = variants.score(design, predictions, EVALUATION, seed=7)
     for learner in LEARNERS:
         assert scores[f"{learner}.none.mae"] > 0.8
         for epoch in (1, 2):
@@ -96,7 +96,7 @@ def test_a_planted_effect_is_found(tables, triggers, design):
 
 
 def test_noise_wins_nothing(design, noise_predictions):
-    scores = ablation.score(design, noise_predictions, EVALUATION, seed=7)
+    scores = variants.score(design, noise_predictions, EVALUATION, seed=7)
     highs = {key: value for key, value in scores.items() if key.endswith("vs_none.high")}
     assert len(highs) == len(LEARNERS) * 5 * EPOCHS
     assert min(highs.values()) > 0
@@ -105,18 +105,18 @@ def test_noise_wins_nothing(design, noise_predictions):
 def test_test_labels_change_no_prediction(tables, triggers, design, noise, noise_predictions):
     test = pl.col("split") == "test"
     posts = tables[0].with_columns(popularity=pl.when(test).then(20 - pl.col("popularity")).otherwise("popularity"))
-    other = ablation.make_design(posts, triggers, tables[1], tables[2], SECTION, "generated")
-    again = ablation.predict_all(other, noise, SECTION, FIELDS, CONTEXT)
+    other = variants.make_design(posts, triggers, tables[1], tables[2], SECTION, "generated")
+    again = variants.predict_all(other, noise, SECTION, FIELDS, CONTEXT)
     assert again.keys() == noise_predictions.keys()
     assert all((again[cell] == values).all() for cell, values in noise_predictions.items())
-    assert ablation.score(other, again, EVALUATION, 7) != ablation.score(design, noise_predictions, EVALUATION, 7)
+    assert variants.score(other, again, EVALUATION, 7) != variants.score(design, noise_predictions, EVALUATION, 7)
 
 
 def test_no_label_changes_a_column(tables, triggers, design, noise):
     posts = tables[0].with_columns(popularity=pl.col("popularity").reverse())
-    other = ablation.make_design(posts, triggers, tables[1], tables[2], SECTION, "generated")
+    other = variants.make_design(posts, triggers, tables[1], tables[2], SECTION, "generated")
     np.testing.assert_array_equal(other.base, design.base)
-    columns = [ablation.field_columns(d, noise, 1, 2, FIELDS, CONTEXT) for d in (design, other)]
+    columns = [variants.field_columns(d, noise, 1, 2, FIELDS, CONTEXT) for d in (design, other)]
     assert all(np.array_equal(columns[0][name], columns[1][name], equal_nan=True) for name in columns[0])
 
 
@@ -124,14 +124,14 @@ def test_fields_of_valid_and_test_teach_nobody(design, noise):
     training = design.triggers.join(design.rows.filter(split="train"), on="post_id", how="semi")["trigger"]
     own = pl.col("trigger").is_in(training.implode())
     other = noise.with_columns(field_text=pl.when(own).then("field_text").otherwise(pl.lit("zebra zeppelin")))
-    columns = [ablation.field_columns(design, s, 0, 1, FIELDS, CONTEXT)["text"] for s in (noise, other)]
+    columns = [variants.field_columns(design, s, 0, 1, FIELDS, CONTEXT)["text"] for s in (noise, other)]
     train = design.part("train")
     np.testing.assert_array_equal(columns[0][train], columns[1][train])
     assert not columns[1][~train][:-1].any()
 
 
 def test_columns_of_the_variants(design, noise):
-    columns = ablation.field_columns(design, noise, 1, 2, FIELDS, CONTEXT)
+    columns = variants.field_columns(design, noise, 1, 2, FIELDS, CONTEXT)
     assert {name: values.shape[1] for name, values in columns.items()} == {
         "text": 3, "numeric": 3, "both": 6, "shuffled": 6, "raw": 2
     }  # fmt: skip
@@ -141,22 +141,22 @@ def test_columns_of_the_variants(design, noise):
     np.testing.assert_allclose(columns["numeric"][4], [mean[1], sd, mean[1] - mean[0]], atol=1e-12)
     raw = state["mean_raw_score"].to_list()
     np.testing.assert_allclose(columns["raw"][4], [raw[1], raw[1] - raw[0]], atol=1e-12)
-    rows = ablation.shuffled_rows(design.rows, CONTEXT.seed, 1)
+    rows = variants.shuffled_rows(design.rows, CONTEXT.seed, 1)
     np.testing.assert_array_equal(columns["shuffled"], columns["both"][rows])
     assert sorted(rows) == list(range(N))
     assert (rows != np.arange(N)).all()
     split = design.rows["split"].to_numpy()
     assert (split[rows] == split).all()
-    assert (rows != ablation.shuffled_rows(design.rows, CONTEXT.seed, 0)).any()
+    assert (rows != variants.shuffled_rows(design.rows, CONTEXT.seed, 0)).any()
 
 
 def test_order_of_the_tables_means_nothing(tables, triggers, design, noise):
     mixed = [table.sample(fraction=1, shuffle=True, seed=3) for table in (tables[0], triggers, tables[1], tables[2])]
-    other = ablation.make_design(*mixed, SECTION, "generated")
+    other = variants.make_design(*mixed, SECTION, "generated")
     np.testing.assert_array_equal(other.base, design.base)
     assert other.rows.equals(design.rows)
     columns = [
-        ablation.field_columns(d, s, 0, 2, FIELDS, CONTEXT)
+        variants.field_columns(d, s, 0, 2, FIELDS, CONTEXT)
         for d, s in ((design, noise), (other, noise.sample(fraction=1, shuffle=True, seed=4)))
     ]
     assert all(np.array_equal(columns[0][name], columns[1][name], equal_nan=True) for name in columns[0])
@@ -169,7 +169,7 @@ def test_only_repeated_labelled_posts_take_part(tables, design):
         split=pl.when(pl.int_range(pl.len()) % 10 == 2).then(pl.lit("unlabelled")).otherwise("split"),
     )
     triggers = make_triggers(posts["post_id"].to_list(), runs=runs)
-    some = ablation.make_design(posts, triggers, tables[1], tables[2], SECTION, "generated")
+    some = variants.make_design(posts, triggers, tables[1], tables[2], SECTION, "generated")
     numbers = [int(post[1:]) for post in some.rows["post_id"]]
     assert numbers == [i for i in range(N) if i % 4 and i % 10 not in (1, 2)]
     assert some.runs == RUNS
@@ -179,22 +179,22 @@ def test_only_repeated_labelled_posts_take_part(tables, design):
 def test_no_authors_and_no_history(tables, triggers, noise):
     posts = tables[0].with_columns(user_id=pl.lit(None, pl.String))
     section = Ablation(rounds=5, history=False)
-    bare = ablation.make_design(posts, triggers, tables[1], None, section, "generated")
+    bare = variants.make_design(posts, triggers, tables[1], None, section, "generated")
     assert bare.base.shape == (N, 4)
     once = noise.filter(pl.col("epoch") == 0)
-    predictions = ablation.predict_all(bare, once, section, FIELDS, CONTEXT)
-    scores = ablation.score(bare, predictions, Evaluation(bootstrap=50), seed=7)
+    predictions = variants.predict_all(bare, once, section, FIELDS, CONTEXT)
+    scores = variants.score(bare, predictions, Evaluation(bootstrap=50), seed=7)
     assert scores["ridge.none.mae_low"] < scores["ridge.none.mae"] < scores["ridge.none.mae_high"]
-    about = ablation.about(bare, 1, section, EVALUATION)
+    about = variants.about(bare, 1, section, EVALUATION)
     assert about["posts"] == {"train": 240, "valid": 60, "test": 120}
     assert (about["authors"], about["base"], about["comparisons"]) == (0, ["text.svd_embedding"], 10)
-    plain = ablation.score(bare, predictions, Evaluation(bootstrap=0), seed=7)
+    plain = variants.score(bare, predictions, Evaluation(bootstrap=0), seed=7)
     assert plain["ridge.both.1.mae"] == scores["ridge.both.1.mae"]
     assert not [key for key in plain if key.endswith(("low", "high", ".p"))]
 
 
 def test_means_and_spread_are_over_runs(design, noise_predictions):
-    scores = ablation.score(design, noise_predictions, EVALUATION, seed=7)
+    scores = variants.score(design, noise_predictions, EVALUATION, seed=7)
     y = design.y[design.part("test")]
     single = [np.abs(noise_predictions["lightgbm", "both", 2, run] - y).mean() for run in range(RUNS)]
     assert scores["lightgbm.both.2.mae"] == pytest.approx(np.mean(single), abs=1e-12)
@@ -226,18 +226,18 @@ def test_ridge_against_the_textbook_and_gaps():
 def test_refusals(tables, triggers):
     posts, text, history = tables
     with pytest.raises(BadInput, match=r"'simulations.generated.ablation.text': no such embedding column in the block"):
-        ablation.make_design(posts, triggers, text, history, Ablation(text="text.nothing"), "generated")
+        variants.make_design(posts, triggers, text, history, Ablation(text="text.nothing"), "generated")
     few = posts.filter(pl.col("split") != "test")
     with pytest.raises(BadInput, match=r"'simulations.generated.simulate': too few labelled posts of the test part"):
-        ablation.make_design(few, triggers, text, history, SECTION, "generated")
+        variants.make_design(few, triggers, text, history, SECTION, "generated")
     with pytest.raises(BadInput, match=r"'post_id': block history lacks a post: run `dvc repro`: got 'p0003'"):
-        ablation.make_design(posts, triggers, text, history.filter(pl.col("post_id") != "p0003"), SECTION, "generated")
+        variants.make_design(posts, triggers, text, history.filter(pl.col("post_id") != "p0003"), SECTION, "generated")
 
 
 def test_table_of_the_picture(tmp_path, design, noise_predictions):
-    from popcast import plots
+    from popcast.scoring import plots
 
-    scores = ablation.score(design, noise_predictions, EVALUATION, seed=7)
+    scores = variants.score(design, noise_predictions, EVALUATION, seed=7)
     pictured = ablation_plots.tables_of(scores, EPOCHS)
     table = pictured["ablation"]
     assert table.height == len(LEARNERS) * (1 + 5 * EPOCHS)

@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.features.base import Context
+from popcast.core.errors import BadInput
+from popcast.core.tables import FEATURES, check
+from popcast.features.common.contract import Context
 from popcast.simulation.fields import EMBEDDING, FieldBlocks, chosen_epoch, numbers_of, of_posts
-from popcast.simulation.sections import FieldFeatures
-from popcast.tables import FEATURES, check
+from popcast.simulation.params import FieldFeatures
 from tests.simulation.states import make_states, make_triggers
 
 CONTEXT = Context("generated", seed=3)

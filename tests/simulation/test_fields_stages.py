@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from popcast import paths, tables
-from popcast.features.base import Context
-from popcast.simulation import outs
+from popcast.core import paths, tables
+from popcast.features.common.contract import Context
+from popcast.simulation.audience.population import load, save
 from popcast.simulation.fields import FieldBlocks
-from popcast.simulation.population import load, save
-from popcast.simulation.sections import Rules
+from popcast.simulation.params import Rules
+from popcast.simulation.running import reaction_tables
 from stages import ablation, fields
 from tests.generated import make_posts
 from tests.simulation.audience import population_of
@@ -64,8 +64,10 @@ def write_simulation() -> None:
     triggers = make_triggers(ids, runs=[2 if i % 5 else 1 for i in range(len(ids))])
     states = make_states(triggers, epochs=2)
     tables.write(triggers, paths.simulation("toy", "triggers"), tables.TRIGGERS)
-    tables.write(states, paths.simulation("toy", "states") / outs.part_name(0), tables.STATES, tables.STATES_KEY)
-    file = paths.simulation("toy", "reactions") / outs.part_name(0)
+    tables.write(
+        states, paths.simulation("toy", "states") / reaction_tables.part_name(0), tables.STATES, tables.STATES_KEY
+    )
+    file = paths.simulation("toy", "reactions") / reaction_tables.part_name(0)
     tables.write(make_reactions(states), file, tables.REACTIONS, tables.REACTIONS_KEY)
     facts = {"rules": Rules(epochs=2, sample=2).model_dump_json(), "stand_in": "true", "policy_kind": "persona"}
     manifest = pl.DataFrame({"key": list(facts), "value": list(facts.values())})
@@ -130,7 +132,7 @@ def test_fields_writes_tables_model_and_pictures(project):
     assert (facts["epochs"], facts["facts"]["policy_kind"]) == (2, "persona")
     rows = posts.select("post_id", split=pl.lit("train"))
     loaded = FieldBlocks.load(folder, Context("toy", 7))
-    again, _ = loaded.transform(rows, outs.read_triggers("toy"), outs.read_states("toy"))
+    again, _ = loaded.transform(rows, reaction_tables.read_triggers("toy"), reaction_tables.read_states("toy"))
     kept = tables.rounded(again).sort("post_id")
     assert kept.equals(simulation)
     assert (paths.simulation_plots("toy") / "episodes.json").exists()
@@ -141,7 +143,7 @@ def test_ablation_writes_scores_and_picture(project):
     content = orjson.loads(paths.ablation_metrics("toy").read_bytes())
     about = content.pop("about")
     assert (about["runs"], about["epochs"], about["generated"], about["stand_in"]) == (2, 2, True, True)
-    repeated = outs.read_triggers("toy").filter(pl.col("runs") == 2)
+    repeated = reaction_tables.read_triggers("toy").filter(pl.col("runs") == 2)
     labelled = tables.read(paths.posts("toy"), tables.POSTS).drop_nulls("popularity")
     assert sum(about["posts"].values()) == repeated.join(labelled, on="post_id").height
     assert all(isinstance(value, int | float | None) for value in content.values())

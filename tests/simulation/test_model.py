@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from popcast.errors import BadInput
+from popcast.core.errors import BadInput
 from popcast.simulation.model import AudienceModel, request_seed
-from popcast.simulation.numeric import sweep
+from popcast.simulation.numeric_field import sweep
+from popcast.simulation.params import Rules
 from popcast.simulation.records import NO_FIELD, Memory, Reaction, Trigger
-from popcast.simulation.sections import Rules
 from tests.simulation.audience import (
     PUBLISHED_CORES,
     PUBLISHED_MEANS,
@@ -378,7 +378,7 @@ def test_a_closed_model_is_let_go():
 
 def test_mesa_stays_where_it_is_needed():
     """Importing Mesa changes how processes start; the sweep and the grammar are used outside the simulation."""
-    modules = "popcast.simulation.reactions, popcast.simulation.numeric"
+    modules = "popcast.simulation.policies.reactions, popcast.simulation.numeric_field"
     code = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); import {modules}; print('mesa' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from popcast.simulation.model import AudienceModel
-from popcast.simulation.numeric import confidence_bound, mean_attitudes, replay, resweep, sweep
-from popcast.simulation.sections import Rules
+from popcast.simulation.numeric_field import confidence_bound, mean_attitudes, replay, resweep, sweep
+from popcast.simulation.params import Rules
 from tests.simulation.audience import (
     PUBLISHED_CORES,
     PUBLISHED_MEANS,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from popcast.errors import BadInput
-from popcast.simulation import population as populations
-from popcast.simulation.audience_graph import statistics
+from popcast.core.errors import BadInput
+from popcast.simulation.audience import population as populations
+from popcast.simulation.audience.audience_graph import statistics
 from tests.conftest import ROOT
 
 HEADER = "name,role_description,relation"
@@ -241,7 +241,7 @@ def test_published_profiles(shared_data):
     assert (facts["female"], facts["occupations"], facts["traits"], facts["interests"]) == (0.51, 69, 48, 95)
     assert (facts["role_length_min"], facts["role_length_max"]) == (137, 250)
     assert all(len(one.traits) == len(one.interests) for one in read.people)
-    ours = populations.generate(ROOT / "src/popcast/simulation/words.json", 100, 2, 42)
+    ours = populations.generate(ROOT / "src/popcast/simulation/audience/persona_lists.json", 100, 2, 42)
     assert ours.neighbours == read.neighbours
     assert not {one.role for one in ours.people} & {one.role for one in read.people}
     assert not {one.name for one in ours.people} & {one.name for one in read.people}

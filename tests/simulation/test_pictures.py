@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.paths import EPISODES
-from popcast.simulation import episodes, layout, pictures
+from popcast.core.paths import EPISODES
 from popcast.simulation.model import AudienceModel
 from popcast.simulation.records import Reaction, Trigger
+from popcast.simulation.showing import episodes, layout, pictures
 from tests.simulation import told
 from tests.simulation.audience import TOY, population_of, random_neighbours
 

@@ -8,17 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from popcast.features.encoders import PACKAGED
-from popcast.simulation import persona_words, policy, policy_persona, sections
+from popcast.features.common.encoders import PACKAGED
+from popcast.simulation import params
+from popcast.simulation.audience.affinity import similarities
+from popcast.simulation.audience.population import Person, Population
 from popcast.simulation.model import AudienceModel
-from popcast.simulation.persona_words import bits, field_text, topic, topics
-from popcast.simulation.policy_persona import PersonaPolicy, habits, noise
-from popcast.simulation.population import Person, Population
-from popcast.simulation.prompts import clean_field, trigger_line
-from popcast.simulation.reactions import compose, parse, reaction_of
+from popcast.simulation.params import Rules
+from popcast.simulation.policies import persona_phrases, policy, policy_persona
+from popcast.simulation.policies.persona_phrases import bits, field_text, topic, topics
+from popcast.simulation.policies.persona_prompts import clean_field, trigger_line
+from popcast.simulation.policies.policy_persona import PersonaPolicy, habits, noise
+from popcast.simulation.policies.reactions import compose, parse, reaction_of
 from popcast.simulation.records import ACTIONS, Field, Memory, Reaction, Request, Trigger
-from popcast.simulation.sections import Rules
-from popcast.simulation.similarity import similarities
 
 PEOPLE = (
     Person("Ada Brook", 31, "female", "biologist", ("curious",), ("diving",), "Ada Brook likes diving at coral reefs."),
@@ -31,12 +32,12 @@ SEEDS = [7919 * i + 1 for i in range(400)]
 
 @pytest.fixture(scope="module")
 def persona() -> PersonaPolicy:
-    return PersonaPolicy(sections.PersonaPolicy(), PEOPLE, Rules())
+    return PersonaPolicy(params.PersonaPolicy(), PEOPLE, Rules())
 
 
 @pytest.fixture
 def exposed(persona) -> PersonaPolicy:
-    return PersonaPolicy(sections.PersonaPolicy(), PEOPLE, Rules(expose=True))
+    return PersonaPolicy(params.PersonaPolicy(), PEOPLE, Rules(expose=True))
 
 
 def asked(seed: int = 1, row: int = 0, line: str = LINE, **more) -> Request:
@@ -82,7 +83,7 @@ def test_an_answer_depends_on_its_request_alone(persona):
     together = persona.respond(requests)
     assert persona.respond(requests[::-1])[::-1] == together
     assert [persona.respond([request])[0] for request in requests] == together
-    assert PersonaPolicy(sections.PersonaPolicy(), PEOPLE, Rules()).respond(requests) == together
+    assert PersonaPolicy(params.PersonaPolicy(), PEOPLE, Rules()).respond(requests) == together
     assert pickle.loads(pickle.dumps(persona)).respond(requests) == together
     assert persona.respond([]) == []
     assert len({persona.respond([asked(seed)])[0].text for seed in SEEDS}) > 40
@@ -152,8 +153,8 @@ def test_traits_and_age_make_keener_or_cooler():
 
 
 def test_the_traits_of_generated_personas_are_known():
-    made = set(json.loads(persona_words.FILE.with_name("words.json").read_text())["traits"])
-    lists = persona_words.PHRASES["traits"]
+    made = set(json.loads(persona_phrases.FILE.with_name("persona_lists.json").read_text())["traits"])
+    lists = persona_phrases.PHRASES["traits"]
     assert not set(lists["keen"]) & set(lists["reserved"])
     assert len(made & set(lists["keen"])) >= 10
     assert len(made & set(lists["reserved"])) >= 8
@@ -162,7 +163,7 @@ def test_the_traits_of_generated_personas_are_known():
 
 def test_talkers_reply_more():
     people = (person(), person("articulate", "candid", "quick-witted"))
-    talk = PersonaPolicy(sections.PersonaPolicy(), people, Rules())
+    talk = PersonaPolicy(params.PersonaPolicy(), people, Rules())
     replies = [
         sum(parse(talk.react(asked(seed, row, similarity=0.2))).action == "reply" for seed in SEEDS) for row in range(2)
     ]
@@ -254,18 +255,18 @@ def reactions(scores: list[int], action: str = "reply", text: str | None = "Wher
 
 def test_the_field_tells_stance_opinions_and_actions():
     said = field_text(LINE, reactions([8, 9, 7, 0]), None, 3, 1)
-    assert said.startswith(tuple(persona_words.PHRASES["field"]["stance"]["warm"]))
+    assert said.startswith(tuple(persona_phrases.PHRASES["field"]["stance"]["warm"]))
     assert "'harbour'" in said
     assert said.endswith("People mostly answer below it.")
     counts = [*reactions([8, 9]), *reactions([4], "like", None)]
     assert field_text(LINE, counts, None, 3, 1).endswith("People mostly answer below it, some like it.")
     nobody = field_text(LINE, reactions([0, 0]), None, 3, 1)
-    assert nobody.startswith(tuple(persona_words.PHRASES["field"]["stance"]["cold"]))
+    assert nobody.startswith(tuple(persona_phrases.PHRASES["field"]["stance"]["cold"]))
     assert nobody.endswith("Few say anything about it. Nobody does anything with it.")
 
 
 def test_stances_follow_the_share_of_interested():
-    stances = persona_words.PHRASES["field"]["stance"]
+    stances = persona_phrases.PHRASES["field"]["stance"]
     found = []
     for interested in range(11):
         said = field_text(LINE, reactions([8] * interested + [1] * (10 - interested)), None, 3, 1)
@@ -298,14 +299,14 @@ def test_facts_say_what_it_is(persona):
     assert (facts["kind"], facts["stand_in"], facts["revision"]) == ("persona", True, None)
     assert facts["encoder"] == PACKAGED
     assert re.fullmatch("[0-9a-f]{16}", facts["templates"])
-    made = policy.make(sections.PersonaPolicy(), PEOPLE, Rules())
+    made = policy.make(params.PersonaPolicy(), PEOPLE, Rules())
     assert isinstance(made, PersonaPolicy)
     made.close()
 
 
 def simulated(audience: Population, rules: Rules, near: float) -> list[float]:
     """Mean attitude after each epoch."""
-    answers, model = PersonaPolicy(sections.PersonaPolicy(), audience.people, rules), AudienceModel(audience, rules)
+    answers, model = PersonaPolicy(params.PersonaPolicy(), audience.people, rules), AudienceModel(audience, rules)
     found = []
     for number in range(15):
         model.start(Trigger(f'Post: "Sunset number {number}"'), 0, 0, np.array([near, near - 0.02, near + 0.02, near]))

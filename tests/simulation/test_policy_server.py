@@ -13,11 +13,13 @@ from email.utils import formatdate
 
 import pytest
 
-from popcast.errors import BadInput
-from popcast.simulation import policy, policy_server, prompts, reactions, runner, sections, work
-from popcast.simulation.answer_cache import FILE
-from popcast.simulation.records import Response
-from tests.llm.tiny_llm import tiny_base
+from popcast.chat.answer_cache import FILE
+from popcast.chat.response import Response
+from popcast.core.errors import BadInput
+from popcast.simulation import params
+from popcast.simulation.policies import persona_prompts, policy, policy_server, reactions
+from popcast.simulation.running import runner, workload
+from tests.lm.tiny_llm import tiny_base
 from tests.simulation import servers
 from tests.simulation.asking import PEOPLE, RULES, asker, one_line, questions
 from tests.simulation.audience import population_of, random_neighbours
@@ -44,9 +46,9 @@ def test_what_is_sent_and_what_comes_back(ask):
     for request, call, response in zip(asked, server.calls, got, strict=True):
         field = request.kind == "field"
         prompt = (
-            prompts.field_prompt(request, RULES)
+            persona_prompts.field_prompt(request, RULES)
             if field
-            else prompts.action_prompt(request, PEOPLE[request.row], RULES, True)
+            else persona_prompts.action_prompt(request, PEOPLE[request.row], RULES, True)
         )
         assert call.body == {
             "model": "tiny",
@@ -64,7 +66,7 @@ def test_what_is_sent_and_what_comes_back(ask):
 def test_made_by_the_choice_of_policies(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with ChatServer() as server:
-        section = sections.ServerPolicy(kind="server", url=server.url, model="tiny")
+        section = params.ServerPolicy(kind="server", url=server.url, model="tiny")
         made = policy.make(section, PEOPLE, RULES)
         assert len(made.respond(questions(3))) == 3
         assert made.facts() == {
@@ -72,7 +74,7 @@ def test_made_by_the_choice_of_policies(tmp_path, monkeypatch):
             "model": "tiny",
             "revision": None,
             "stand_in": False,
-            "templates": prompts.TEMPLATE_HASH,
+            "templates": persona_prompts.TEMPLATE_HASH,
             "host": server.url.removeprefix("http://").removesuffix("/v1"),
         }
         made.close()
@@ -85,7 +87,7 @@ def test_no_seed_and_no_thought_where_told(ask):
         ask(server.url, send_seed=False, thought=False, concurrency=1).respond(questions(2))
     for request, call in zip(questions(2), server.calls, strict=True):
         assert "seed" not in call.body
-        assert call.prompt == prompts.action_prompt(request, PEOPLE[request.row], RULES, False).text
+        assert call.prompt == persona_prompts.action_prompt(request, PEOPLE[request.row], RULES, False).text
 
 
 def test_order_and_concurrency_change_nothing(ask, tmp_path):
@@ -228,14 +230,14 @@ def test_a_whole_run_goes_on_after_the_server_was_killed(tmp_path, monkeypatch):
     """Same bytes as undisturbed, at another address: posts from the journal, answers from the cache, then new ones."""
     people = population_of(random_neighbours(8, 3))
     lines = [f'Post: "picture {i}"' for i in range(5)]
-    shard = work.Shard(0, lines, [0] * 5, cosines(5, 8))
+    shard = workload.Shard(0, lines, [0] * 5, cosines(5, 8))
 
     def part(name: str, url: str) -> runner.Part:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         monkeypatch.chdir(folder)
-        told = sections.ServerPolicy(kind="server", url=url, model="tiny", retries=0, concurrency=4)
-        settings = sections.Simulated(rules=RULES, policy=told, runner=sections.Running(in_flight=2))
+        told = params.ServerPolicy(kind="server", url=url, model="tiny", retries=0, concurrency=4)
+        settings = params.Simulated(rules=RULES, policy=told, runner=params.Running(in_flight=2))
         try:
             return runner.simulate(shard, runner.Job(people, settings, 7, folder))
         finally:

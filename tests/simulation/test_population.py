@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from popcast.errors import BadInput
-from popcast.simulation import population as populations
-from popcast.simulation.audience_graph import statistics
-from popcast.simulation.population import Person, Population
-from popcast.simulation.words import PLAIN_PATTERN, read_words, sentence
+from popcast.core.errors import BadInput
+from popcast.simulation.audience import population as populations
+from popcast.simulation.audience.audience_graph import statistics
+from popcast.simulation.audience.persona_lists import PLAIN_PATTERN, read_words, sentence
+from popcast.simulation.audience.population import Person, Population
 from stages.population import main
 from tests.conftest import ROOT
 
-WORDS = ROOT / "src/popcast/simulation/words.json"
+WORDS = ROOT / "src/popcast/simulation/audience/persona_lists.json"
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +300,6 @@ def test_stage_refuses_with_one_line_and_writes_nothing(tmp_path, monkeypatch):
 
 
 def test_import_leaves_mesa_and_networkx_alone():
-    code = "import sys, popcast.simulation.population; print({'mesa', 'networkx', 'torch'} & set(sys.modules))"
+    code = "import sys, popcast.simulation.audience.population; print({'mesa', 'networkx', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT / "src", check=True)
     assert done.stdout == "set()\n"

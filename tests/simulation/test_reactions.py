@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from popcast.simulation.reactions import REASONS, Parsed, compose, parse, reaction_of
-from popcast.simulation.records import ACTIONS, Response
+from popcast.chat.response import Response
+from popcast.simulation.policies.reactions import REASONS, Parsed, compose, parse, reaction_of
+from popcast.simulation.records import ACTIONS
 
 READ = {
     # All actions as the grammar has them.

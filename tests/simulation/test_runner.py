@@ -18,14 +18,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast import tables
-from popcast.engine import map_shards
-from popcast.errors import BadInput
-from popcast.simulation import outs, runner, tally, work
-from popcast.simulation.journal import Journal, write_whole
+from popcast.core import tables
+from popcast.core.engine import map_shards
+from popcast.core.errors import BadInput
+from popcast.simulation.params import Rules, Running, Simulated
 from popcast.simulation.records import NO_FIELD, Trigger
-from popcast.simulation.runner import Job, Part, journal_file, simulate
-from popcast.simulation.sections import Rules, Running, Simulated
+from popcast.simulation.running import answer_counts, reaction_tables, runner, workload
+from popcast.simulation.running.journal import Journal, write_whole
+from popcast.simulation.running.runner import Job, Part, journal_file, simulate
 from tests.simulation.doubles import SeededDouble, audience, cosines, double_shard
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,16 +36,18 @@ def job(folder: Path, **running) -> Job:
     return Job(audience(), Simulated(rules=RULES, runner=Running(**running)), 7, folder)
 
 
-def cut(size: int, triggers: int = 9, runs: int = 1) -> list[work.Shard]:
+def cut(size: int, triggers: int = 9, runs: int = 1) -> list[workload.Shard]:
     lines = [f"Post: number {i}" for i in range(triggers)]
     simulated = pl.DataFrame({"line": lines, "trigger": [Trigger(line).key for line in lines]})
     simulated = simulated.with_columns(runs=pl.Series([runs if i % 2 else 1 for i in range(triggers)], dtype=pl.Int16))
     numbered = simulated.with_row_index("row").sort("trigger")
-    return work.shards(numbered, cosines(triggers)[numbered["row"].to_numpy()], size)
+    return workload.shards(numbered, cosines(triggers)[numbered["row"].to_numpy()], size)
 
 
 def whole(parts: list[Part]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return tuple(pl.concat(pl.read_parquet(io.BytesIO(part.tables[kind])) for part in parts) for kind in outs.KEYS)
+    return tuple(
+        pl.concat(pl.read_parquet(io.BytesIO(part.tables[kind])) for part in parts) for kind in reaction_tables.KEYS
+    )
 
 
 def test_tables_keep_their_contracts_and_say_what_happened(tmp_path):
@@ -55,8 +57,8 @@ def test_tables_keep_their_contracts_and_say_what_happened(tmp_path):
     tables.check(states, tables.STATES, "states")
     assert reactions.height == (9 + 2 * 4) * 3 * 4
     assert states.height == (9 + 2 * 4) * 3
-    assert reactions.select(outs.KEYS["reactions"]).is_duplicated().sum() == 0
-    asked = reactions.group_by(outs.KEYS["states"], maintain_order=True).agg("row", "slot")
+    assert reactions.select(reaction_tables.KEYS["reactions"]).is_duplicated().sum() == 0
+    asked = reactions.group_by(reaction_tables.KEYS["states"], maintain_order=True).agg("row", "slot")
     assert all(rows == sorted(set(rows)) for rows in asked["row"].to_list())
     assert all(slots == [0, 1, 2, 3] for slots in asked["slot"].to_list())
     failed = reactions.filter(pl.col("status") == "failed")
@@ -66,8 +68,12 @@ def test_tables_keep_their_contracts_and_say_what_happened(tmp_path):
     assert failed["reason"].unique().to_list() == ["no_action"]
     assert failed["raw"][0] == "I would rather not say. ?"  # a lone surrogate fits in no file
     assert "Schön" in "".join(reactions["text"].drop_nulls())
-    ok = reactions.filter(pl.col("status") == "ok").group_by(outs.KEYS["states"]).agg(n=pl.len().cast(pl.Int16))
-    assert ok.sort(outs.KEYS["states"])["n"].to_list() == states["n_ok"].to_list()
+    ok = (
+        reactions.filter(pl.col("status") == "ok")
+        .group_by(reaction_tables.KEYS["states"])
+        .agg(n=pl.len().cast(pl.Int16))
+    )
+    assert ok.sort(reaction_tables.KEYS["states"])["n"].to_list() == states["n_ok"].to_list()
     counts = part.counts
     retried = reactions.filter(pl.col("attempts") == 2).height
     assert counts["retries"] == retried
@@ -75,7 +81,7 @@ def test_tables_keep_their_contracts_and_say_what_happened(tmp_path):
     assert counts["failed"] == failed.height
     assert counts["prompt_tokens"] == 40 * (reactions.height + retried) + 50 * states.height
     first = states.filter(run=0, epoch=2)["mean_attitude"]
-    assert tally.metrics(counts, 3)["mean_attitude_epoch_3"] == pytest.approx(first.mean(), abs=1e-6)
+    assert answer_counts.metrics(counts, 3)["mean_attitude_epoch_3"] == pytest.approx(first.mean(), abs=1e-6)
 
 
 def test_runs_differ_and_triggers_differ(tmp_path):
@@ -103,7 +109,7 @@ def test_neither_number_under_way_nor_shards_nor_order_nor_engine_change_a_byte(
     wholes = made("whole", cut(100, runs=2))
     for expected, found in zip(whole(first), whole(wholes), strict=True):
         assert expected.equals(found)
-    assert tally.total(part.counts for part in first) == wholes[0].counts
+    assert answer_counts.total(part.counts for part in first) == wholes[0].counts
     for engine in ("serial", "process"):
         monkeypatch.setenv("POPCAST_ENGINE", engine)
         folder = tmp_path / engine
@@ -307,16 +313,16 @@ def splits_of(posts: pl.DataFrame) -> pl.DataFrame:
 
 def test_posts_that_share_a_line_share_a_simulation():
     posts = posts_of(["sea", "sky", "sea", None, "sea", "sun"])
-    plan = work.Work(posts=None, runs=5, repeated=None)
-    table, without_text = work.triggers_table(posts, splits_of(posts), plan, 0)
+    plan = workload.Work(posts=None, runs=5, repeated=None)
+    table, without_text = workload.triggers_table(posts, splits_of(posts), plan, 0)
     tables.check(table, tables.TRIGGERS, "triggers")
     assert without_text == 1
     assert table["post_id"].to_list() == ["p00", "p01", "p02", "p04", "p05"]
     assert table["trigger"].n_unique() == 3
     assert table["runs"].to_list() == [5, 5, 5, 5, 5]
-    simulated = work.distinct(table)
+    simulated = workload.distinct(table)
     assert simulated["trigger"].to_list() == sorted(simulated["trigger"])
-    shards = work.shards(simulated, np.zeros((3, 2)), 4)
+    shards = workload.shards(simulated, np.zeros((3, 2)), 4)
     assert [len(shard.lines) for shard in shards] == [4, 4, 4, 3]
     pairs = [(run, Trigger(line).key) for shard in shards for run, line in zip(shard.runs, shard.lines, strict=True)]
     assert pairs == [(run, key) for run in range(5) for key in simulated["trigger"]]
@@ -325,17 +331,17 @@ def test_posts_that_share_a_line_share_a_simulation():
 def test_repeated_posts_are_labelled_and_do_not_depend_on_the_others():
     posts = posts_of([f"title {i}" for i in range(400)])
     splits = splits_of(posts)
-    plan = work.Work(posts=320, runs=3, repeated=60)
-    table, _ = work.triggers_table(posts, splits, plan, 1)
+    plan = workload.Work(posts=320, runs=3, repeated=60)
+    table, _ = workload.triggers_table(posts, splits, plan, 1)
     assert table.height == 320
     repeated = table.filter(pl.col("runs") == 3)
     assert repeated.height == 60
     assert set(repeated.join(splits, on="post_id")["split"]) == {"train", "valid", "test"}
-    turned, _ = work.triggers_table(posts.reverse(), splits.reverse(), plan, 1)
+    turned, _ = workload.triggers_table(posts.reverse(), splits.reverse(), plan, 1)
     assert turned.equals(table)
-    fewer, _ = work.triggers_table(posts, splits, plan.model_copy(update={"posts": 300}), 1)
+    fewer, _ = workload.triggers_table(posts, splits, plan.model_copy(update={"posts": 300}), 1)
     assert set(fewer["post_id"]) < set(table["post_id"])
-    other, _ = work.triggers_table(posts, splits, plan, 2)
+    other, _ = workload.triggers_table(posts, splits, plan, 2)
     assert set(other["post_id"]) != set(table["post_id"])
 
 
@@ -344,7 +350,7 @@ def test_fewer_training_posts_and_all_others():
     splits = splits_of(posts)
 
     def parts(**limits: int) -> tuple[set[str], dict[str, int]]:
-        table, _ = work.triggers_table(posts, splits, work.Work(runs=1, **limits), 1)
+        table, _ = workload.triggers_table(posts, splits, workload.Work(runs=1, **limits), 1)
         found = table.join(splits, on="post_id")
         return set(found["post_id"]), dict(found.group_by("split").len().iter_rows())
 
@@ -361,7 +367,7 @@ def test_fewer_training_posts_and_all_others():
 def test_posts_without_any_text_are_refused():
     posts = posts_of([None, None])
     with pytest.raises(BadInput, match="none of 2 has a title, a category or anything else"):
-        work.triggers_table(posts, splits_of(posts), work.Work(), 0)
+        workload.triggers_table(posts, splits_of(posts), workload.Work(), 0)
 
 
 def test_parts_are_read_back_whole(tmp_path, monkeypatch):
@@ -371,16 +377,18 @@ def test_parts_are_read_back_whole(tmp_path, monkeypatch):
     folder = tmp_path / "data/simulation/smpd"
     folder.parent.mkdir(parents=True)
     (tmp_path / "a/out").rename(folder)
-    reactions = outs.read_reactions("smpd")
+    reactions = reaction_tables.read_reactions("smpd")
     assert reactions.height == 13 * 3 * 4
-    assert reactions.select(outs.KEYS["reactions"]).equals(reactions.select(outs.KEYS["reactions"]).sort(pl.all()))
-    assert outs.read_states("smpd", ["trigger", "n_ok"]).shape == (13 * 3, 2)
+    assert reactions.select(reaction_tables.KEYS["reactions"]).equals(
+        reactions.select(reaction_tables.KEYS["reactions"]).sort(pl.all())
+    )
+    assert reaction_tables.read_states("smpd", ["trigger", "n_ok"]).shape == (13 * 3, 2)
     (folder / "states/0001.parquet").rename(folder / "states/0009.parquet")
     with pytest.raises(BadInput, match=r"states/0001\.parquet: part is missing: expected 4 parts in a row"):
-        outs.read_states("smpd")
+        reaction_tables.read_states("smpd")
     (folder / "states/0001.parquet").write_bytes((folder / "states/0000.parquet").read_bytes())
     (folder / "states/0009.parquet").unlink()
     with pytest.raises(BadInput, match=r"states/0001\.parquet: .* rows are not in order or appear twice"):
-        outs.read_states("smpd")
+        reaction_tables.read_states("smpd")
     with pytest.raises(BadInput, match=r"data/simulation/nus/states: no such table"):
-        outs.read_states("nus")
+        reaction_tables.read_states("nus")

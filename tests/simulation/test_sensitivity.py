@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from popcast.simulation.sections import Rules
-from popcast.simulation.sensitivity import SETTINGS, sensitivity
-from popcast.tables import REACTIONS, check
+from popcast.core.tables import REACTIONS, check
+from popcast.simulation.ablation.sensitivity import SETTINGS, sensitivity
+from popcast.simulation.params import Rules
 from tests.simulation.states import make_triggers
 
 NEIGHBOURS = ((1, 2), (0, 2, 3), (0, 1), (1, 4), (3,))

@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
-from popcast import paths, tables
-from popcast.simulation import journal, outs
-from popcast.simulation.population import generate, save
+from popcast.core import paths, tables
+from popcast.simulation.audience.population import generate, save
+from popcast.simulation.running import journal, reaction_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPICS = ("sea", "snow", "bridge", "market", "cat")
@@ -61,7 +61,10 @@ def make_project(folder: Path, shard: int = 25, in_flight: int = 64, **rules) ->
     )
     tables.write(posts, folder / paths.posts("smpd"), tables.POSTS)
     tables.write(splits, folder / paths.splits("smpd"), tables.SPLIT_TABLE)
-    save(generate(ROOT / "src/popcast/simulation/words.json", 12, 2, 5), folder / paths.population("default"))
+    save(
+        generate(ROOT / "src/popcast/simulation/audience/persona_lists.json", 12, 2, 5),
+        folder / paths.population("default"),
+    )
 
 
 def run_stage():
@@ -101,8 +104,8 @@ def project(tmp_path, monkeypatch) -> Path:
 def test_outs(undisturbed, monkeypatch):
     monkeypatch.chdir(undisturbed)
     metrics = json.loads(paths.simulation_metrics("smpd").read_bytes())
-    triggers, states = outs.read_triggers("smpd"), outs.read_states("smpd")
-    reactions = outs.read_reactions("smpd")
+    triggers, states = reaction_tables.read_triggers("smpd"), reaction_tables.read_states("smpd")
+    reactions = reaction_tables.read_reactions("smpd")
     distinct = triggers["trigger"].n_unique()
     assert (metrics["posts"], metrics["posts_without_text"], triggers.height) == (60, 1, 59)
     assert metrics["triggers"] == distinct < 59
@@ -118,7 +121,7 @@ def test_outs(undisturbed, monkeypatch):
     ends = states.filter(pl.col("run") == 0, pl.col("epoch") == 1)["mean_attitude"]
     assert metrics["mean_attitude_epoch_2"] == pytest.approx(ends.mean(), abs=1e-6)
     assert 0 < ends.min() < ends.max() < 10
-    manifest = outs.read_manifest("smpd")
+    manifest = reaction_tables.read_manifest("smpd")
     assert (manifest["policy_kind"], manifest["stand_in"], manifest["population"]) == ("persona", "true", "default")
     assert json.loads(manifest["rules"])["epochs"] == 2
     assert manifest["version_mesa"] == "3.3.1"

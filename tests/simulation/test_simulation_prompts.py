@@ -5,12 +5,19 @@ import itertools
 import polars as pl
 import pytest
 
-from popcast.errors import BadInput
-from popcast.simulation import prompts
-from popcast.simulation.population import Person
-from popcast.simulation.prompts import action_prompt, clean_field, field_prompt, longest, trigger_line, triggers
+from popcast.core.errors import BadInput
+from popcast.simulation.audience.population import Person
+from popcast.simulation.params import Rules
+from popcast.simulation.policies import persona_prompts
+from popcast.simulation.policies.persona_prompts import (
+    action_prompt,
+    clean_field,
+    field_prompt,
+    longest,
+    trigger_line,
+    triggers,
+)
 from popcast.simulation.records import ACTIONS, Field, Memory, Reaction, Request, Trigger
-from popcast.simulation.sections import Rules
 
 ADA = Person("Ada Brook", 31, "female", "biologist", ("curious",), ("diving",), "Ada Brook is a curious biologist.")
 POST = {"title": "Reef at noon", "category": "Animal", "concept": "reef", "subcategory": "Fish"}
@@ -161,7 +168,7 @@ def test_worst_cases_are_whole_and_bounded(memory, sample):
     solid = "x" * 9000
     for text in (huge, solid):
         line = trigger_line(dict.fromkeys(POST, text))
-        assert [line.count(f'{label}: "') for label in prompts.SHOWN.values()] == [1, 1, 1, 1]
+        assert [line.count(f'{label}: "') for label in persona_prompts.SHOWN.values()] == [1, 1, 1, 1]
         assert line.endswith('..."')
         person = Person(text, None, None, None, (), (), text)
         memories = tuple(Memory(f"F{i} {text}", "reply", text) for i in range(20))
@@ -175,7 +182,7 @@ def test_worst_cases_are_whole_and_bounded(memory, sample):
         assert [f"\n{i}. reply " in told.own for i in range(1, sample + 1)] == [True] * sample
         assert told.own.endswith(", score 10\nSummary:\n")
         assert max(len(asking.text), len(told.text)) <= longest(rules)
-        assert max(len(asking.static), len(told.static)) <= prompts.FRAME_LIMIT - 400
+        assert max(len(asking.static), len(told.static)) <= persona_prompts.FRAME_LIMIT - 400
 
 
 def test_a_field_of_eighty_words_and_a_long_role_are_shown_whole():
@@ -195,15 +202,17 @@ def test_a_line_of_other_make_is_refused(line):
 
 
 def test_the_hash_covers_every_word(monkeypatch):
-    assert len(prompts.TEMPLATE_HASH) == 16
-    found = {prompts.TEMPLATE_HASH, prompts._template_hash()}
+    assert len(persona_prompts.TEMPLATE_HASH) == 16
+    found = {persona_prompts.TEMPLATE_HASH, persona_prompts._template_hash()}
     assert len(found) == 1
     for name in ("_ACTION_RULES", "_FIELD_RULES", "_DATA"):
         with monkeypatch.context() as patch:
             patch.setattr(
-                prompts, name, getattr(prompts, name).replace("you", "You", 1).replace("Users", "People", 1) + " "
+                persona_prompts,
+                name,
+                getattr(persona_prompts, name).replace("you", "You", 1).replace("Users", "People", 1) + " ",
             )
-            found.add(prompts._template_hash())
+            found.add(persona_prompts._template_hash())
     assert len(found) == 4
 
 
@@ -319,5 +328,5 @@ def test_a_cleaned_field_is_clean_and_fits_its_prompt():
 
 def test_actions_of_memories_and_reactions_are_the_tables_names():
     for action in ACTIONS:
-        assert f"F: {action}" in prompts.memory_line(Memory("F", action, None))
-        assert prompts.reaction_line(Reaction(0, True, 1, action, 5)).startswith(action)
+        assert f"F: {action}" in persona_prompts.memory_line(Memory("F", action, None))
+        assert persona_prompts.reaction_line(Reaction(0, True, 1, action, 5)).startswith(action)

@@ -7,13 +7,15 @@ import io
 import polars as pl
 import pytest
 
-from popcast import tables
-from popcast.errors import BadInput
-from popcast.simulation import outs, page, runner, trial
-from popcast.simulation.records import Response
-from popcast.simulation.runner import Job
-from popcast.simulation.sections import Rules, Simulated
-from popcast.simulation.work import Shard
+from popcast.chat.response import Response
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.report import stepping_page
+from popcast.simulation.params import Rules, Simulated
+from popcast.simulation.running import reaction_tables, runner
+from popcast.simulation.running.runner import Job
+from popcast.simulation.running.workload import Shard
+from popcast.simulation.showing import trial
 from tests.simulation.doubles import SeededDouble, audience, cosines
 
 SETTINGS = Simulated(rules=Rules(sample=4, attempts=2))
@@ -41,7 +43,7 @@ def test_is_what_the_stage_makes_of_the_post(tried, tmp_path):
     part = runner.simulate(shard, Job(audience(), SETTINGS, 7, tmp_path), policy=SeededDouble())
     for kind, table in (("reactions", own.reactions), ("states", own.states)):
         expected = pl.read_parquet(io.BytesIO(part.tables[kind]))
-        assert tables.rounded(table).sort(outs.KEYS[kind]).equals(expected)
+        assert tables.rounded(table).sort(reaction_tables.KEYS[kind]).equals(expected)
     assert own.triggers["line"].to_list() == [LINE]
 
 
@@ -70,7 +72,7 @@ def test_page_shows_it(tried):
     (episode,) = content["episodes"]
     assert (episode["line"], episode["why"], len(episode["rounds"])) == (LINE, "tried by hand", 3)
     assert content["generated"] is False
-    html = page.render([content])
+    html = stepping_page.render([content])
     assert "Old harbour" in html
     assert 'href="index.html"' not in html
 

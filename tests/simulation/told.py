@@ -8,14 +8,15 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from popcast import tables
-from popcast.simulation import outs
-from popcast.simulation.inflight import play
+from popcast.chat.response import Response
+from popcast.core import tables
+from popcast.simulation.audience.population import Population
 from popcast.simulation.model import AudienceModel
-from popcast.simulation.population import Population
-from popcast.simulation.reactions import compose
-from popcast.simulation.records import ACTIONS, Request, Response, Trigger
-from popcast.simulation.sections import Rules
+from popcast.simulation.params import Rules
+from popcast.simulation.policies.reactions import compose
+from popcast.simulation.records import ACTIONS, Request, Trigger
+from popcast.simulation.running import reaction_tables
+from popcast.simulation.running.inflight import play
 from tests.simulation.audience import population_of, random_neighbours
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> & \u2028 ${x} {{ y }}"
@@ -63,8 +64,8 @@ def simulated(people: int = 30, runs: int = 2) -> dict[str, object]:
     for model in models:
         model.close()
     return {
-        "states": tables.check(outs.table_of("states", records), tables.STATES, "states"),
-        "reactions": tables.check(outs.table_of("reactions", records), tables.REACTIONS, "reactions"),
+        "states": tables.check(reaction_tables.table_of("states", records), tables.STATES, "states"),
+        "reactions": tables.check(reaction_tables.table_of("reactions", records), tables.REACTIONS, "reactions"),
         "triggers": tables.check(triggers, tables.TRIGGERS, "triggers"),
         "population": population,
         "manifest": manifest(population),

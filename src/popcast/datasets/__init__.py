@@ -1,1 +1,1 @@
-"""Datasets, one per file: ``load(raw, dataset) -> posts``, all behind :func:`popcast.datasets.base.load`."""
+"""Datasets, one per file: ``load(raw, dataset) -> posts``, all behind :func:`popcast.datasets.loading.load`."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from popcast.datasets.base import blank_to_null, filled, refuse, unique
+from popcast.core.errors import bad_input
+from popcast.datasets.loading import blank_to_null, filled, refuse, unique
 from popcast.datasets.reading import csv
-from popcast.errors import bad_input
 
 COLUMNS = ("post_id", "caption")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from popcast.datasets import base, reading, times
-from popcast.datasets.base import Quality
-from popcast.errors import bad_input
-from popcast.params import Dataset
+from popcast.core.errors import bad_input
+from popcast.datasets import loading, reading, times
+from popcast.datasets.loading import Quality
+from popcast.datasets.params import Dataset
 
 TITLES = ("*title_en.csv", "*titles_en.csv", "*titles.csv", "*title.csv")
 COMMENTS = ("*comment_en.txt", "*comments_en.txt")
@@ -52,10 +52,10 @@ def titles(file: Path) -> pl.DataFrame:
     else:
         parts = lines.str.splitn(",", 2)
         ids, text, first_row = parts.struct.field("field_0"), parts.struct.field("field_1"), 1
-        base.refuse(text.is_null(), lines, "no comma", file=file, expected="item,title")
+        loading.refuse(text.is_null(), lines, "no comma", file=file, expected="item,title")
     ids = _ids(ids, file, first_row)
-    base.unique(ids, file=file, field="item", first_row=first_row)
-    return pl.DataFrame({"post_id": ids, "title": base.blank_to_null(text.str.strip_chars())})
+    loading.unique(ids, file=file, field="item", first_row=first_row)
+    return pl.DataFrame({"post_id": ids, "title": loading.blank_to_null(text.str.strip_chars())})
 
 
 def _ids(values: pl.Series, file: Path, first_row: int = 1) -> pl.Series:
@@ -63,7 +63,7 @@ def _ids(values: pl.Series, file: Path, first_row: int = 1) -> pl.Series:
     number = values.str.strip_chars().cast(pl.Int64, strict=False)
     expected = "a positive integer (copies that count from 0 have other ids)"
     wrong = number.is_null() | (number < 1).fill_null(True)
-    base.refuse(wrong, values, "not an item id", file=file, field="item", expected=expected, first_row=first_row)
+    loading.refuse(wrong, values, "not an item id", file=file, field="item", expected=expected, first_row=first_row)
     return number.cast(pl.String)
 
 
@@ -76,7 +76,7 @@ def _labels(raw: Path, dataset: Dataset, quality: Quality) -> tuple[Path, pl.Dat
     else:
         file, field = reading.need(raw, COUNTS), "comment_count"
         counts = _count_table(file)
-        base.refuse(
+        loading.refuse(
             ~_is_whole(counts["count"]),
             counts["count"],
             "not a count",
@@ -85,7 +85,7 @@ def _labels(raw: Path, dataset: Dataset, quality: Quality) -> tuple[Path, pl.Dat
             expected="a whole number",
             first_row=2,
         )
-    label = base.label(counts["count"], dataset.transform or "log2(x)", file=file, field=field, first_row=2)
+    label = loading.label(counts["count"], dataset.transform or "log2(x)", file=file, field=field, first_row=2)
     return file, counts.select("post_id").with_columns(label)
 
 
@@ -111,8 +111,8 @@ def _count_table(file: Path) -> pl.DataFrame:
     if table.columns != ["video_id", "comment_count"]:
         found = ",".join(table.columns)
         raise bad_input("wrong header", file=file, row=1, value=found, expected="video_id,comment_count")
-    ids = base.unique(_ids(table["video_id"], file, 2), file=file, field="video_id", first_row=2)
-    counts = base.number(table["comment_count"], file=file, field="comment_count", first_row=2)
+    ids = loading.unique(_ids(table["video_id"], file, 2), file=file, field="video_id", first_row=2)
+    counts = loading.number(table["comment_count"], file=file, field="comment_count", first_row=2)
     return pl.DataFrame({"post_id": ids, "count": counts})
 
 
@@ -132,9 +132,9 @@ def _likes_and_views(raw: Path) -> pl.DataFrame | None:
         return None
     lines = reading.text_lines(file)
     parts = lines.str.split("\t")
-    base.refuse(parts.list.len() != 3, lines, "wrong number of fields", file=file, expected="item, likes, views")
-    ids = base.unique(_ids(parts.list.get(0), file), file=file, field="item")
-    likes, views = (base.number(parts.list.get(i), file=file, field=("likes", "views")[i - 1]) for i in (1, 2))
+    loading.refuse(parts.list.len() != 3, lines, "wrong number of fields", file=file, expected="item, likes, views")
+    ids = loading.unique(_ids(parts.list.get(0), file), file=file, field="item")
+    likes, views = (loading.number(parts.list.get(i), file=file, field=("likes", "views")[i - 1]) for i in (1, 2))
     return pl.DataFrame({"post_id": ids, "posthoc_likes": likes, "posthoc_views": views})
 
 
@@ -144,9 +144,9 @@ def _categories(raw: Path) -> pl.DataFrame | None:
     if file is None:
         return None
     parts = reading.text_lines(file).str.splitn(",", 2)
-    ids = base.unique(_ids(parts.struct.field("field_0"), file), file=file, field="item")
+    ids = loading.unique(_ids(parts.struct.field("field_0"), file), file=file, field="item")
     names = parts.struct.field("field_1").str.strip_chars().str.strip_chars('"')
-    return pl.DataFrame({"post_id": ids, "category": base.blank_to_null(names)})
+    return pl.DataFrame({"post_id": ids, "category": loading.blank_to_null(names)})
 
 
 def _media(raw: Path) -> pl.DataFrame | None:

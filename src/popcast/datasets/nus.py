@@ -18,10 +18,10 @@ from pathlib import Path
 
 import polars as pl
 
-from popcast.datasets import base, reading, times
-from popcast.datasets.base import Quality
-from popcast.errors import bad_input
-from popcast.params import Dataset
+from popcast.core.errors import bad_input
+from popcast.datasets import loading, reading, times
+from popcast.datasets.loading import Quality
+from popcast.datasets.params import Dataset
 
 FILE, FOLDER = "videos.csv", "videos"
 COUNTS = ("comments", "likes", "reposts", "loops")
@@ -37,14 +37,14 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
         if name not in table.columns:
             raise bad_input("missing column", file=file, row=1, field=name, expected=",".join(HEADER))
     where = {"file": file, "first_row": 2}
-    description = base.blank_to_null(table["description"].str.strip_chars())
+    description = loading.blank_to_null(table["description"].str.strip_chars())
     tags = description.str.extract_all(TAG).list.eval(pl.element().str.strip_prefix("#"))
     posts = pl.DataFrame(
         {
-            "post_id": base.unique(
-                base.filled(table["video_id"], field="video_id", **where), field="video_id", **where
+            "post_id": loading.unique(
+                loading.filled(table["video_id"], field="video_id", **where), field="video_id", **where
             ),
-            "user_id": base.filled(table["user_id"], field="user_id", **where),
+            "user_id": loading.filled(table["user_id"], field="user_id", **where),
             "posted_at": times.read_times(table["created"], "auto", dataset.zone, field="created", **where),
             "title": description,
             "tags": pl.select(pl.when(tags.list.len() > 0).then(tags)).to_series(),
@@ -56,14 +56,14 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
 
 def _label(table: pl.DataFrame, transform: str, file: Path) -> pl.Series:
     """``transform`` of the mean of the four counts [n], null where all four are blank."""
-    counts = pl.DataFrame([base.number(table[name], file=file, field=name, first_row=2) for name in COUNTS])
+    counts = pl.DataFrame([loading.number(table[name], file=file, field=name, first_row=2) for name in COUNTS])
     labelled = counts.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     for name in COUNTS:
         wrong = labelled & (counts[name].is_null() | (counts[name] < 0) | (counts[name] != counts[name].round()))
         expected = "a whole number from 0"
-        base.refuse(wrong, table[name], "not a count", file=file, field=name, expected=expected, first_row=2)
+        loading.refuse(wrong, table[name], "not a count", file=file, field=name, expected=expected, first_row=2)
     mean = counts.select(pl.mean_horizontal(pl.all())).to_series().fill_null(1.0)
-    label = base.label(mean, transform, file=file, field="mean of the counts", first_row=2)
+    label = loading.label(mean, transform, file=file, field="mean of the counts", first_row=2)
     return pl.select(pl.when(labelled).then(label)).to_series()
 
 

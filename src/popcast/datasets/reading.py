@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from popcast.errors import bad_input
+from popcast.core.errors import bad_input
 
 BLOCK = 4 << 20
 """Bytes of a JSON array that are parsed at once: the 799 floats per post of SMPD's generation A make files of 2 GB."""

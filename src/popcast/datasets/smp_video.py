@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from popcast.datasets import base, reading, times
-from popcast.datasets.base import Quality
-from popcast.errors import bad_input
-from popcast.params import Dataset
+from popcast.core.errors import bad_input
+from popcast.datasets import loading, reading, times
+from popcast.datasets.loading import Quality
+from popcast.datasets.params import Dataset
 
 TEXT, NUMBER, WORDS = pl.String, pl.Float64, pl.List(pl.String)
 POSTS = {
@@ -66,7 +66,7 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     test = _split(raw / "test", dataset.zone, quality).with_columns(popularity=pl.lit(None, pl.Float64))
     known = test["post_id"].is_in(train["post_id"].implode())
     file = reading.need(raw / "test", ["*posts*.jsonl"])
-    base.refuse(known, test["post_id"], "duplicate id, also in train", file=file, field="pid")
+    loading.refuse(known, test["post_id"], "duplicate id, also in train", file=file, field="pid")
     return pl.concat([train, test])
 
 
@@ -83,9 +83,9 @@ def _split(folder: Path, zone: str, quality: Quality) -> pl.DataFrame:
 def _posts(file: Path, zone: str) -> pl.DataFrame:
     table = reading.json_lines(file, POSTS)
     for key in ("pid", "uid"):
-        base.filled(table[key], file=file, field=key)
-    base.unique(table["pid"], file=file, field="pid")
-    base.media_paths(table["video_path"], file=file, field="video_path")
+        loading.filled(table[key], file=file, field=key)
+    loading.unique(table["pid"], file=file, field="pid")
+    loading.media_paths(table["video_path"], file=file, field="video_path")
     words = pl.col("post_content").str.split(",").list.eval(pl.element().str.strip_chars()).list.drop_nulls()
     words = words.list.filter(pl.element() != "")
     suggested = pl.col("post_suggested_words")
@@ -96,8 +96,8 @@ def _posts(file: Path, zone: str) -> pl.DataFrame:
         title=pl.when(words.list.len() > 0).then(words.list.join(", ")),
         tags=pl.when(words.list.len() > 0).then(words),
         media=pl.when(pl.col("video_path") != "").then(pl.concat_list("video_path")),
-        post_location=base.blank_to_null(table["post_location"]),
-        post_language=base.blank_to_null(table["post_text_language"].replace("un", None)),
+        post_location=loading.blank_to_null(table["post_location"]),
+        post_language=loading.blank_to_null(table["post_text_language"].replace("un", None)),
         post_suggested=pl.when(suggested.list.len() > 0).then(suggested.list.join(", ")),
         post_suggested_count=suggested.list.len().cast(pl.Float64),
     )
@@ -106,7 +106,7 @@ def _posts(file: Path, zone: str) -> pl.DataFrame:
 def _users(file: Path, quality: Quality) -> pl.DataFrame:
     """One row per author: the first where the file has several."""
     table = reading.json_lines(file, USERS)
-    base.filled(table["uid"], file=file, field="uid")
+    loading.filled(table["uid"], file=file, field="uid")
     first = table.unique("uid", keep="first", maintain_order=True)
     quality.repair(f"{file.parent.name} users with several rows", table.height - first.height)
     counts = pl.col(pl.Float64)
@@ -119,7 +119,7 @@ def _videos(file: Path, posts: pl.DataFrame, quality: Quality) -> pl.DataFrame:
     """One row per post, the first of several. A video of another author than the post's is refused."""
     table = reading.json_lines(file, VIDEOS)
     owner = table.join(posts.select(pid="post_id", owner="user_id"), on="pid", how="left", maintain_order="left")
-    base.refuse(
+    loading.refuse(
         owner["owner"] != owner["uid"], owner["uid"], "video of another author than the post", file=file, field="uid"
     )
     first = table.unique("pid", keep="first", maintain_order=True)
@@ -140,10 +140,12 @@ def _videos(file: Path, posts: pl.DataFrame, quality: Quality) -> pl.DataFrame:
 def _with_popularity(posts: pl.DataFrame, file: Path, quality: Quality) -> pl.DataFrame:
     """Labels by pid. A post without a row stays unlabelled, a row without a post is rejected; both are counted."""
     table = reading.json_lines(file, POPULARITY)
-    base.unique(table["pid"], file=file, field="pid")
-    scores = table.with_columns(base.label(table["popularity"], "none", file=file, field="popularity", low=0.0))
+    loading.unique(table["pid"], file=file, field="pid")
+    scores = table.with_columns(loading.label(table["popularity"], "none", file=file, field="popularity", low=0.0))
     owner = table.join(posts.select(pid="post_id", owner="user_id"), on="pid", how="left", maintain_order="left")
-    base.refuse(owner["owner"] != owner["uid"], owner["uid"], "row belongs to another author", file=file, field="uid")
+    loading.refuse(
+        owner["owner"] != owner["uid"], owner["uid"], "row belongs to another author", file=file, field="uid"
+    )
     quality.reject("popularity without post", owner["owner"].null_count(), table.height, file)
     labels = scores.select(post_id="pid", popularity="popularity")
     quality.repair("train posts without popularity", posts.join(labels, on="post_id", how="anti").height)

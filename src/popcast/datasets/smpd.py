@@ -12,10 +12,10 @@ from pathlib import Path
 
 import polars as pl
 
-from popcast.datasets import base, reading, smpd_users, times
-from popcast.datasets.base import Quality
-from popcast.errors import bad_input
-from popcast.params import Dataset
+from popcast.core.errors import bad_input
+from popcast.datasets import loading, reading, smpd_users, times
+from popcast.datasets.loading import Quality
+from popcast.datasets.params import Dataset
 
 FOLDERS = ("{}_allmetadata_json", "{}_all_json")
 FILES = {
@@ -50,7 +50,7 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
         unlabelled = _split(test, "test", dataset, quality)
         known = unlabelled["post_id"].is_in(posts["post_id"].implode())
         file = reading.need(test, _names("category", "test"))
-        base.refuse(known, unlabelled["post_id"], "duplicate id, also in train", file=file, field="Pid")
+        loading.refuse(known, unlabelled["post_id"], "duplicate id, also in train", file=file, field="Pid")
         posts = pl.concat([posts, unlabelled])
     if dataset.profile is not None:
         posts = smpd_users.add_crawled_profile(posts, raw / dataset.profile)
@@ -84,7 +84,7 @@ def _split(folder: Path, split: str, dataset: Dataset, quality: Quality) -> pl.D
     file = reading.need(folder, _names("label", split))
     lines = reading.text_lines(file)
     same_length(lines.len(), keys, file)
-    return posts.with_columns(base.label(lines, "none", file=file, field="label", low=0.0))
+    return posts.with_columns(loading.label(lines, "none", file=file, field="label", low=0.0))
 
 
 def same_length(rows: int, keys: pl.DataFrame, file: Path) -> None:
@@ -106,14 +106,14 @@ def same_post(values: pl.Series, wrong: pl.Series, keys: pl.Series, file: Path, 
     """Refuse the first row that is ``wrong``: its ``values`` belong to another post than the category file's."""
     wrong = wrong.fill_null(False)
     expected = f"{keys[wrong.arg_max()]} as in the category file" if wrong.any() else None
-    base.refuse(wrong, values, "row belongs to another post", file=file, field=field, expected=expected)
+    loading.refuse(wrong, values, "row belongs to another post", file=file, field=field, expected=expected)
 
 
 def _classes(table: pl.DataFrame, file: Path) -> pl.DataFrame:
     for key in KEYS:
-        base.filled(table[key], file=file, field=key)
-    base.unique(table["Pid"], file=file, field="Pid")
-    classes = {name.lower(): base.blank_to_null(table[name]) for name in ("Category", "Subcategory", "Concept")}
+        loading.filled(table[key], file=file, field=key)
+    loading.unique(table["Pid"], file=file, field="Pid")
+    classes = {name.lower(): loading.blank_to_null(table[name]) for name in ("Category", "Subcategory", "Concept")}
     return table.select(post_id="Pid", user_id="Uid").with_columns(**classes)
 
 
@@ -126,16 +126,16 @@ def _texts(table: pl.DataFrame, file: Path, quality: Quality) -> pl.DataFrame:
     tags = words.str.split(" ")
     tags = tags.list.filter(pl.element() != "")
     return table.select(
-        base.blank_to_null(title).alias("title"),
+        loading.blank_to_null(title).alias("title"),
         pl.when(tags.list.len() > 0).then(tags).alias("tags"),
-        post_mediatype=base.blank_to_null(table["Mediatype"]),
+        post_mediatype=loading.blank_to_null(table["Mediatype"]),
     )
 
 
 def _flags(table: pl.DataFrame, file: Path, quality: Quality) -> pl.DataFrame:
-    alias = base.blank_to_null(table["Pathalias"])
+    alias = loading.blank_to_null(table["Pathalias"])
     alias = pl.select(pl.when(alias != "None").then(alias)).to_series()
-    public = base.readable_number(table["Ispublic"], "Ispublic not a number", quality)
+    public = loading.readable_number(table["Ispublic"], "Ispublic not a number", quality)
     return pl.DataFrame(
         {"alias": alias, "user_has_alias": alias.is_not_null().cast(pl.Float64), "post_ispublic": public}
     )
@@ -145,7 +145,7 @@ def _times_and_places(table: pl.DataFrame, file: Path, quality: Quality) -> pl.D
     """Postdate in UTC. A place counts only where Geoaccuracy is above 0 and both coordinates are readable."""
     posted_at = times.from_epoch(table["Postdate"], "s", file=file, field="Postdate")
     columns = {
-        new: base.readable_number(table[old], f"{old} not a number", quality)
+        new: loading.readable_number(table[old], f"{old} not a number", quality)
         for old, new in (("Latitude", "latitude"), ("Longitude", "longitude"), ("Geoaccuracy", "geo_accuracy"))
     }
     places = pl.DataFrame(columns)
@@ -160,9 +160,9 @@ def _images(file: Path, keys: pl.DataFrame) -> pl.Series:
     """One path per post. Page addresses (generation A) and blank lines are no image."""
     lines = reading.text_lines(file)
     same_length(lines.len(), keys, file)
-    paths = base.blank_to_null(lines.str.strip_chars())
+    paths = loading.blank_to_null(lines.str.strip_chars())
     paths = pl.select(pl.when(~paths.str.contains(r"^https?://")).then(paths)).to_series()
-    base.media_paths(paths, file=file, field="path")
+    loading.media_paths(paths, file=file, field="path")
     stems = "/" + paths.str.replace(r"\.[A-Za-z]+$", "")
     expected = keys.select(pl.format("/{}/{}", "Uid", "Pid")).to_series()
     same_post(paths, ~stems.str.ends_with(expected), expected, file, "path")

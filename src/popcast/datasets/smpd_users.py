@@ -11,10 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-from popcast.datasets import base, reading, times
-from popcast.datasets.base import Quality
-from popcast.errors import bad_input
-from popcast.tables import TIME
+from popcast.core.errors import bad_input
+from popcast.core.tables import TIME
+from popcast.datasets import loading, reading, times
+from popcast.datasets.loading import Quality
 
 FIELDS = (
     "photo_firstdate",
@@ -104,12 +104,12 @@ def _column(column: object, rows: list[str], file: Path, field: str) -> list:
 
 def _number(table: pl.DataFrame, field: str, quality: Quality) -> pl.Series:
     text = table[field].replace("None", None)
-    return base.readable_number(text, f"{field} not a number", quality)
+    return loading.readable_number(text, f"{field} not a number", quality)
 
 
 def _offset_hours(values: pl.Series, quality: Quality) -> pl.Series:
     """``"1"``, ``"-3"``, ``"5.5"`` or ``"+05:30"`` as hours."""
-    text = base.blank_to_null(values.replace("None", None).str.strip_chars())
+    text = loading.blank_to_null(values.replace("None", None).str.strip_chars())
     table = pl.select(
         plain=text.cast(pl.Float64, strict=False),
         sign=text.str.extract(r"^([+-]?)\d{1,2}:\d\d$"),
@@ -125,7 +125,7 @@ def _offset_hours(values: pl.Series, quality: Quality) -> pl.Series:
 
 def _days_before(table: pl.DataFrame, field: str, posted_at: pl.Series, zone: str, quality: Quality) -> pl.Series:
     """Days from a profile's date to the post. Readers disagree on the form of the date, see :func:`tolerant_time`."""
-    text = base.blank_to_null(table[field].replace("None", None))
+    text = loading.blank_to_null(table[field].replace("None", None))
     moment = tolerant_time(text, zone)
     quality.repair(f"{field} not a date", (text.is_not_null() & moment.is_null()).sum())
     days = (posted_at - moment).dt.total_seconds() / 86400
@@ -152,9 +152,9 @@ def add_crawled_profile(posts: pl.DataFrame, file: Path) -> pl.DataFrame:
     for column in ("pathalias", *CRAWLED):
         if column not in table.columns:
             raise bad_input("missing column", file=file, field=column)
-    base.filled(table["pathalias"], file=file, field="pathalias", first_row=2)
-    base.unique(table["pathalias"], file=file, field="pathalias", first_row=2)
-    numbers = {new: base.number(table[old], file=file, field=old, first_row=2) for old, new in CRAWLED.items()}
+    loading.filled(table["pathalias"], file=file, field="pathalias", first_row=2)
+    loading.unique(table["pathalias"], file=file, field="pathalias", first_row=2)
+    numbers = {new: loading.number(table[old], file=file, field=old, first_row=2) for old, new in CRAWLED.items()}
     crawled = pl.DataFrame({"alias": table["pathalias"], **numbers})
     if "snapshot_date" in table.columns:
         days = times.read_times(table["snapshot_date"], "auto", "UTC", file=file, field="snapshot_date", first_row=2)

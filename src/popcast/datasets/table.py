@@ -1,7 +1,7 @@
 """A user's own table of posts: csv, csv.gz, jsonl or parquet, its columns named in params.yaml. No code needed.
 
-``datasets.<name>.table`` says which column is what (see popcast.params.Table). Labelled and unlabelled posts are two
-files of the same columns, the second without the outcomes.
+``datasets.<name>.table`` says which column is what (see popcast.core.params.Table). Labelled and unlabelled posts are
+two files of the same columns, the second without the outcomes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from popcast.datasets import base, reading, times
-from popcast.datasets.base import Quality
-from popcast.errors import BadInput, bad_input
-from popcast.params import Dataset, Table, TableColumns
-from popcast.tables import POSTS_COLUMNS
+from popcast.core.errors import BadInput, bad_input
+from popcast.core.tables import POSTS_COLUMNS
+from popcast.datasets import loading, reading, times
+from popcast.datasets.loading import Quality
+from popcast.datasets.params import Dataset, Table, TableColumns
 
 
 def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
@@ -33,14 +33,14 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     posts = _posts(table, layout, dataset.zone, file)
     label = _column(table, layout.columns.label, file)
     posts = posts.with_columns(
-        base.label(label, layout.transform, file=file, field=layout.columns.label, first_row=first_row(file))
+        loading.label(label, layout.transform, file=file, field=layout.columns.label, first_row=first_row(file))
     )
     if layout.unlabelled is None:
         return posts
     file = raw / layout.unlabelled
     unlabelled = _posts(read(file), layout, dataset.zone, file)
     known = unlabelled["post_id"].is_in(posts["post_id"].implode())
-    base.refuse(
+    loading.refuse(
         known,
         unlabelled["post_id"],
         f"duplicate id, also in {layout.labelled}",
@@ -117,7 +117,7 @@ def _posts(table: pl.DataFrame, layout: Table, zone: str, file: Path) -> pl.Data
     columns, first = layout.columns, first_row(file)
     where = {"file": file, "first_row": first}
     posts = {"post_id": _ids(_column(table, columns.id, file), file, columns.id)}
-    base.unique(posts["post_id"], field=columns.id, **where)
+    loading.unique(posts["post_id"], field=columns.id, **where)
     if columns.author is not None:
         posts["user_id"] = _text(_column(table, columns.author, file), file)
     if columns.time is not None:
@@ -126,7 +126,7 @@ def _posts(table: pl.DataFrame, layout: Table, zone: str, file: Path) -> pl.Data
     if columns.text:
         parts = [_text(_column(table, name, file), file).alias(name) for name in columns.text]
         joined = pl.select(pl.concat_str(parts, separator="\n\n", ignore_nulls=True)).to_series()
-        posts["title"] = base.blank_to_null(joined)
+        posts["title"] = loading.blank_to_null(joined)
     for field in ("category", "subcategory", "concept"):
         if getattr(columns, field) is not None:
             posts[field] = _text(_column(table, getattr(columns, field), file), file)
@@ -135,7 +135,7 @@ def _posts(table: pl.DataFrame, layout: Table, zone: str, file: Path) -> pl.Data
             source = _column(table, getattr(columns, field), file)
             posts[field] = _lists(source, separator, field == "tags", file)
     if "media" in posts:
-        base.media_paths(posts["media"], field=columns.media, **where)
+        loading.media_paths(posts["media"], field=columns.media, **where)
     return pl.DataFrame(posts).with_columns(**_numbers(table, columns, file))
 
 
@@ -143,13 +143,13 @@ def _ids(values: pl.Series, file: Path, field: str) -> pl.Series:
     if values.dtype.is_float():
         raise bad_input("ids are fractional numbers", file=file, field=field, expected="text or integers")
     ids = values.cast(pl.String).str.strip_chars()
-    return base.filled(ids, file=file, field=field, first_row=first_row(file))
+    return loading.filled(ids, file=file, field=field, first_row=first_row(file))
 
 
 def _text(values: pl.Series, file: Path) -> pl.Series:
     if values.dtype.is_nested():
         raise bad_input("a list", file=file, field=values.name, expected="text")
-    return base.blank_to_null(values.cast(pl.String))
+    return loading.blank_to_null(values.cast(pl.String))
 
 
 def _numbers(table: pl.DataFrame, columns: TableColumns, file: Path) -> dict[str, pl.Series]:
@@ -165,7 +165,7 @@ def _numbers(table: pl.DataFrame, columns: TableColumns, file: Path) -> dict[str
                 found[target] = pl.Series(target, [None] * table.height, dtype=pl.Float64)
                 continue
             values = _column(table, name, file)
-            found[target] = base.number(values, file=file, field=name, first_row=first_row(file))
+            found[target] = loading.number(values, file=file, field=name, first_row=first_row(file))
     return found
 
 

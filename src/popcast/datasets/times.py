@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from popcast.datasets.base import refuse
-from popcast.errors import bad_input
-from popcast.tables import TIME
+from popcast.core.errors import bad_input
+from popcast.core.tables import TIME
+from popcast.datasets.loading import refuse
 
 EARLIEST, LATEST = 631_152_000, 4_102_444_800
 """Unix seconds of 1990 and 2100: milliseconds taken for seconds fall outside, and so do seconds for milliseconds."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-from popcast.datasets import base, reading, times
-from popcast.datasets.base import Quality
-from popcast.errors import bad_input
-from popcast.params import Dataset
+from popcast.core.errors import bad_input
+from popcast.datasets import loading, reading, times
+from popcast.datasets.loading import Quality
+from popcast.datasets.params import Dataset
 
 FILES = {
     "user_meta": ("USER_META.txt", "USERMETA.txt"),
@@ -64,7 +64,7 @@ def white_space_table(path: Path) -> pl.DataFrame:
     fields = lines.str.extract_all(r"\S+")
     header = [SPELLINGS.get(name.lower(), name.lower()) for name in fields[0].to_list()]
     rows = fields.slice(1)
-    base.refuse(
+    loading.refuse(
         rows.list.len() != len(header),
         lines.slice(1),
         "wrong number of fields",
@@ -81,20 +81,20 @@ def _keyed(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     for column in ("pid", "uid", *columns):
         if column not in table.columns:
             raise bad_input("missing column", file=path, row=1, field=column)
-    base.unique(table["pid"], file=path, field="pid", first_row=2)
+    loading.unique(table["pid"], file=path, field="pid", first_row=2)
     return table.select("pid", "uid", *columns).rename({"pid": "post_id", "uid": "user_id"})
 
 
 def _numbers(path: Path) -> pl.DataFrame:
     table = _keyed(path, tuple(NUMBERS))
-    numbers = {new: base.number(table[old], file=path, field=old, first_row=2) for old, new in NUMBERS.items()}
+    numbers = {new: loading.number(table[old], file=path, field=old, first_row=2) for old, new in NUMBERS.items()}
     return table.select("post_id", "user_id").with_columns(**numbers)
 
 
 def _labels(path: Path) -> pl.DataFrame:
     """The label is log2(views/days) + 1 already."""
     table = _keyed(path, ("logviews",))
-    label = base.label(table["logviews"], "none", file=path, field="logviews", first_row=2)
+    label = loading.label(table["logviews"], "none", file=path, field="logviews", first_row=2)
     return table.select("post_id", "user_id").with_columns(label)
 
 
@@ -102,7 +102,7 @@ def _times(path: Path, zone: str) -> pl.DataFrame:
     """``posted_at`` from date and hour bucket, in the dataset's zone."""
     table = _keyed(path, ("year", "month", "day", "hour_index"))
     bucket = table["hour_index"].cast(pl.Int64, strict=False)
-    base.refuse(
+    loading.refuse(
         ~bucket.is_in(range(6)).fill_null(False),
         table["hour_index"],
         "no hour bucket",
@@ -113,7 +113,7 @@ def _times(path: Path, zone: str) -> pl.DataFrame:
     )
     date = table.select(pl.format("{}-{}-{}", "year", "month", "day")).to_series()
     day = date.str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
-    base.refuse(
+    loading.refuse(
         day.is_null() | (day.dt.year() < 1970) | (day.dt.year() > 2100),
         date,
         "not a date",

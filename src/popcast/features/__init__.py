@@ -1,1 +1,1 @@
-"""Feature blocks, one per file, all behind :class:`popcast.features.base.Block`."""
+"""Feature blocks, one per file, all behind :class:`popcast.features.common.contract.Block`."""

@@ -1,1 +1,1 @@
-"""Predictors, one per file, all behind :class:`popcast.models.base.Predictor`."""
+"""Predictors, one per file, all behind :class:`popcast.models.contract.predictors.Predictor`."""

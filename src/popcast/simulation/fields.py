@@ -16,12 +16,13 @@ from typing import Any, Self
 import orjson
 import polars as pl
 
-from popcast.errors import BadInput, bad_input
-from popcast.features.base import Context
-from popcast.features.text import Block, Params, Tfidf
+from popcast.core.errors import BadInput, bad_input
+from popcast.core.tables import FEATURES, check, write_json
+from popcast.features.common.contract import Context
+from popcast.features.text import Block, Params
+from popcast.features.text.block import Tfidf
+from popcast.simulation.params import MEAN_FIELD, SIMULATION, FieldFeatures
 from popcast.simulation.records import ACTIONS, NO_FIELD
-from popcast.simulation.sections import MEAN_FIELD, SIMULATION, FieldFeatures
-from popcast.tables import FEATURES, check, write_json
 
 RUN = 0
 """Features come from the first run; the others are for the ablation."""

@@ -21,12 +21,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from mesa import Agent, DataCollector, Model
 
-from popcast.errors import bad_input
+from popcast.core.errors import bad_input
 from popcast.simulation.agents import Persona
-from popcast.simulation.numeric import confidence_bound
-from popcast.simulation.population import Population
+from popcast.simulation.audience.population import Population
+from popcast.simulation.numeric_field import confidence_bound
+from popcast.simulation.params import Rules
 from popcast.simulation.records import ACTIONS, Field, Memory, Reaction, Request, Trigger
-from popcast.simulation.sections import Rules
 
 
 @dataclass(frozen=True, slots=True)

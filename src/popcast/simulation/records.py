@@ -88,12 +88,3 @@ class Request:
     shown_attitude: float | None = None
     reactions: tuple[Reaction, ...] = ()
     post_similarity: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """Raw answer to one request. Token counts are None where nobody counts."""
-
-    text: str
-    prompt_tokens: int | None = None
-    output_tokens: int | None = None

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from popcast.errors import bad_input
-from popcast.params import Section, parse
+from popcast.core.errors import bad_input
+from popcast.core.params import parse
+from popcast.core.section import Section
 
 
 class Smpd(Section):
@@ -81,7 +82,7 @@ def generate(dataset: str, values: dict[str, Any], seed: int, raw: Path, hidden:
     Same values and seed: same bytes.
     """
     section = settings(dataset, values)
-    module = importlib.import_module(f"popcast.datasets.sample.{section.kind}")
+    module = importlib.import_module(f"popcast.datasets.sample.generate_{section.kind}")
     unfinished = raw.with_name(raw.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from popcast.datasets.sample import Smpd, text
-from popcast.datasets.sample.draws import stream
-from popcast.datasets.sample.media import image_file
-from popcast.datasets.sample.smpd import World
-from popcast.engine import map_shards
+from popcast.core.engine import map_shards
+from popcast.datasets.sample import Smpd, invented_words
+from popcast.datasets.sample.generated_media import image_file
+from popcast.datasets.sample.random_draws import stream
+from popcast.datasets.sample.smpd_world import World
 
 FOLDER = {"A": "{split}_all_json", "B": "{split}_allmetadata_json"}
 NAMES = {
@@ -93,7 +93,7 @@ def ids(world: World, rows: np.ndarray) -> Iterator[tuple[int, dict[str, str]]]:
 
 def category_rows(world: World, rows: np.ndarray) -> Iterator[dict[str, str]]:
     for row, key in ids(world, rows):
-        category, subcategory, concept, _ = text.CONCEPTS[world.concept[row]]
+        category, subcategory, concept, _ = invented_words.CONCEPTS[world.concept[row]]
         yield key | {"Category": category, "Subcategory": subcategory, "Concept": concept}
 
 
@@ -173,7 +173,8 @@ def utc_offset(hours: int | None) -> str | None:
 def description(number: int) -> str | None:
     if number % 3 == 0:
         return None
-    return f"I like {text.NOUNS[number % 12]}s &amp; <i>{text.ADJECTIVES[number % 11]}</i> places, line {number}"
+    noun, adjective = invented_words.NOUNS[number % 12], invented_words.ADJECTIVES[number % 11]
+    return f"I like {noun}s &amp; <i>{adjective}</i> places, line {number}"
 
 
 def user_facts(world: World, seed: int, dataset: str) -> dict[str, list]:
@@ -189,7 +190,9 @@ def user_facts(world: World, seed: int, dataset: str) -> dict[str, list]:
     unknown = rng.random((3, users)) < 0.06
     stray = rng.random(len(world.user)) < 0.1
     return {
-        "alias": [text.alias(user) if known else "None" for user, known in enumerate(aliased(users, seed, dataset))],
+        "alias": [
+            invented_words.alias(user) if known else "None" for user, known in enumerate(aliased(users, seed, dataset))
+        ],
         "first": np.where(unknown[0], None, first).tolist(),
         "taken": np.where(unknown[1], None, taken).tolist(),
         "photos": np.exp(rng.normal(6.0, 1.6, users)).astype(int).tolist(),
@@ -248,13 +251,13 @@ def write_profiles(world: World, seed: int, dataset: str, raw: Path) -> None:
     lines = ["pathalias," + ",".join(columns) + ",snapshot_date"]
     table = np.stack([np.floor(column) for column in columns.values()], axis=1).astype(np.int64)
     for user in np.flatnonzero(found).tolist():
-        lines.append(f"{text.alias(user)},{','.join(map(str, table[user].tolist()))},{day[user]}")
+        lines.append(f"{invented_words.alias(user)},{','.join(map(str, table[user].tolist()))},{day[user]}")
     (raw / "profiles.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_images(world: World, params: Smpd, seed: int, dataset: str, raw: Path) -> None:
     """``<split>/<Uid>/<Pid>.jpg``; a few files are missing or broken."""
-    hues = stream(seed, dataset, "hues").random(len(text.CONCEPTS))[world.concept]
+    hues = stream(seed, dataset, "hues").random(len(invented_words.CONCEPTS))[world.concept]
     paths = [raw / image_path(world, row) for row in range(len(world.pid))]
     pictures = list(zip(paths, world.pid.tolist(), world.looks.tolist(), hues.tolist(), strict=True))
     shards = [pictures[start : start + SHARD] for start in range(0, len(pictures), SHARD)]

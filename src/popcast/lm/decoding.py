@@ -1,0 +1,203 @@
+"""From prompts to scores (multismpllm.md 11): greedy answers, sampled answers, or the expected score.
+
+Answers are written token by token with the model's cache and nothing else: no setting that a model brings along for
+``generate`` (temperature, penalties, suppressed tokens) has a say. Whatever comes before the first end-of-text token,
+or ``max_new_tokens`` tokens, is the answer; :func:`parse` says whether it is one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from popcast.core.engine import progress
+from popcast.core.section import Section
+from popcast.lm import score_tree
+from popcast.lm.reading import Reader
+from popcast.lm.score_tree import ScoreTree
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+__all__ = ["Distribution", "Params", "ScoreTree", "expected", "greedy", "parse", "sample"]
+
+ANSWER = re.compile(r"(0|[1-9][0-9]{0,2})\.[0-9]{2}")
+QUANTILES = (0.5, 0.1, 0.9)
+
+Noise = Callable[[int, int, int, int], np.ndarray]
+
+
+class Params(Section):
+    """How prompts become scores."""
+
+    batch_size: int = Field(32, ge=1, description="rows that the model reads or writes at a time")
+    buckets: bool = Field(True, description="batches of prompts of similar length")
+    samples: int = Field(8, ge=1, description="answers drawn per prompt")
+    temperature: float = Field(1.0, gt=0)
+    max_new_tokens: int = Field(8, ge=1)
+    decodings: list[Literal["greedy", "samples", "expected"]] = Field(["greedy", "samples", "expected"], min_length=1)
+    invalid: Literal["exclude", "history_mean"] = Field(
+        "exclude", description="for the scorer: leave such answers out, or let the mean of the scores shown stand in"
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+
+
+def parse(text: str, low: float, high: float) -> float | None:
+    """The score of an answer, None where it is not one.
+
+    Valid is a number low..high with two decimals, no sign and no leading zero, and at most one line break behind it:
+    what a reader would have to guess or cut out is no answer.
+
+    >>> parse("7.52", 1.0, 16.99), parse("7.52 or so", 1.0, 16.99)
+    (7.52, None)
+    """
+    text = text.removesuffix("\n")
+    if not ANSWER.fullmatch(text):
+        return None
+    return float(text) if low <= float(text) <= high else None
+
+
+def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: list[str], params: Params) -> list[str]:
+    """The most probable token after each token: one answer per prompt, in the order of the prompts."""
+    return [answers[0] for answers in _write(model, tokenizer, prompts, 1, params, None)]
+
+
+def sample(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: list[str],
+    keys: list[str],
+    count: int,
+    params: Params,
+    seed: int,
+) -> list[list[str]]:
+    """``count`` answers per prompt drawn from the model's distribution at ``params.temperature``.
+
+    Every token is the largest of logits and Gumbel noise, which is a draw from their softmax. The noise depends on
+    (seed, the prompt's key, number of the answer, number of the token) alone: other prompts and batches change nothing.
+    """
+
+    def noise(prompt: int, number: int, step: int, size: int) -> np.ndarray:
+        text = f"{seed}\x1f{keys[prompt]}\x1f{number}\x1f{step}"
+        key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
+        return np.random.default_rng(key).gumbel(size=size)
+
+    if len(keys) != len(prompts):
+        raise ValueError(f"{len(prompts)} prompts, but {len(keys)} keys")
+    return _write(model, tokenizer, prompts, count, params, noise)
+
+
+def _write(model, tokenizer, prompts, count: int, params: Params, noise: Noise | None) -> list[list[str]]:
+    """``count`` answers per prompt. A prompt is read once however many answers are written behind it."""
+    import torch
+
+    size = max(1, params.batch_size // count)
+    reader = Reader(model, tokenizer, prompts, size=size, buckets=params.buckets, room=params.max_new_tokens)
+    ends = _ends(reader.network, tokenizer)
+    answers: list[list[str]] = [[] for _ in prompts]
+    for batch in progress(reader.batches, len(reader.batches), "answers"):
+        with torch.no_grad():
+            rows = _write_batch(reader, batch, count, params, noise, ends)
+        for row, tokens in enumerate(rows):
+            text = tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+            answers[batch[row // count]].append(text)
+    return answers
+
+
+def _write_batch(reader: Reader, batch, count: int, params: Params, noise: Noise | None, ends: set[int]):
+    """Tokens before the end, [rows x count] lists: the answers of one prompt stand together."""
+    import torch
+
+    state = reader.read(batch)
+    cache, mask, position = state.cache, state.mask, state.position
+    logits = state.logits
+    if count > 1:
+        cache.batch_repeat_interleave(count)
+        mask, position, logits = (part.repeat_interleave(count, 0) for part in (mask, position, logits))
+    written: list[list[int]] = [[] for _ in range(len(logits))]
+    running = [True] * len(logits)
+    for step in range(params.max_new_tokens):
+        if noise is not None:
+            added = np.zeros(logits.shape)
+            for row in np.flatnonzero(running):
+                added[row] = noise(batch[row // count], int(row) % count, step, logits.shape[1])
+            logits = logits.double() / params.temperature + torch.from_numpy(added).to(logits.device)
+        tokens = logits.argmax(-1)
+        for row, token in enumerate(tokens.tolist()):
+            running[row] = running[row] and token not in ends
+            if running[row]:
+                written[row].append(token)
+        if not any(running) or step + 1 == params.max_new_tokens:
+            break
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+        logits, cache = reader.call(
+            tokens[:, None], mask, (position + step)[:, None], keep=1, cache=cache, use_cache=True
+        )
+        logits = logits[:, -1]
+    return written
+
+
+def _ends(network, tokenizer) -> set[int]:
+    """Every token that ends an answer: of the tokenizer, and of the model (Llama 3 has several)."""
+    found = [tokenizer.eos_token_id]
+    for config in (network.config, getattr(network, "generation_config", None)):
+        ends = getattr(config, "eos_token_id", None)
+        found += ends if isinstance(ends, list) else [ends]
+    return {token for token in found if token is not None}
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """What a model believes about the score of each prompt, float64 [prompts].
+
+    ``mean``, ``median`` and the 10 and 90 % quantiles ``lower`` and ``upper`` of the distribution over all valid
+    answers; ``mass``: how much of the model's probability they had before they were made to sum to 1. Whether the
+    answer would have ended there is not asked (see ``score_tree``): mass tells how far the model writes numbers.
+    """
+
+    mean: np.ndarray
+    median: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    mass: np.ndarray
+
+
+def expected(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: list[str], tree: ScoreTree, params: Params
+) -> Distribution:
+    """Distribution of the score after each prompt, by one forward per batch over prompts and token tree.
+
+    The same as teacher forcing of every answer, summed in double precision. Prefix-tuned models too. Models whose
+    attention is not what a mask says (flash attention, windows shorter than the prompt, recurrent layers) read a prompt
+    once per walk through the tree instead, which takes that much longer.
+    """
+    import torch
+
+    reader = Reader(model, tokenizer, prompts, size=params.batch_size, buckets=params.buckets, room=tree.room)
+    columns = np.empty((5, len(prompts)))
+    for batch in progress(reader.batches, len(reader.batches), "expected scores"):
+        with torch.no_grad():
+            if reader.takes_masks:
+                found = score_tree.at_once(reader, batch, tree)
+            else:
+                found = score_tree.walk_by_walk(reader, batch, tree, params.batch_size)
+        columns[:, batch] = _summary(found, tree.scores)
+    return Distribution(*columns)
+
+
+def _summary(log_probabilities: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """[5, rows]: mean, median, lower, upper, mass. A quantile is the smallest score that has reached the share."""
+    largest = log_probabilities.max(1, keepdims=True)
+    weight = np.exp(log_probabilities - largest)
+    total = weight.sum(1, keepdims=True)
+    probability = weight / total
+    reached = probability.cumsum(1)
+    quantiles = [scores[(reached >= share - 1e-12).argmax(1)] for share in QUANTILES]
+    mass = np.exp(largest[:, 0] + np.log(total[:, 0]))
+    return np.stack([probability @ scores, *quantiles, mass])

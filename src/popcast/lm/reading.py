@@ -1,0 +1,146 @@
+"""How prompts go through a causal language model: batches of similar length, padded on the left.
+
+What all prompts of a call begin with (the instruction) is read once, and every batch starts from its keys and values.
+A prefix-tuned model has a learned prefix before that; its prompts stand at the positions behind it, as in training.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from popcast.core.errors import bad_input
+
+if TYPE_CHECKING:
+    import torch
+
+ATTENTION = ("sdpa", "eager")
+"""Attention implementations that take a mask of every token against every token."""
+
+
+@dataclass
+class Read:
+    """A batch that was read: next-token ``logits`` [rows, vocabulary], the model's ``cache``, ``mask`` [rows, columns]
+    of the cache's columns that hold a token, and the ``position`` [rows] of the next token."""
+
+    logits: torch.Tensor
+    cache: object
+    mask: torch.Tensor
+    position: torch.Tensor
+
+
+class Reader:
+    """A model in evaluation mode that reads prompts in batches; results are asked for batch by batch.
+
+    prompts: as written by ``prompts.PromptWriter``. size: rows per batch. buckets: batches of prompts of similar
+    length. room: tokens that may follow a prompt. Raises BadInput where a prompt has no tokens or does not fit.
+    """
+
+    def __init__(self, model, tokenizer, prompts: list[str], *, size: int, buckets: bool, room: int) -> None:
+        self.tokens: list[list[int]] = tokenizer(prompts)["input_ids"] if prompts else []
+        self.pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self.model, self.network, self.before = model, model, 0
+        if hasattr(model, "peft_config"):
+            self.network = model.get_base_model()  # LoRA sits inside it
+            if model.active_peft_config.is_prompt_learning:
+                self.before = model.active_peft_config.num_virtual_tokens
+        self.device = self.network.get_input_embeddings().weight.device
+        self.known = inspect.signature(self.network.forward).parameters
+        lengths = np.array([len(row) for row in self.tokens], int)
+        self._check(lengths, room)
+        self.takes_masks = self._takes_masks(int(lengths.max(initial=0)) + self.before + room)
+        order = np.argsort(lengths, kind="stable") if buckets else np.arange(len(lengths))
+        self.batches = [order[i : i + size] for i in range(0, len(order), size)]
+        self._shared: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.shared = self._read_shared()
+
+    @property
+    def columns(self) -> int:
+        """Cache columns before a batch's own tokens: learned prefix and shared beginning, seen by every row."""
+        return self.before + self.shared
+
+    def read(self, batch: np.ndarray) -> Read:
+        """Read the prompts numbered ``batch``; what is written after them goes on from the cache."""
+        ids, seen, positions = self.padded([self.tokens[i] for i in batch])
+        logits, cache = self.call(ids, seen, positions, keep=1, cache=self.cache(len(batch)), use_cache=True)
+        return Read(logits[:, -1], cache, seen, positions[:, -1] + 1)
+
+    def padded(self, rows: list[list[int]], tail: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Rows without their shared beginning, padded on the left.
+
+        Returns ids [rows, tokens], mask [rows, columns + tokens] and positions [rows, tokens]. tail: columns left free
+        for further tokens at the end of all three.
+        """
+        import torch
+
+        rows = [row[self.shared :] for row in rows]
+        width = max(len(row) for row in rows)
+        ids = torch.full((len(rows), width + tail), self.pad)
+        seen = torch.ones((len(rows), self.columns + width + tail), dtype=torch.long)
+        for number, row in enumerate(rows):
+            ids[number, width - len(row) : width] = torch.tensor(row)
+            seen[number, self.columns : self.columns + width - len(row)] = 0
+        positions = self.columns + (seen[:, self.columns :].cumsum(1) - 1).clamp(min=0)
+        return ids.to(self.device), seen.to(self.device), positions.to(self.device)
+
+    def cache(self, rows: int):
+        """A fresh cache with the columns that every row sees; None where there are none."""
+        if self._shared:
+            from transformers import DynamicCache
+
+            return DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in self._shared])
+        return self.model.get_prompt(rows) if self.before else None
+
+    def call(self, ids, mask, positions, *, keep: int, cache=None, use_cache: bool = False):
+        """One forward: logits of the last ``keep`` tokens [rows, keep, vocabulary], and the cache."""
+        given = {"position_ids": positions, "logits_to_keep": keep, "past_key_values": cache, "use_cache": use_cache}
+        given = {name: value for name, value in given.items() if name in self.known}
+        out = self.network(input_ids=ids, attention_mask=mask, **given)
+        return out.logits[:, -keep:], out.past_key_values if use_cache else None
+
+    def _read_shared(self) -> int:
+        """Read the common beginning of all prompts; returns its tokens. A prompt keeps at least one of its own."""
+        import torch
+
+        self.shared = 0
+        if len(self.tokens) < 2 or not self.takes_masks:
+            return 0
+        same = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*self.tokens, strict=False))
+        length = min(sum(1 for _ in same), min(len(row) for row in self.tokens) - 1)
+        if length < 1:
+            return 0
+        ids, seen, positions = self.padded([self.tokens[0][:length]])
+        with torch.no_grad():
+            _, cache = self.call(ids, seen, positions, keep=1, cache=self.cache(1), use_cache=True)
+        self._shared = [(layer.keys, layer.values) for layer in cache.layers]
+        return length
+
+    def _takes_masks(self, longest: int) -> bool:
+        """Whether attention is what a mask says, for up to ``longest`` tokens: no other kinds of layers, no windows."""
+        config = self.network.config.get_text_config(decoder=True)
+        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+        return (
+            config._attn_implementation in ATTENTION
+            and {"position_ids", "past_key_values"} <= set(self.known)
+            and kinds <= {"full_attention", "sliding_attention", "chunked_attention"}
+            and not getattr(config, "num_kv_shared_layers", None)
+            and all(window is None or longest <= window for window in windows)
+        )
+
+    def _check(self, lengths: np.ndarray, room: int) -> None:
+        config = self.network.config.get_text_config(decoder=True)
+        most = getattr(config, "max_position_embeddings", None)
+        for number, length in enumerate(lengths, start=1):
+            if length == 0:
+                raise bad_input("has no tokens", file=f"prompt {number}")
+            if most is not None and self.before + length + room > most:
+                raise bad_input(
+                    f"{length} tokens and {self.before + room} for prefix and answer do not fit into the model",
+                    file=f"prompt {number}",
+                    expected=f"at most {most} together: lower llm.prompts.max_tokens",
+                )

@@ -1,0 +1,97 @@
+"""What the stages that fit predictors share: a run's tables, its finished outputs in scratch, the way to its outs.
+
+DVC removes a stage's outs before it starts the stage again. So the outputs of a finished run wait in the run's scratch
+folder until all runs of the stage are done, and a killed suite goes on with its first unfinished run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from popcast.core import paths, tables
+from popcast.core.scratch import Scratch
+from popcast.datasets.params import Metric
+from popcast.models.contract.fitting import make_design, predict_all, predictor_maker
+from popcast.models.params import ModelRun
+
+BESIDE = ("importances.json", "facts.json")
+"""Files beside a run's saved models. ``facts.json``: what every report must say about it, where it has ``facts``."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all runs of a dataset share. final_fit: see ``Split``."""
+
+    seed: int
+    metric: Metric
+    final_fit: str
+    allow_posthoc: bool
+
+
+class Inputs:
+    """The tables of a dataset, each read once however many runs ask for it."""
+
+    def __init__(self, dataset: str) -> None:
+        self.dataset = dataset
+        self.posts = tables.labelled(
+            tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)
+        )
+        self.block = cache(lambda block: tables.read(paths.features(dataset, block), tables.FEATURES))
+
+    def files(self, blocks: list[str]) -> list[Path]:
+        return [
+            paths.posts(self.dataset),
+            paths.splits(self.dataset),
+            *(paths.features(self.dataset, b) for b in blocks),
+        ]
+
+    def blocks(self, names: list[str]) -> dict[str, pl.DataFrame]:
+        return {name: self.block(name) for name in names}
+
+
+def scratch_of(stage: str, run: ModelRun, section: dict[str, Any], setting: Setting, inputs: Inputs) -> Scratch:
+    """The scratch folder of one run. section: of the run's model in params.yaml."""
+    settings = [setting.__dict__, run.model_dump(), section]
+    name = run.name if run.suite is None else f"{run.suite}-{run.name}"
+    base = [] if run.base is None else sorted(f for f in paths.base_model(run.base).rglob("*") if f.is_file())
+    return Scratch(stage, f"{run.dataset}-{name}", settings, inputs.files(run.blocks) + base)
+
+
+def finish(run: ModelRun, section: dict[str, Any], setting: Setting, inputs: Inputs, scratch: Scratch) -> str:
+    """Fit and predict, unless an earlier start did; the outputs stay in ``scratch``. Returns one line about the run."""
+    note = scratch.folder / "finished.json"
+    if not note.exists():
+        make = predictor_maker(run, section, setting.metric, setting.seed)
+        allow_posthoc = setting.allow_posthoc if run.allow_posthoc is None else run.allow_posthoc
+        design = make_design(inputs.posts, inputs.blocks(run.blocks), allow_posthoc)
+        predictions, models = predict_all(
+            make, design, setting.final_fit, scratch, run.cross_fit_from, run.test_fit, run.pseudo_labels
+        )
+        tables.write(predictions, scratch.folder / "predictions.parquet", tables.PREDICTIONS)
+        tables.write_json(models["evaluation"].importances(), scratch.folder / "importances.json")
+        if hasattr(models["evaluation"], "facts"):
+            tables.write_json(models["evaluation"].facts(), scratch.folder / "facts.json")
+        said = f"{predictions.height} predictions, {len(models)} models, {design.features.width} columns"
+        tables.write_json({"models": list(models), "said": said}, note)
+    return f"{run.dataset}/{run.name}: {orjson.loads(note.read_bytes())['said']}"
+
+
+def place(run: ModelRun, scratch: Scratch) -> None:
+    """Copy the outputs of a finished run, and nothing that was there before, to where DVC expects them."""
+    target = paths.model(run.dataset, run.name, run.suite)
+    shutil.rmtree(target, ignore_errors=True)
+    for name in orjson.loads((scratch.folder / "finished.json").read_bytes())["models"]:
+        shutil.copytree(scratch.folder / name, target / name)
+    predictions = paths.predictions(run.dataset, run.name, run.suite)
+    predictions.parent.mkdir(parents=True, exist_ok=True)
+    for file in BESIDE:
+        if (scratch.folder / file).exists():
+            shutil.copyfile(scratch.folder / file, target / file)
+    shutil.copyfile(scratch.folder / "predictions.parquet", predictions)

@@ -1,0 +1,212 @@
+"""One run of a predictor on one dataset: its models and what they predict.
+
+The ``evaluation`` model learns from the training part and predicts valid and test; training posts get out-of-fold
+predictions. The ``final`` model learns from every labelled post, and only posts without a label ever see it. With
+``test_fit: stop_on_valid`` the evaluation model stops on the valid part (published protocols); with ``test_fit:
+train+valid`` a third model, ``test``, predicts the test part after everything was chosen on valid.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from popcast.core import paths
+from popcast.core.errors import BadInput
+from popcast.core.named import predictor_module
+from popcast.core.params import merged
+from popcast.core.scratch import Scratch
+from popcast.core.tables import SPLITS
+from popcast.datasets.params import Metric
+from popcast.models.contract.crossfit import out_of_fold
+from popcast.models.contract.predictors import Predictor, fitted, seed_predictions
+from popcast.models.contract.stopping import stopping_window
+from popcast.models.params import ModelRun
+
+LOSS_OF_METRIC = {"mae": "mae", "rmse": "rmse", "nmse": "rmse", "mape": "mape"}
+
+
+@dataclass(frozen=True)
+class Design:
+    """What predictors see and what they learn, row by row the same posts, in time order.
+
+    rows: post_id, split, fold. posts: without popularity, split, fold and posthoc columns. features: the wide frame.
+    target: float64 [n], NaN for posts without a label.
+    """
+
+    rows: pl.DataFrame
+    posts: pl.DataFrame
+    features: pl.DataFrame
+    target: np.ndarray
+
+    def part(self, chosen: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return self.posts[chosen], self.features[chosen]
+
+
+def make_design(posts: pl.DataFrame, blocks: dict[str, pl.DataFrame], allow_posthoc: bool) -> Design:
+    """Join the feature tables of a run to its posts.
+
+    posts: the ``posts`` table with ``split`` and ``fold``. blocks: name -> feature table. The block ``profile`` was
+    measured after posting and is left out unless ``allow_posthoc``.
+    """
+    posts = posts.sort("posted_at", "post_id", nulls_last=True)
+    features = posts.select("post_id")
+    for name, table in blocks.items():
+        if name == "profile" and not allow_posthoc:
+            continue
+        if table.height != posts.height or not table["post_id"].is_in(posts["post_id"].implode()).all():
+            raise BadInput(f"feature block {name!r} and posts hold different posts: run `dvc repro`")
+        features = features.join(table, on="post_id", how="left", maintain_order="left")
+    target = posts["popularity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return Design(
+        posts.select("post_id", "split", "fold"),
+        posts.drop("popularity", "split", "fold", pl.selectors.starts_with("posthoc_")),
+        features.drop("post_id"),
+        target,
+    )
+
+
+def predictor_maker(run: ModelRun, section: dict[str, Any], metric: Metric, seed: int) -> Callable[[], Predictor]:
+    """A function that makes the run's predictor. ``loss: metric`` stands for the loss of the dataset's metric.
+
+    A run on a language model gets the folder of its base model as the setting ``base``.
+    """
+    module = predictor_module(run.model)
+    values = {**section, **run.set}
+    if run.base is not None:
+        values["base"] = str(paths.base_model(run.base))
+    if values.get("loss") == "metric":
+        values["loss"] = LOSS_OF_METRIC[metric]
+    params = merged(module.Params, values, {}, f"models.{run.model}")
+    if run.test_fit == "stop_on_valid":
+        only_stops = getattr(params, "early_stopping", False) and not getattr(params, "refit", False)
+        if not only_stops or run.pseudo_labels != "none":
+            raise BadInput(
+                f"params.yaml: {run.dataset}/{run.name}: test_fit stop_on_valid is for networks with early_stopping "
+                "and without refit or pseudo_labels: others would learn the valid part that they predict"
+            )
+    return lambda: module.Predictor(params, seed)
+
+
+def predict_all(
+    make: Callable[[], Predictor],
+    design: Design,
+    final_fit: str,
+    scratch: Scratch,
+    cross_fit_from: int = 0,
+    test_fit: str = "train",
+    pseudo_labels: str = "none",
+) -> tuple[pl.DataFrame, dict[str, Predictor]]:
+    """The prediction table (post_id, split, fold, prediction, maybe seeds) and the fitted models by name.
+
+    ``seeds`` (list[f64]) holds the predictions of the single seeds of a predictor that averages several. Raises
+    BadInput where there is no training post. ``scratch`` keeps finished folds and models. ``pseudo_labels:
+    predicted``: each model is fitted twice, see :func:`_fit`; out-of-fold models know no pseudo-label.
+    """
+    split = design.rows["split"].to_numpy()
+    parts = {name: np.flatnonzero(split == name) for name in SPLITS}
+    train = parts["train"]
+    if not len(train):
+        raise BadInput("no post with a label in the training part: nothing to learn from")
+    in_time = design.posts[train]["posted_at"].null_count() == 0
+    rows, predictions = out_of_fold(
+        make, *design.part(train), design.target[train], _folds(design, train), in_time, scratch, cross_fit_from
+    )
+    found = [(train[rows], predictions)]
+    models = {}
+    for name, (learned, predicted) in _roles(parts, final_fit, test_fit).items():
+        rows = np.sort(np.concatenate([parts[part] for part in learned]))
+        asked = np.sort(np.concatenate([parts[part] for part in predicted]))
+        pseudo = asked if pseudo_labels == "predicted" else asked[:0]
+        models[name] = _fit(make, design, rows, pseudo, scratch, name)
+        found += [
+            (parts[p], seed_predictions(models[name], *design.part(parts[p]))) for p in predicted if len(parts[p])
+        ]
+    found = [(rows, values) for rows, values in found if len(rows)] or [(train[:0], np.empty((0, 1)))]
+    where = np.concatenate([rows for rows, _ in found])
+    values = np.concatenate([predictions for _, predictions in found])
+    table = design.rows[where].with_columns(prediction=pl.Series(values.mean(axis=1), dtype=pl.Float64))
+    if values.shape[1] > 1:
+        table = table.with_columns(seeds=pl.Series(values).cast(pl.List(pl.Float64)))
+    return table, models
+
+
+def _roles(parts: dict[str, np.ndarray], final_fit: str, test_fit: str) -> dict[str, tuple[list[str], list[str]]]:
+    """Model -> (parts that it learns from, parts that it predicts)."""
+    own_test = test_fit == "train+valid" and len(parts["valid"]) and len(parts["test"])
+    final = final_fit == "labelled" and len(parts["unlabelled"]) and len(parts["valid"]) + len(parts["test"])
+    roles = {"evaluation": (["train", "valid"] if test_fit == "stop_on_valid" else ["train"], ["valid"])}
+    if own_test:
+        roles["test"] = (["train", "valid"], ["test"])
+    else:
+        roles["evaluation"][1].append("test")
+    if final:
+        roles["final"] = (["train", "valid", "test"], ["unlabelled"])
+    else:
+        roles["evaluation"][1].append("unlabelled")
+    return roles
+
+
+def _folds(design: Design, labelled: np.ndarray) -> np.ndarray:
+    """Folds of labelled posts: the training folds, then valid, then test, so that the newest posts come last."""
+    rows = design.rows[labelled]
+    last = rows["fold"].max()
+    fold = pl.when(split="valid").then(last + 1).when(split="test").then(last + 2).otherwise("fold")
+    return rows.select(fold.cast(pl.Int64)).to_series().to_numpy()
+
+
+def _fit(
+    make: Callable[[], Predictor],
+    design: Design,
+    learned: np.ndarray,
+    pseudo: np.ndarray,
+    scratch: Scratch,
+    name: str,
+) -> Predictor:
+    """The model ``name``, fitted on the rows ``learned``, or the one that an earlier, killed run finished.
+
+    pseudo: rows whose labels are predicted by a first model and that then count as training posts for the second one.
+    Their own labels are never looked at. They belong to the oldest fold, so that nothing is chosen or stopped on them.
+    """
+
+    def taught(label: str, rows: np.ndarray, target: np.ndarray, folds: np.ndarray) -> Predictor:
+        work = scratch.folder / f"{label}-work"
+        return _kept(scratch, label, make, lambda m: fitted(m, work, *design.part(rows), target, folds))
+
+    target, folds = design.target[learned], _folds(design, learned)
+    if not len(pseudo):
+        return taught(name, learned, target, folds)
+    guesses = taught(f"{name}-first", learned, target, folds).predict(*design.part(pseudo))
+    order = np.argsort(np.append(learned, pseudo))
+    rows = np.append(learned, pseudo)[order]
+    return taught(name, rows, np.append(target, guesses)[order], with_pseudo_rows(folds, len(pseudo))[order])
+
+
+def with_pseudo_rows(folds: np.ndarray, pseudo: int) -> np.ndarray:
+    """Folds int [n + pseudo]: those of n posts with a label, then fold 0 for rows with a pseudo-label.
+
+    The last fold is the stopping window and holds real labels only. Where all n posts are of one fold, the window that
+    they would have had alone becomes a fold of its own; too few posts for a window leave one that is too small for one.
+    """
+    if folds.min() == folds.max():
+        window = stopping_window(folds, len(folds))
+        folds = np.arange(len(folds)) == len(folds) - 1 if window is None else window
+    folds = folds.astype(np.int64)
+    return np.append(folds - folds.min(), np.zeros(pseudo, np.int64))
+
+
+def _kept(scratch: Scratch, name: str, make: Callable[[], Predictor], fit: Callable[[Predictor], Predictor]):
+    """A fitted predictor; one that an earlier, killed run finished is loaded."""
+    folder = scratch.folder / name
+    if not folder.exists():
+        unfinished = scratch.folder / f"{name}.part"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        fit(make()).save(unfinished)
+        os.replace(unfinished, folder)
+    return type(make()).load(folder)

@@ -1,0 +1,170 @@
+"""Text scores: what words say about popularity beyond a start value, as columns for a boosted ensemble.
+
+Two ridge regressions over TF-IDF learn the residual ``target - start``: one over all posts (``scores.text``), one per
+author who has enough posts (``scores.author_text``): "recipe" means one thing on a news page and another on a cooking
+page. Boosting on scores that were fitted on the same rows would trust them blindly, so for its own training rows each
+score comes from a fit that left the row's stretch of time out: the rows, in time order, are cut into ``stretches``.
+All of this happens inside ``fit`` of one predictor: labels of posts outside its training part never enter.
+
+Stacked generalisation: Wolpert, Neural Networks 5 (1992); per-author text models are this project's own addition.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import orjson
+import polars as pl
+from pydantic import Field
+
+from popcast.core.section import Section
+
+COLUMNS = ("scores.text", "scores.author_text")
+
+
+class ScoreParams(Section):
+    fields: list[Literal["title", "tags", "category", "subcategory", "concept"]] = Field(["title"], min_length=1)
+    min_df: int = Field(5, ge=1, description="posts that a term must occur in")
+    max_features: int = Field(200_000, ge=1)
+    alpha: float = Field(15.0, gt=0, description="ridge penalty over all posts")
+    author_alpha: float = Field(3.0, gt=0, description="ridge penalty of an author's own model")
+    author_posts: int = Field(50, ge=2, description="training posts that an author needs for an own model")
+    stretches: int = Field(6, ge=2, description="of time, each scored by a fit on the others")
+
+
+class TextScores:
+    """Vocabulary, one weight vector over all posts and a sparse one per author."""
+
+    def __init__(self, params: ScoreParams) -> None:
+        self.params = params
+        self.vectorizer = None
+
+    def fit(self, posts: pl.DataFrame, residual: np.ndarray) -> pl.DataFrame:
+        """Learn from rows in time order and return the two columns for these very rows, each left out of its fit.
+
+        posts: ``user_id`` and the text fields. residual: float64 [n]. Without a single common word all scores are
+        null.
+        """
+        words = self._learn_words(posts)
+        count = len(residual)
+        if words is None:
+            return self._frame(np.full((count, 2), np.nan))
+        authors = posts["user_id"]
+        columns = np.full((count, 2), np.nan)
+        stretches = np.array_split(np.arange(count), min(self.params.stretches, count))
+        for held_out in stretches if count >= 2 * self.params.stretches else ():
+            rest = np.setdiff1d(np.arange(count), held_out)
+            weights = self._solve(words[rest], residual[rest], self.params.alpha)
+            columns[held_out, 0] = _score(words[held_out], *weights)
+            own = self._author_weights(words[rest], residual[rest], authors[rest])
+            columns[held_out, 1] = _author_scores(words[held_out], authors[held_out], own)
+        self.weights = self._solve(words, residual, self.params.alpha)
+        self.author_weights = self._author_weights(words, residual, authors)
+        return self._frame(columns)
+
+    def transform(self, posts: pl.DataFrame) -> pl.DataFrame:
+        """The two columns (Float64) for any posts; null for an author without a model of its own."""
+        if self.vectorizer is None or not posts.height:
+            return self._frame(np.full((posts.height, 2), np.nan))
+        words = self.vectorizer.transform(self._texts(posts)).tocsr()
+        own = _author_scores(words, posts["user_id"], self.author_weights)
+        return self._frame(np.column_stack([_score(words, *self.weights), own]))
+
+    @staticmethod
+    def _frame(columns: np.ndarray) -> pl.DataFrame:
+        named = zip(COLUMNS, columns.T, strict=True)
+        return pl.DataFrame({name: pl.Series(values).fill_nan(None) for name, values in named})
+
+    def _texts(self, posts: pl.DataFrame) -> list[str]:
+        parts = [pl.col(name).list.join(" ") if name == "tags" else pl.col(name) for name in self.params.fields]
+        text = pl.concat_str(parts, separator=" | ", ignore_nulls=True).fill_null("")
+        return posts.select(text=text)["text"].to_list()
+
+    def _make_vectorizer(self, vocabulary: dict[str, int] | None = None):
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        limits = {"min_df": self.params.min_df, "max_features": self.params.max_features}
+        limits = limits if vocabulary is None else {"vocabulary": vocabulary}
+        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float64, **limits)
+
+    def _learn_words(self, posts: pl.DataFrame):
+        """TF-IDF [n, terms] of the training posts; None where they share no word."""
+        vectorizer = self._make_vectorizer()
+        try:
+            words = vectorizer.fit_transform(self._texts(posts)).tocsr()
+        except ValueError:  # scikit-learn's answer to posts without a single common word
+            return None
+        self.vectorizer = vectorizer
+        return words
+
+    @staticmethod
+    def _solve(words, residual: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
+        from sklearn.linear_model import Ridge
+
+        model = Ridge(alpha=alpha, solver="sparse_cg", tol=1e-5).fit(words, residual)
+        return model.coef_, float(model.intercept_)
+
+    def _author_weights(self, words, residual: np.ndarray, authors: pl.Series) -> dict[str, tuple]:
+        """author -> (term numbers, weights, intercept), over the terms that the author's posts use."""
+        rows = pl.DataFrame({"author": authors, "row": np.arange(len(authors))}).drop_nulls()
+        own: dict[str, tuple] = {}
+        for (author,), group in rows.group_by(["author"], maintain_order=True):
+            if group.height < self.params.author_posts:
+                continue
+            chosen = group["row"].to_numpy()
+            part = words[chosen]
+            terms = np.unique(part.indices)
+            weights, intercept = self._solve(part[:, terms], residual[chosen], self.params.author_alpha)
+            own[author] = (terms, weights, intercept)
+        return own
+
+    def save(self, folder: Path) -> None:
+        """Write ``scores.json`` and ``scores.npz`` (no pickle)."""
+        content: dict[str, object] = {"params": self.params.model_dump(), "terms": None}
+        if self.vectorizer is not None:
+            own = self.author_weights
+            content |= {"terms": self.vectorizer.get_feature_names_out().tolist(), "intercept": self.weights[1]}
+            content |= {"authors": list(own), "intercepts": [intercept for *_, intercept in own.values()]}
+            np.savez(
+                folder / "scores.npz",
+                idf=self.vectorizer.idf_,
+                weights=self.weights[0],
+                sizes=np.array([len(terms) for terms, *_ in own.values()], np.int64),
+                author_terms=np.concatenate([np.empty(0, np.int64), *(terms for terms, *_ in own.values())]),
+                author_weights=np.concatenate([np.empty(0), *(weights for _, weights, _ in own.values())]),
+            )
+        (folder / "scores.json").write_bytes(orjson.dumps(content))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        content = orjson.loads((folder / "scores.json").read_bytes())
+        scores = cls(ScoreParams.model_validate(content["params"]))
+        if content["terms"] is None:
+            return scores
+        with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
+            scores.vectorizer = scores._make_vectorizer({term: i for i, term in enumerate(content["terms"])})
+            scores.vectorizer.idf_ = arrays["idf"]
+            scores.weights = (arrays["weights"], content["intercept"])
+            cuts = np.cumsum(arrays["sizes"])[:-1]
+            terms, weights = np.split(arrays["author_terms"], cuts), np.split(arrays["author_weights"], cuts)
+            authors = zip(content["authors"], content["intercepts"], strict=True)
+            scores.author_weights = {a: (terms[i].astype(np.int64), weights[i], c) for i, (a, c) in enumerate(authors)}
+        return scores
+
+
+def _score(words, weights: np.ndarray, intercept: float) -> np.ndarray:
+    return words @ weights + intercept
+
+
+def _author_scores(words, authors: pl.Series, own: dict[str, tuple]) -> np.ndarray:
+    """Score of each row by its author's own model; NaN where there is none."""
+    scores = np.full(len(authors), np.nan)
+    rows = pl.DataFrame({"author": authors, "row": np.arange(len(authors))}).drop_nulls()
+    for (author,), group in rows.group_by(["author"], maintain_order=True):
+        if author in own:
+            terms, weights, intercept = own[author]
+            chosen = group["row"].to_numpy()
+            scores[chosen] = words[chosen][:, terms] @ weights + intercept
+    return scores

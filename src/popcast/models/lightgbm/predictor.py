@@ -1,0 +1,168 @@
+"""``lightgbm``: gradient boosted trees on every block that the run names, optionally on top of a baseline column.
+
+With ``baseline: history.smoothed_mean`` the trees learn how far a post lies from what its author usually gets; a post
+of an unknown author starts from the training median. ``seeds`` > 1 averages ensembles that differ in their random
+rows and columns. LightGBM's deterministic mode with a fixed number of threads gives the same bytes each time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import orjson
+import polars as pl
+from pydantic import Field
+
+from popcast.core import tables
+from popcast.core.section import Section
+from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window, threads
+from popcast.models.inputs.matrix import Encoder, start_values, training_order
+from popcast.models.inputs.text_scores import ScoreParams, TextScores
+from popcast.models.params import Loss
+
+
+class Params(Section):
+    """Settings of LightGBM, under its own names where it has one."""
+
+    blocks: list[str] | None = Field(None, description="null: all that the run gets")
+    embeddings: list[str] | None = Field(None, description="null: all; else these, where the run gets them")
+    rare: int = Field(10, ge=1, description="posts that a category needs for a code of its own")
+    baseline: str | None = Field(None, description="feature column to start from, e.g. history.smoothed_mean")
+    text: ScoreParams | None = Field(None, description="text scores as further columns, see text_scores.py")
+    loss: Loss = "rmse"
+    delta: float = Field(0.8, gt=0, description="of the Huber loss, in units of popularity")
+    learning_rate: float = Field(0.03, gt=0, le=1)
+    num_leaves: int = Field(31, ge=2)
+    min_child_samples: int = Field(20, ge=1)
+    feature_fraction: float = Field(0.5, gt=0, le=1)
+    bagging_fraction: float = Field(0.8, gt=0, le=1)
+    lambda_l2: float = Field(1.0, ge=0)
+    max_bin: int = Field(255, ge=2)
+    rounds: int = Field(3000, ge=1, description="trees at most")
+    early_stopping: int = Field(100, ge=1, description="trees without gain on the stopping window")
+    refit: bool = Field(True, description="learn from the stopping window too, with the number of trees found")
+    seeds: int = Field(1, ge=1, description="ensembles to average")
+
+
+class Predictor:
+    """The mean of ``seeds`` LightGBM ensembles, plus the baseline column if there is one."""
+
+    Params = Params
+    blocks = ()
+
+    def __init__(self, params: Params, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.boosters: list = []
+        self.scores = TextScores(params.text) if params.text else None
+
+    def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
+        p, order = self.params, training_order(posts)
+        features, target = features[order], target[order]
+        self.center = float(np.median(target))
+        residual = target - start_values(features, p.baseline, self.center, "lightgbm")
+        if self.scores:
+            features = features.hstack(self.scores.fit(posts[order], residual))
+        blocks = p.blocks if p.blocks is None or not self.scores else [*p.blocks, "scores"]
+        self.encoder = Encoder(blocks, p.embeddings, p.rare).fit(features, "lightgbm")
+        matrix = self.encoder.transform(features)
+        if not matrix.varies():
+            return self
+        weights = loss_weights(target, p.loss)
+        window = stopping_window(None if folds is None else folds[order], len(target))
+        rows, width = matrix.dense(), matrix.numeric.shape[1]
+        for seed in range(self.seed, self.seed + p.seeds):
+            self.boosters.append(self._boost(rows, width, residual, weights, window, matrix.names, seed))
+        self.sample = rows[sample_rows(len(target), self.seed)]
+        return self
+
+    def _boost(self, rows, width, residual, weights, window, names, seed):
+        import lightgbm
+
+        p = self.params
+
+        def dataset(chosen, reference=None):
+            return lightgbm.Dataset(
+                rows[chosen],
+                label=residual[chosen],
+                weight=None if weights is None else weights[chosen],
+                feature_name=[f"column_{i}" for i in range(len(names))],
+                categorical_feature=list(range(width, len(names))),
+                reference=reference,
+                params=settings,
+            )
+
+        settings = self._settings(seed)
+        rounds = p.rounds
+        if window is not None:
+            learn = dataset(~window)
+            stop = lightgbm.early_stopping(p.early_stopping, verbose=False)
+            watch = dataset(window, learn)
+            booster = lightgbm.train(settings, learn, rounds, valid_sets=[watch], callbacks=[stop])
+            rounds = max(booster.best_iteration, 1)
+            if not p.refit:
+                return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=rounds))
+        return lightgbm.train(settings, dataset(slice(None)), rounds)
+
+    def _settings(self, seed: int) -> dict[str, object]:
+        p = self.params
+        return {
+            "objective": {"rmse": "l2", "huber": "huber"}.get(p.loss, "l1"),
+            "alpha": p.delta,
+            "learning_rate": p.learning_rate,
+            "num_leaves": p.num_leaves,
+            "min_child_samples": p.min_child_samples,
+            "feature_fraction": p.feature_fraction,
+            "bagging_fraction": p.bagging_fraction,
+            "bagging_freq": 1,
+            "lambda_l2": p.lambda_l2,
+            "max_bin": p.max_bin,
+            "seed": seed % 2**31,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": threads(),
+            "verbosity": -1,
+        }
+
+    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+        start = start_values(features, self.params.baseline, self.center, "lightgbm")
+        if not self.boosters or not features.height:
+            return start
+        if self.scores:
+            features = features.hstack(self.scores.transform(posts))
+        rows = self.encoder.transform(features).dense()
+        return start + np.mean([booster.predict(rows, num_threads=threads()) for booster in self.boosters], axis=0)
+
+    def importances(self) -> dict[str, float]:
+        """Mean absolute SHAP value per column over a fixed sample of training posts."""
+        if not self.boosters:
+            return {}
+        if not hasattr(self, "shap"):
+            values = [booster.predict(self.sample, pred_contrib=True)[:, :-1] for booster in self.boosters]
+            means = np.mean([np.abs(value).mean(axis=0) for value in values], axis=0)
+            self.shap = dict(zip(self.encoder.names, means.tolist(), strict=True))
+        return self.shap
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.scores:
+            self.scores.save(folder)
+        for number, booster in enumerate(self.boosters):
+            booster.save_model(str(folder / f"lightgbm-{number}.txt"))
+        content = {"params": self.params.model_dump(), "seed": self.seed, "center": self.center}
+        content |= {"encoder": self.encoder.to_json(), "boosters": len(self.boosters)}
+        tables.write_json({**content, "importances": self.importances()}, folder / "predictor.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        import lightgbm
+
+        content = orjson.loads((folder / "predictor.json").read_bytes())
+        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor.center, predictor.shap = content["center"], content["importances"]
+        predictor.scores = TextScores.load(folder) if predictor.scores else None
+        predictor.encoder = Encoder.from_json(content["encoder"])
+        files = [folder / f"lightgbm-{number}.txt" for number in range(content["boosters"])]
+        predictor.boosters = [lightgbm.Booster(model_file=str(file)) for file in files]
+        return predictor

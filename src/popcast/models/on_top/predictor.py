@@ -1,0 +1,106 @@
+"""``on_top``: any other predictor, learning how far posts lie from a start value, with text scores among its columns.
+
+LightGBM and HyFea do both by themselves; this gives it to networks and the stacker, and compares like with like.
+The start is a feature such as ``history.smoothed_mean`` (the training median where it is null). Text scores are those
+of ``text_scores.py``: out-of-fold within the rows of the fit. The inner predictor gets the difference as its target.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import orjson
+import polars as pl
+from pydantic import Field
+
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.core.named import predictor_module
+from popcast.core.params import merged
+from popcast.core.section import Section
+from popcast.models.contract.predictors import fitted, seed_predictions
+from popcast.models.inputs.matrix import start_values, training_order
+from popcast.models.inputs.text_scores import ScoreParams, TextScores
+from popcast.models.params import Loss
+
+
+class Params(Section):
+    """The inner predictor is a file in ``popcast.models``; ``set`` are all of its settings."""
+
+    model: str = Field(description="inner predictor")
+    set: dict[str, Any] = Field({}, description="its settings; keys left out have the defaults of its file")
+    loss: Loss | None = Field(None, description="of the inner predictor, where set does not name one")
+    baseline: str | None = Field(None, description="feature column to start from; null: the training median")
+    text: ScoreParams | None = Field(None, description="text scores as further columns, block ``scores``")
+
+
+class Predictor:
+    """``start + inner``."""
+
+    Params = Params
+    blocks = ()
+
+    def __init__(self, params: Params, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.scratch: Path | None = None
+        self.module = predictor_module(params.model)
+        values = {**({} if params.loss is None else {"loss": params.loss}), **params.set}
+        if values.get("loss") == "mape":
+            raise BadInput("on_top: loss mape: a relative error of a difference means nothing, expected another loss")
+        self.inner = self.module.Predictor(merged(self.module.Params, values, {}, f"{params.model}.set"), seed)
+        self.scores = TextScores(params.text) if params.text else None
+
+    def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
+        order = training_order(posts)
+        posts, features, target = posts[order], features[order], target[order]
+        self.center = float(np.median(target))
+        self.constant = bool(target.min() == target.max())  # then no start value is better than the only label
+        if self.constant:
+            return self
+        residual = target - start_values(features, self.params.baseline, self.center, "on_top")
+        if self.scores:
+            features = features.hstack(self.scores.fit(posts, residual))
+        fitted(self.inner, self.scratch, posts, features, residual, None if folds is None else folds[order])
+        return self
+
+    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+        return self.predict_seeds(posts, features).mean(axis=1)
+
+    def predict_seeds(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+        """float64 [n, seeds of the inner predictor]."""
+        if self.constant:
+            return np.full((features.height, 1), self.center)
+        start = start_values(features, self.params.baseline, self.center, "on_top")
+        if self.scores:
+            features = features.hstack(self.scores.transform(posts))
+        return start[:, None] + seed_predictions(self.inner, posts, features)
+
+    def importances(self) -> dict[str, float]:
+        return {} if self.constant else self.inner.importances()
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {"params": self.params.model_dump(mode="json"), "seed": self.seed}
+        content |= {"center": self.center, "constant": self.constant}
+        tables.write_json(content, folder / "predictor.json")
+        if self.constant:
+            return
+        if self.scores:
+            self.scores.save(folder)
+        self.inner.save(folder / "inner")
+        history = folder / "inner" / "history.json"
+        if history.exists():  # where the report looks for training curves
+            (folder / "history.json").write_bytes(history.read_bytes())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        content = orjson.loads((folder / "predictor.json").read_bytes())
+        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor.center, predictor.constant = content["center"], content["constant"]
+        if predictor.constant:
+            return predictor
+        predictor.inner = predictor.module.Predictor.load(folder / "inner")
+        predictor.scores = TextScores.load(folder) if predictor.scores else None
+        return predictor

@@ -1,0 +1,158 @@
+"""``stacker``: the AutoGluon role. A second layer weighs members that were predicted out of fold.
+
+Sheet smp2025.md section 5.2. ``backend: sklearn`` (default): boosted trees and a ridge are predicted fold by fold,
+forward in time where the posts have times; the second layer is fitted on these predictions and the members are then
+fitted again on all rows. ``backend: autogluon`` hands the same columns to AutoGluon (requirements-autogluon.txt).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import orjson
+import polars as pl
+from pydantic import Field
+
+from popcast.core import tables
+from popcast.models.contract.member_weights import fit_weights
+from popcast.models.contract.stopping import SMALLEST_WINDOW
+from popcast.models.inputs.dense import Dense
+from popcast.models.inputs.matrix import training_order
+from popcast.models.stacker.stacker_members import Settings, make_member
+
+Member = Literal["boosting", "ridge", "extra_trees"]
+
+
+class Params(Settings):
+    """Settings of both layers. Which columns the members get, which members there are, how they are weighed."""
+
+    backend: Literal["sklearn", "autogluon"] = "sklearn"
+    blocks: list[str] | None = Field(None, description="null: all that the run gets")
+    embeddings: list[str] | None = Field(None, description="null: all; else these, where the run gets them")
+    rare: int = Field(10, ge=1, description="posts that a category needs for a code of its own")
+    members: list[Member] = Field(["boosting", "ridge"], min_length=1)
+    inner_folds: int = Field(3, ge=2, description="folds of the first layer; neighbouring folds of the run are joined")
+    second: Literal["nonnegative", "ridge"] = Field("nonnegative", description="nonnegative: weights of sum 1")
+    second_penalty: float = Field(10.0, gt=0, description="of second: ridge")
+    bounded: bool = Field(True, description="predictions stay within the labels seen")
+    presets: str = Field("medium_quality", description="autogluon: quality preset")
+    time_limit: int | None = Field(None, ge=1, description="autogluon: seconds per fit; null: none, reproducible")
+
+
+class Predictor:
+    """``intercept + sum_m weight_m * member_m``, or AutoGluon's ensemble."""
+
+    Params = Params
+    blocks = ()
+
+    def __init__(self, params: Params, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.members = []
+
+    def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
+        p, order = self.params, training_order(posts)
+        posts, features, target = posts[order], features[order], target[order]
+        folds = None if folds is None else folds[order]
+        self.columns = Dense(p.blocks, p.embeddings, p.rare).fit(features, "stacker")
+        self.bounds = [float(target.min()), float(target.max())]
+        self.weights, self.intercept, self.members, self.ensemble = [], float(target.mean()), [], None
+        if not self.columns.varies or self.bounds[0] == self.bounds[1]:
+            return self
+        if p.backend == "autogluon":
+            from popcast.models.stacker.stacker_autogluon import Ensemble
+
+            matrix = self.columns.encoder.transform(features)
+            self.ensemble = Ensemble.fitted(matrix, target, folds, p.presets, p.time_limit, p.loss, self.seed)
+            return self
+        inputs = self._inputs(features)
+        self._weigh(inputs, target, self._inner(folds, posts), posts["posted_at"].null_count() == 0)
+        self.members = [make_member(name, p).fit(inputs, target, folds, self.seed) for name in p.members]
+        return self
+
+    def _inputs(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
+        """See stacker_members.py; a row depends on that row alone."""
+        dense = self.columns.transform(features)
+        codes, sizes = dense["codes"], self.columns.sizes
+        one_hot = [(codes[:, [i]] == np.arange(size)).astype(np.float32) for i, size in enumerate(sizes)]
+        table = self.columns.encoder.transform(features).dense()
+        return {"table": table, "scaled": np.hstack([dense["numeric"], *one_hot])}
+
+    def _inner(self, folds: np.ndarray | None, posts: pl.DataFrame) -> np.ndarray:
+        """At most ``inner_folds`` folds [n] for the first layer: those of the run joined, else cut from the rows."""
+        count, rows = self.params.inner_folds, posts.height
+        if folds is not None and folds.min() < folds.max():
+            known = np.unique(folds)
+            return (np.searchsorted(known, folds) * min(count, len(known))) // len(known)
+        if posts["posted_at"].null_count() == 0:
+            return np.arange(rows) * count // rows
+        return np.random.default_rng(self.seed).permutation(rows) % count
+
+    def _weigh(self, inputs: dict, target: np.ndarray, inner: np.ndarray, in_time: bool) -> None:
+        """Second layer: weights and intercept from predictions of members that had not learned the row."""
+        p = self.params
+        found = np.full((len(target), len(p.members)), np.nan)
+        for fold in np.unique(inner):
+            learn = np.flatnonzero(inner < fold if in_time else inner != fold)
+            asked = np.flatnonzero(inner == fold)
+            if len(learn) < SMALLEST_WINDOW or np.ptp(target[learn]) == 0:
+                continue
+            part, rest = ({k: v[rows] for k, v in inputs.items()} for rows in (learn, asked))
+            for i, name in enumerate(p.members):
+                member = make_member(name, p).fit(part, target[learn], inner[learn], self.seed)
+                found[asked, i] = np.clip(member.predict(rest), target[learn].min(), target[learn].max())
+        known = ~np.isnan(found[:, 0])
+        if known.sum() < SMALLEST_WINDOW:  # too few posts to weigh anything
+            self.weights, self.intercept = [1 / len(p.members)] * len(p.members), 0.0
+        elif p.second == "nonnegative":
+            weights, self.intercept = fit_weights(found[known], target[known], p.loss)
+            self.weights = weights.tolist()
+        else:
+            from sklearn.linear_model import Ridge
+
+            model = Ridge(alpha=p.second_penalty, solver="cholesky").fit(found[known], target[known])
+            self.weights, self.intercept = model.coef_.tolist(), float(model.intercept_)
+
+    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+        if self.ensemble is not None:
+            found = self.ensemble.predict(self.columns.encoder.transform(features))
+        else:
+            found, inputs = np.full(features.height, self.intercept), self._inputs(features) if self.members else {}
+            for weight, member in zip(self.weights, self.members, strict=True):
+                found += weight * np.clip(member.predict(inputs), *self.bounds)
+        return np.clip(found, *self.bounds) if self.params.bounded else found
+
+    def importances(self) -> dict[str, float]:
+        """Absolute weights of the members."""
+        if not self.members:
+            return {}
+        return {name: abs(weight) for name, weight in zip(self.params.members, self.weights, strict=True)}
+
+    def save(self, folder: Path) -> None:
+        """``predictor.json`` and an npz per member, or AutoGluon's own folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {"params": self.params.model_dump(), "seed": self.seed, "columns": self.columns.to_json()}
+        content |= {"weights": self.weights, "intercept": self.intercept, "bounds": self.bounds}
+        content |= {"fitted": len(self.members), "ensemble": self.ensemble is not None}
+        tables.write_json(content, folder / "predictor.json")
+        for name, member in zip(self.params.members, self.members, strict=False):
+            np.savez(folder / f"{name}.npz", **member.arrays())
+        if self.ensemble is not None:
+            self.ensemble.save(folder / "autogluon")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        content = orjson.loads((folder / "predictor.json").read_bytes())
+        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor.columns, predictor.ensemble = Dense.from_json(content["columns"]), None
+        for name in ("weights", "intercept", "bounds"):
+            setattr(predictor, name, content[name])
+        for name in predictor.params.members[: content["fitted"]]:
+            with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
+                predictor.members.append(make_member(name, predictor.params).of(dict(arrays)))
+        if content["ensemble"]:
+            from popcast.models.stacker.stacker_autogluon import Ensemble
+
+            predictor.ensemble = Ensemble.load(folder / "autogluon")
+        return predictor

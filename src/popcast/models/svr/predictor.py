@@ -1,0 +1,127 @@
+"""``svr``: support vector regression with an RBF kernel on standardised embeddings of text, image and video.
+
+Sheet mmra.md section 7 (C 1, epsilon .1, gamma "scale"); its form for micro-videos, the first frame (``first``, as the
+published code) or the mean frame beside the title, is ``visual_pool``. scikit-learn fits it; what is saved are the
+support vectors (npz), and the kernel sum is evaluated here, so that nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import orjson
+import polars as pl
+from pydantic import Field, PositiveFloat
+
+from popcast.core import tables
+from popcast.core.errors import BadInput
+from popcast.core.section import Section
+from popcast.models.inputs.matrix import embedding, training_order
+from popcast.models.inputs.pooling import PooledInputs
+
+CONTENT = ("text.embedding", "image.embedding", "video.embedding")
+CHUNK = 512
+
+
+class Params(Section):
+    """Settings of the support vector machine, on the scale of popularity."""
+
+    embeddings: list[str] | None = Field(None, description="null: those of text, image and video, what there is")
+    visual_pool: Literal["first", "mean"] | None = Field(None, description="frames and title instead of embeddings")
+    visual: str | None = Field("video.frame_embedding", description="visual_pool: frame vectors; null: titles only")
+    text: str = Field("text.embedding", description="visual_pool: column of title vectors")
+    frames: int = Field(10, ge=1, description="vectors in one entry of the visual column")
+    c: float = Field(1.0, gt=0)
+    epsilon: float = Field(0.1, ge=0)
+    gamma: PositiveFloat | Literal["scale"] = Field("scale", description="scale: 1 / (columns * variance)")
+    max_train: int = Field(20000, ge=1, description="training posts at most: a seeded sample of them")
+
+
+class Predictor:
+    """``bias + sum_s weight_s * exp(-gamma * |x - s|^2)`` over the support vectors s."""
+
+    Params = Params
+    blocks = ()
+
+    def __init__(self, params: Params, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.pooled: PooledInputs | None = None
+
+    def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
+        from sklearn.svm import SVR
+
+        p = self.params
+        if p.visual_pool is not None:
+            self.pooled = PooledInputs(p.visual, p.text, p.frames, p.visual_pool).fit(features, "svr")
+        wanted = list(self.pooled.inputs.columns.values()) if self.pooled else p.embeddings
+        self.columns = [name for name in CONTENT if name in features.columns] if wanted is None else list(wanted)
+        missing = [name for name in self.columns if name not in features.columns] or ([] if self.columns else CONTENT)
+        if missing:
+            raise BadInput(f"svr: embedding column {missing[0]!r} is missing: declare its block in params.yaml")
+        rows = training_order(posts)
+        if len(rows) > self.params.max_train:
+            chosen = np.random.default_rng(self.seed).choice(len(rows), size=self.params.max_train, replace=False)
+            rows = rows[np.sort(chosen)]
+        self.median = float(np.median(target[rows]))
+        self._fit_scale(self._raw(features[rows]))
+        x = self._scaled(features[rows])
+        variance = float(x.var())
+        gamma = (
+            self.params.gamma if self.params.gamma != "scale" else 1.0 / (x.shape[1] * variance) if variance else 1.0
+        )
+        model = SVR(kernel="rbf", C=self.params.c, epsilon=self.params.epsilon, gamma=gamma, cache_size=1000)
+        model.fit(x, target[rows] - self.median)
+        self.gamma, self.bias = float(gamma), float(model.intercept_[0])
+        self.vectors, self.weights = x[model.support_].astype(np.float32), model.dual_coef_[0]
+        return self
+
+    def _raw(self, features: pl.DataFrame) -> np.ndarray:
+        features = self.pooled.transform(features) if self.pooled else features
+        return np.hstack([embedding(features[name]) for name in self.columns])
+
+    def _fit_scale(self, raw: np.ndarray) -> None:
+        known = np.where(np.isnan(raw), 0.0, raw).astype(np.float64)
+        count = np.maximum((~np.isnan(raw)).sum(axis=0), 1)
+        self.mean = known.sum(axis=0) / count
+        deviation = np.sqrt(np.where(np.isnan(raw), 0.0, (raw - self.mean) ** 2).sum(axis=0) / count)
+        self.scale = np.where(deviation > 1e-9, deviation, 1.0)
+
+    def _scaled(self, features: pl.DataFrame) -> np.ndarray:
+        """Standardised columns; a post without the embedding lies at the mean."""
+        scaled = (self._raw(features) - self.mean) / self.scale
+        return np.where(np.isnan(scaled), 0.0, scaled).astype(np.float32).astype(np.float64)
+
+    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
+        x, vectors = self._scaled(features), self.vectors.astype(np.float64)
+        length, out = (vectors**2).sum(axis=1), np.empty(len(x))
+        for start in range(0, len(x), CHUNK):
+            part = x[start : start + CHUNK]
+            distance = (part**2).sum(axis=1)[:, None] + length - 2 * part @ vectors.T
+            out[start : start + CHUNK] = np.exp(-self.gamma * np.maximum(distance, 0.0)) @ self.weights
+        return self.median + self.bias + out
+
+    def importances(self) -> dict[str, float]:
+        return {}
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {name: getattr(self, name) for name in ("vectors", "weights", "mean", "scale")}
+        np.savez(folder / "svr.npz", **arrays)
+        content = {"params": self.params.model_dump(), "seed": self.seed, "columns": self.columns}
+        content |= {"gamma": self.gamma, "bias": self.bias, "median": self.median}
+        content["pooled"] = self.pooled.to_json() if self.pooled else None
+        tables.write_json(content, folder / "predictor.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        content = orjson.loads((folder / "predictor.json").read_bytes())
+        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor.pooled = PooledInputs.from_json(content["pooled"]) if content["pooled"] else None
+        for name in ("columns", "gamma", "bias", "median"):
+            setattr(predictor, name, content[name])
+        with np.load(folder / "svr.npz", allow_pickle=False) as arrays:
+            for name in ("vectors", "weights", "mean", "scale"):
+                setattr(predictor, name, arrays[name])
+        return predictor

@@ -1,0 +1,148 @@
+"""params.yaml as a whole: one pydantic model per section, and what the sections say about one another.
+
+An unknown or ill-typed key, a reference to something that is not declared and a name taken twice are refused by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from popcast.blend.params import Blend
+from popcast.core import paths
+from popcast.core.errors import BadInput, bad_input
+from popcast.core.params import Base, parse
+from popcast.core.section import NAME, Section
+from popcast.datasets.params import Dataset
+from popcast.features.params import BlockRun
+from popcast.fewshot.params import FeatureRow, Llm, SystemName, Task, check_tasks
+from popcast.models.params import ModelRun, Suite
+from popcast.scoring.params import Adversarial, Evaluation
+from popcast.simulation.params import MEAN_FIELD, SIMULATION, PopulationSource, Simulation, check_simulations
+from popcast.splits.params import Split
+
+
+class Params(Section):
+    base: Base
+    sample: dict[str, dict[str, Any]] = Field({})
+    datasets: dict[str, Dataset]
+    splits: dict[str, Split]
+    blocks: dict[str, BlockRun] = Field({})
+    media: dict[str, BlockRun] = Field({})
+    derived: dict[str, BlockRun] = Field({})
+    features: dict[str, Any]
+    runs: dict[str, ModelRun]
+    suites: dict[str, Suite] = Field({})
+    models: dict[str, dict[str, Any]]
+    blend: Blend
+    evaluation: Evaluation
+    adversarial: dict[str, Adversarial] = Field({})
+    tasks: dict[str, Task] = Field({})
+    llms: dict[str, Llm] = Field({})
+    llm: dict[str, dict[str, Any]] = Field(
+        {}, description="prompts, sft, decoding, preferences, align: see popcast.llm"
+    )
+    feature_rows: dict[SystemName, FeatureRow] = Field({})
+    llm_runs: dict[str, ModelRun] = Field({})
+    populations: dict[Annotated[str, Field(pattern=NAME)], PopulationSource] = Field({})
+    simulation: dict[Literal["rules", "policy", "runner"], dict[str, Any]] = Field({})
+    simulations: dict[str, Simulation] = Field({})
+
+    @model_validator(mode="after")
+    def consistent(self) -> Params:
+        if not self.datasets:
+            raise ValueError("datasets: expected at least one")
+        for name in self.datasets:
+            if name not in self.splits:
+                raise ValueError(f"splits.{name}: missing, every dataset needs one")
+        for group in ("blocks", "media", "derived"):
+            for key, run in getattr(self, group).items():
+                if key != f"{run.dataset}-{run.block}" or run.dataset not in self.datasets:
+                    raise ValueError(f"{group}.{key}: key must be <dataset>-<block> of a declared dataset")
+                if run.block not in self.features:
+                    raise ValueError(f"features.{run.block}: missing, {group}.{key} needs it")
+                if group == "media" and run.raw != self.datasets[run.dataset].raw:
+                    raise ValueError(f"media.{key}.raw: expected the same folder as datasets.{run.dataset}.raw")
+        for key, run in self.runs.items():
+            if key != f"{run.dataset}-{run.name}" or run.dataset not in self.datasets or run.name == "blend":
+                raise ValueError(f"runs.{key}: key must be <dataset>-<name> of a declared dataset, name not 'blend'")
+            if run.suite is not None:
+                raise ValueError(f"runs.{key}.suite: unknown key: a member of a suite stands in suites")
+            if run.base is not None:
+                raise ValueError(f"runs.{key}.base: unknown key: a run on a language model stands in llm_runs")
+            self._check_run(f"runs.{key}", run)
+        check_tasks(self.tasks, self.llms, set(self.datasets), self.feature_rows)
+        check_simulations(self.simulations, self.populations, set(self.datasets), self.simulation)
+        for key, run in self.llm_runs.items():
+            if key != f"{run.dataset}-{run.name}" or run.dataset not in self.datasets:
+                raise ValueError(f"llm_runs.{key}: key must be <dataset>-<name> of a declared dataset")
+            if run.base not in self.llms:
+                raise ValueError(f"llm_runs.{key}.base: no llms.{run.base}")
+            self._check_run(f"llm_runs.{key}", run)
+        for key, suite in self.suites.items():
+            if key != f"{suite.dataset}-{suite.suite}" or suite.dataset not in self.datasets:
+                raise ValueError(f"suites.{key}: key must be <dataset>-<suite> of a declared dataset")
+            for run in suite.members():
+                self._check_run(f"suites.{key}.runs.{run.name}", run)
+        self._check_names()
+        for key, section in self.adversarial.items():
+            if key not in self.datasets:
+                raise ValueError(f"adversarial.{key}: key must be a declared dataset")
+            self._check_blocks(f"adversarial.{key}", f"adversarial.{key}", key, section)
+            if "profile" in section.blocks:
+                raise ValueError(f"adversarial.{key}.blocks: 'profile' was measured after posting")
+        return self
+
+    def _check_run(self, where: str, run: ModelRun) -> None:
+        self._check_blocks(where, where if run.suite is None else where.split(".runs.")[0], run.dataset, run)
+        if run.model not in self.models:
+            raise ValueError(f"models.{run.model}: missing, {where} needs it")
+
+    def _check_blocks(self, where: str, field: str, dataset: str, run: ModelRun | Adversarial) -> None:
+        """Its blocks are made, and DVC watches them. ``field``: where ``features`` stands."""
+        if run.features.split("/")[0] != dataset:
+            raise ValueError(f"{field}.features: expected {dataset} or {dataset}/<block>.parquet")
+        made = self.blocks_of(dataset)
+        for block in run.blocks:
+            if block not in made:
+                raise ValueError(f"{where}.blocks: no stage makes block {block!r} of {dataset}")
+            if run.features not in (dataset, f"{dataset}/{block}.parquet"):
+                raise ValueError(f"{field}.features: DVC would not see block {block!r}, expected {dataset}")
+
+    def _check_names(self) -> None:
+        """Rows have one name per dataset, and a suite's folder of models is nobody else's."""
+        if both := set(self.runs) & set(self.llm_runs):
+            raise ValueError(f"llm_runs.{min(both)}: the name is taken by runs.{min(both)}")
+        for dataset in self.datasets:
+            taken = {"blend"}
+            for suite in (suite.suite for suite in self.suites.values() if suite.dataset == dataset):
+                if suite in taken:
+                    raise ValueError(f"suites.{dataset}-{suite}: the name {suite!r} is taken")
+                taken.add(suite)
+            for run in self.runs_of(dataset):
+                if run.name in taken:
+                    where = f"runs.{dataset}-{run.name}"
+                    if run.suite is not None:
+                        where = f"suites.{dataset}-{run.suite}.runs.{run.name}"
+                    raise ValueError(f"{where}: the name {run.name!r} is taken by another run or suite of {dataset}")
+                taken.add(run.name)
+
+    def blocks_of(self, dataset: str) -> list[str]:
+        """Names of the feature blocks that the pipeline makes for a dataset, sorted."""
+        groups = (self.blocks, self.media, self.derived)
+        made = [run.block for group in groups for run in group.values() if run.dataset == dataset]
+        return sorted(made + ([SIMULATION, MEAN_FIELD] if dataset in self.simulations else []))
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and validate params.yaml."""
+    if not path.exists():
+        raise BadInput(f"{path}: not found: run from the root of a popcast project")
+    try:
+        values = YAML(typ="safe").load(path)
+    except YAMLError as error:
+        raise bad_input(f"not valid YAML: {str(error).splitlines()[0]}", file=path) from None
+    return parse(Params, values or {}, "")

@@ -1,0 +1,57 @@
+"""Numbers of a few-shot task as a reader wants them: the cells of popcast.report.fewshot_tables.
+
+A stem is ``<set>.<shots>.<system>.<decoding>``. Empty: the system was not run there. A dash: too few valid answers.
+"""
+
+from __future__ import annotations
+
+from popcast.fewshot.track_scores import Scores
+from popcast.report.standard import number
+
+
+def plural(shots: int) -> str:
+    return f"{shots} shot" if shots == 1 else f"{shots} shots"
+
+
+def valid(scores: Scores, stem: str) -> str:
+    """Share of the written answers that are a number in range; empty for what is not written."""
+    value = scores.get(f"{stem}.valid")
+    return "" if value is None or stem.endswith((".expected", ".point")) else f"{100 * value:.1f} %"
+
+
+def minus(value: float, places: int = 3) -> str:
+    return f"{value:.{places}f}".replace("-", "−")
+
+
+def src(scores: Scores, stem: str) -> str:
+    """SRC; NaN where predictions are constant, a dash without enough answers."""
+    if scores.get(f"{stem}.mae") is None:
+        return "–"
+    value = scores[f"{stem}.src"]
+    return "NaN" if value is None else minus(value, 2)
+
+
+def pair(scores: Scores, stem: str) -> str:
+    """``MAE / SRC``; a dash where too few answers are valid, empty where the system was not run."""
+    if f"{stem}.n" not in scores:
+        return ""
+    mae = scores[f"{stem}.mae"]
+    return "–" if mae is None else f"{number(mae, 3)} / {src(scores, stem)}"
+
+
+def with_interval(scores: Scores, stem: str) -> str:
+    if f"{stem}.n" not in scores:
+        return ""
+    mae, low = scores[f"{stem}.mae"], scores.get(f"{stem}.mae_low")
+    if mae is None or low is None:
+        return number(mae, 3)
+    return f"{number(mae, 3)} ({number(low, 2)} to {number(scores[f'{stem}.mae_high'], 2)})"
+
+
+def against(scores: Scores, stem: str, rival: str) -> str:
+    """Difference of the MAE to ``rival`` on the records that both answer, with its p-value."""
+    difference, p = scores.get(f"{stem}.vs_{rival}.difference"), scores.get(f"{stem}.vs_{rival}.p")
+    if p is None:
+        return ""
+    shown = "< 0.01" if p < 0.01 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+    return f"{difference:+.3f}, p {shown}".replace("-", "−")

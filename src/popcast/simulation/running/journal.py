@@ -1,0 +1,95 @@
+"""Finished simulations of a shard on their way into tables: one line of JSON each, appended as soon as it is done.
+
+A process that is killed leaves whole lines and at most one torn one at the end, which the next start cuts off. A full
+disk is one line that names the file; the lines before it stay.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from popcast.core.errors import bad_input
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Turn a full disk (or quota, or limit of file sizes) inside the block into a :class:`BadInput` naming ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        problem = f"cannot be written: {os.strerror(error.errno)}: make room and start again, what is done stays done"
+        raise bad_input(problem, file=path) from None
+
+
+def write_whole(content: bytes, path: Path) -> None:
+    """Write a file under a temporary name and move it; a full disk leaves no half file."""
+    temporary = path.with_name(path.name + ".part")
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        os.replace(temporary, path)
+
+
+class Journal:
+    """Append-only file of records. ``with Journal(path) as journal``: opened for writing, a torn end cut off."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = -1
+        self._size = 0
+
+    def __enter__(self) -> Journal:
+        with room_for(self.path):
+            self._file = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o644)
+        self._size = sum(length for length, _ in _lines(self.path))
+        os.truncate(self._file, self._size)
+        return self
+
+    def __exit__(self, *_) -> None:
+        os.close(self._file)
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add one record, whole or not at all."""
+        rest = memoryview(orjson.dumps(record) + b"\n")
+        end = self._size + len(rest)
+        with room_for(self.path):
+            try:
+                while rest:
+                    written = os.pwrite(self._file, rest, end - len(rest))
+                    rest = rest[written:]
+            except OSError:
+                os.truncate(self._file, self._size)
+                raise
+        self._size = end
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Every record in the order in which they were appended."""
+        return (record for _, record in _lines(self.path))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Length and content of each whole record, up to the first that is torn."""
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                return
+            yield len(line), record

@@ -1,0 +1,4 @@
+"""From the table of posts to train, valid, test and unlabelled, and folds over the training posts.
+
+Comes in: posts. Goes out: the table ``splits``, one row per post.
+"""

@@ -1,0 +1,317 @@
+"""Answers from models: what counts as one, that batches change nothing, and that the token tree is teacher forcing."""
+
+import numpy as np
+import pytest
+import torch
+from peft import LoraConfig, PrefixTuningConfig, get_peft_model
+from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
+
+from popcast.core.errors import BadInput
+from popcast.fewshot.made_base import new_model
+from popcast.fewshot.tokenizer import all_scores
+from popcast.lm import backbone, decoding
+from popcast.lm.backbone import Made
+from popcast.lm.decoding import Params, ScoreTree
+from popcast.lm.reading import Reader
+from tests.lm.tiny_llm import TEXTS, tiny_base
+
+SCORES = (8.5, 11.0)
+ONE_BY_ONE = Params(batch_size=1)
+
+
+def prompts_of(count: int, start: str = "The input lists posts of one user. ") -> list[str]:
+    """Prompts of very different lengths that begin alike."""
+    rng = np.random.default_rng(3)
+    title = "post: title red sky; category beach. score {:.2f}\n"
+    history = [[title.format(score) for score in rng.uniform(1, 16, rng.integers(0, 6))] for _ in range(count)]
+    return [f"{start}{''.join(posts)}new post {i}: title dog\n" for i, posts in enumerate(history)]
+
+
+PROMPTS = prompts_of(40)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return backbone.load(tiny_base(tmp_path_factory.mktemp("llm") / "base"), device="cpu")
+
+
+def tokenizer_with(split: str, scores: tuple[float, float] = SCORES) -> PreTrainedTokenizerFast:
+    """Byte-level BPE that keeps apart what ``split`` matches and joins all else, scores too."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    core = Tokenizer(models.BPE())
+    cut = pre_tokenizers.Split(Regex(split), behavior="isolated")
+    core.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(False, use_regex=False)])
+    core.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<end>"], initial_alphabet=sorted(alphabet))
+    core.train_from_iterator(["\n" + score for score in all_scores(*scores)] * 5 + TEXTS, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>", pad_token="<end>", padding_side="left")
+
+
+def random_model(tokenizer, **made):
+    sizes = {"vocabulary": 400, "hidden": 32, "layers": 2, "heads": 2, "intermediate": 64, "initializer_range": 0.3}
+    return new_model(Made(**(sizes | made)), tokenizer, seed=5).eval()
+
+
+def teacher_forced(model, tokenizer, prompt: str, tree: ScoreTree) -> np.ndarray:
+    """Log-probability of every answer after the prompt, each written out, without padding: float64 [answers]."""
+    ids = tokenizer(prompt)["input_ids"]
+    answers = tokenizer([f"{score:.2f}" for score in tree.scores], add_special_tokens=False)["input_ids"]
+    found = np.empty(len(answers))
+    for length in {len(answer) for answer in answers}:
+        rows = [row for row, answer in enumerate(answers) if len(answer) == length]
+        written = torch.tensor([ids + answers[row] for row in rows])
+        with torch.no_grad():
+            steps = model(input_ids=written).logits[:, -length - 1 : -1].double().log_softmax(-1)
+        found[rows] = steps.gather(2, written[:, -length:, None]).sum((1, 2)).numpy()
+    return found
+
+
+def check_distribution(model, tokenizer, prompts: list[str], which: list[int], params: Params | None = None) -> None:
+    """``expected`` for all prompts together, against teacher forcing of some of them."""
+    tree = ScoreTree(tokenizer, *SCORES)
+    found = decoding.expected(model, tokenizer, prompts, tree, params or Params())
+    for i in which:
+        probability = np.exp(teacher_forced(model, tokenizer, prompts[i], tree))
+        mass = probability.sum()
+        reached = np.cumsum(probability / mass)
+        assert found.mean[i] == pytest.approx(probability @ tree.scores / mass, abs=1e-5)
+        assert found.mass[i] == pytest.approx(mass, rel=1e-5)
+        for name, share in (("median", 0.5), ("lower", 0.1), ("upper", 0.9)):
+            assert getattr(found, name)[i] == tree.scores[np.flatnonzero(reached >= share)[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("7.52", 7.52),
+        ("7.52\n", 7.52),
+        ("16.99", 16.99),
+        ("1.00", 1.0),
+        ("0.99", None),
+        ("17.00", None),
+        ("", None),
+        ("\n", None),
+        ("7.5", None),
+        ("7.520", None),
+        ("7", None),
+        ("07.52", None),
+        ("+7.52", None),
+        ("-7.52", None),
+        ("7.52.", None),
+        ("7,52", None),
+        (" 7.52", None),
+        ("7.52 ", None),
+        ("7.52\n\n", None),
+        ("7.52\r\n", None),
+        ("7.52\n8.00", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e1", None),
+        ("\u0667.\u0665\u0662", None),
+        ("\uff17.52", None),
+        ("The popularity is 7.52", None),
+    ],
+)
+def test_only_a_bare_number_in_range_is_an_answer(text, score):
+    assert decoding.parse(text, 1.0, 16.99) == score
+
+
+def test_zero_is_an_answer_where_scores_begin_at_it():
+    assert decoding.parse("0.00", 0.0, 5.0) == 0.0
+    assert decoding.parse("00.00", 0.0, 5.0) is None
+
+
+def test_greedy_is_the_same_one_by_one_in_batches_and_by_generate(tiny):
+    model, tokenizer = tiny
+    alone = decoding.greedy(model, tokenizer, PROMPTS, ONE_BY_ONE)
+    assert len(set(alone)) > 5
+    assert decoding.greedy(model, tokenizer, PROMPTS, Params()) == alone
+    assert decoding.greedy(model, tokenizer, PROMPTS, Params(batch_size=7, buckets=False)) == alone
+    assert decoding.greedy(model, tokenizer, PROMPTS[3:4], Params()) == alone[3:4]
+    assert decoding.greedy(model, tokenizer, [], Params()) == []
+    for prompt, answer in zip(PROMPTS[:5], alone[:5], strict=True):
+        inputs = tokenizer(prompt, return_tensors="pt")
+        out = model.generate(**inputs, do_sample=False, max_new_tokens=8, pad_token_id=tokenizer.pad_token_id)
+        assert tokenizer.decode(out[0, inputs["input_ids"].shape[1] :]) == answer
+
+
+def test_settings_that_a_model_brings_along_do_nothing(tiny):
+    model, tokenizer = tiny
+    before, saved = decoding.greedy(model, tokenizer, PROMPTS[:4], Params()), model.generation_config.to_dict()
+    first = tokenizer(before[0], add_special_tokens=False)["input_ids"][0]
+    model.generation_config.update(
+        do_sample=True, temperature=3.0, repetition_penalty=5.0, suppress_tokens=[first], min_new_tokens=8
+    )
+    assert decoding.greedy(model, tokenizer, PROMPTS[:4], Params()) == before
+    model.generation_config.update(**saved)
+
+
+def test_an_answer_ends_at_any_of_the_models_ends(tiny):
+    model, tokenizer = tiny
+    prompt = PROMPTS[0]
+    inputs = tokenizer(prompt, return_tensors="pt")
+    out = model.generate(**inputs, do_sample=False, max_new_tokens=8, pad_token_id=tokenizer.pad_token_id)
+    written = out[0, inputs["input_ids"].shape[1] :].tolist()
+    end = written[-1]
+    saved = model.generation_config.eos_token_id
+    model.generation_config.eos_token_id = [saved, end]
+    try:
+        answer = decoding.greedy(model, tokenizer, [prompt], Params())[0]
+    finally:
+        model.generation_config.eos_token_id = saved
+    assert answer == tokenizer.decode(written[: written.index(end)])
+
+
+def test_a_draw_depends_on_its_seed_and_key_alone(tiny):
+    model, tokenizer = tiny
+    keys = [f"record-{i}" for i in range(len(PROMPTS))]
+    drawn = decoding.sample(model, tokenizer, PROMPTS, keys, 3, Params(batch_size=24), 42)
+    assert [len(answers) for answers in drawn] == [3] * len(PROMPTS)
+    assert len({answer for answers in drawn for answer in answers}) > 60
+    some, alone = [31, 4, 17], Params(batch_size=1, buckets=False)
+    fewer = decoding.sample(model, tokenizer, [PROMPTS[i] for i in some], [keys[i] for i in some], 2, alone, 42)
+    assert fewer == [drawn[i][:2] for i in some]
+    assert decoding.sample(model, tokenizer, PROMPTS[:3], keys[:3], 3, Params(), 43) != drawn[:3]
+    assert decoding.sample(model, tokenizer, PROMPTS[:3], keys[3:6], 3, Params(), 42) != drawn[:3]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_sampled_tokens_have_the_frequencies_of_the_softmax(tiny, temperature):
+    model, tokenizer = tiny
+    count = 3000
+    params = Params(max_new_tokens=1, temperature=temperature)
+    drawn = decoding.sample(model, tokenizer, PROMPTS[:1], ["a"], count, params, 1)[0]
+    with torch.no_grad():
+        logits = model(**tokenizer(PROMPTS[:1], return_tensors="pt")).logits[0, -1].double()
+    probability = (logits / temperature).softmax(-1)
+    assert probability.max() < 0.9
+    shown: dict[str, float] = {}  # single bytes of a character look alike
+    for token, share in enumerate(probability.tolist()):
+        shown[tokenizer.decode([token])] = shown.get(tokenizer.decode([token]), 0.0) + share
+    for text in sorted(shown, key=shown.get)[-12:]:
+        spread = np.sqrt(shown[text] * (1 - shown[text]) / count)
+        assert abs(drawn.count(text) / count - shown[text]) < 4.5 * spread
+
+
+def test_the_tree_of_the_made_tokenizer_has_a_place_per_number_and_point(tiny):
+    tree = ScoreTree(tiny[1], 1.0, 16.99)
+    assert len(tree.scores) == 1600
+    assert (len(tree.token), len(tree.edges), tree.paths.shape) == (33, 16 + 16 + 1600, (1600, 3))
+
+
+TOKENIZERS = {
+    "one token per digit": r"\p{N}|\n",
+    "tokens over the point": r"\n| ",
+    "pairs of digits and point": r"\d{1,2}\.|\n",
+}
+
+
+@pytest.mark.parametrize("split", TOKENIZERS.values(), ids=list(TOKENIZERS))
+def test_expected_is_teacher_forcing_for_any_tokenizer(split):
+    tokenizer = tokenizer_with(split)
+    check_distribution(random_model(tokenizer), tokenizer, PROMPTS[:6], [0, 3, 5])
+
+
+def test_tokenizers_of_the_tests_write_scores_in_their_own_ways():
+    written = {
+        name: tokenizer_with(split)("10.25", add_special_tokens=False).tokens() for name, split in TOKENIZERS.items()
+    }
+    assert written["one token per digit"] == ["1", "0", ".", "2", "5"]
+    assert any("." in token and len(token) > 1 for token in written["tokens over the point"])
+    assert written["pairs of digits and point"][0] == "10."
+
+
+def test_expected_is_teacher_forcing_with_the_made_tokenizer(tiny):
+    check_distribution(*tiny, PROMPTS, [0, 20, 39])
+    alone = Reader(*tiny, PROMPTS, size=8, buckets=True, room=3)
+    assert alone.shared > 5  # the prompts do begin alike, so this was read once
+
+
+def test_expected_is_teacher_forcing_where_prompts_begin_differently(tiny):
+    prompts = [f"{start} {prompt}" for start, prompt in zip("abcdef", PROMPTS[:6], strict=True)]
+    assert Reader(*tiny, prompts, size=8, buckets=True, room=3).shared == 1  # the beginning-of-text token
+    check_distribution(*tiny, prompts, [1, 4], Params(batch_size=4, buckets=False))
+
+
+def test_expected_takes_eager_attention(tmp_path):
+    model, tokenizer = backbone.load(tiny_base(tmp_path / "base"), device="cpu")
+    model.set_attn_implementation("eager")
+    check_distribution(model, tokenizer, PROMPTS[:5], [0, 4])
+
+
+def test_batches_do_not_change_expected_scores(tiny):
+    tree = ScoreTree(tiny[1], 1.0, 16.99)
+    alone = decoding.expected(*tiny, PROMPTS, tree, ONE_BY_ONE)
+    for params in (Params(), Params(batch_size=6, buckets=False)):
+        np.testing.assert_allclose(decoding.expected(*tiny, PROMPTS, tree, params).mean, alone.mean, atol=1e-5)
+    assert (alone.lower <= alone.median).all()
+    assert (alone.median <= alone.upper).all()
+    assert decoding.expected(*tiny, [], tree, Params()).mean.shape == (0,)
+
+
+def windowed(tokenizer, window: int):
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, initializer_range=0.3, sliding_window=window, bos_token_id=None, eos_token_id=0,
+        pad_token_id=0, attn_implementation="sdpa",
+    )  # fmt: skip
+    return MistralForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize(("window", "takes_masks"), [(9, False), (4096, True)])
+def test_windows_shorter_than_the_prompt_are_walked(window, takes_masks):
+    tokenizer = tokenizer_with(TOKENIZERS["one token per digit"])
+    model = windowed(tokenizer, window)
+    assert Reader(model, tokenizer, PROMPTS, size=4, buckets=True, room=5).takes_masks == takes_masks
+    check_distribution(model, tokenizer, PROMPTS[:4], [0, 3], Params(batch_size=3))
+    assert decoding.greedy(model, tokenizer, PROMPTS, Params()) == decoding.greedy(
+        model, tokenizer, PROMPTS, ONE_BY_ONE
+    )
+
+
+@pytest.mark.parametrize("method", ["prefix", "lora"])
+def test_models_with_adapters_decode_like_any_other(tmp_path, method):
+    plain, tokenizer = backbone.load(tiny_base(tmp_path / "base"), device="cpu")
+    before = decoding.greedy(plain, tokenizer, PROMPTS, Params())
+    torch.manual_seed(1)
+    if method == "prefix":
+        config = PrefixTuningConfig(num_virtual_tokens=5, task_type="CAUSAL_LM")
+    else:
+        config = LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False, lora_alpha=64)
+    model = get_peft_model(plain, config).eval()
+    check_distribution(model, tokenizer, PROMPTS[:5], [0, 4])
+    alone = decoding.greedy(model, tokenizer, PROMPTS, ONE_BY_ONE)
+    assert alone != before
+    assert decoding.greedy(model, tokenizer, PROMPTS, Params()) == alone
+    keys = [str(i) for i in range(6)]
+    drawn = decoding.sample(model, tokenizer, PROMPTS[:6], keys, 2, Params(), 3)
+    assert drawn == decoding.sample(model, tokenizer, PROMPTS[:6], keys, 2, Params(batch_size=1), 3)
+
+
+def test_prefix_stands_before_the_prompt_as_in_training(tmp_path):
+    """Greedy's first token is the largest logit of the model as the trainer calls it."""
+    plain, tokenizer = backbone.load(tiny_base(tmp_path / "base"), device="cpu")
+    torch.manual_seed(1)
+    model = get_peft_model(plain, PrefixTuningConfig(num_virtual_tokens=5, task_type="CAUSAL_LM")).eval()
+    answers = decoding.greedy(model, tokenizer, PROMPTS, Params(max_new_tokens=1))
+    for prompt, answer in zip(PROMPTS, answers, strict=True):
+        with torch.no_grad():
+            logits = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1]
+        assert answer == tokenizer.decode([int(logits.argmax())])
+
+
+def test_a_prompt_that_does_not_fit_is_refused(tiny):
+    model, tokenizer = tiny
+    with pytest.raises(BadInput) as error:
+        decoding.greedy(model, tokenizer, ["short\n", "red sky " * 1100], Params())
+    assert str(error.value).startswith("prompt 2: ")
+    assert "llm.prompts.max_tokens" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_tokenizer_that_joins_the_line_break_with_the_answer_is_refused():
+    with pytest.raises(BadInput, match=r"llms\.scores"):
+        ScoreTree(tokenizer_with("%"), *SCORES)

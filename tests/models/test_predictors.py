@@ -1,0 +1,327 @@
+"""The contract suite: every predictor keeps the promises of models.contract.predictors. A new one joins PREDICTORS."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from popcast.core.errors import BadInput
+from popcast.core.named import predictor_module
+from popcast.core.scratch import Scratch
+from popcast.models.contract.fitting import make_design, predict_all
+from tests.lm.tiny_llm import tiny_base
+from tests.models.tiny_backbone import tiny_backbone
+from tests.models.wide import wide
+
+FEW = {"rounds": 25, "early_stopping": 5}
+SCORES = {"fields": ["title", "tags"], "min_df": 2, "author_posts": 5, "stretches": 3}
+PREDICTORS = {
+    "median": ("reference", {"kind": "median"}),
+    "author_mean": ("reference", {"kind": "author_mean"}),
+    "history_ridge": ("reference", {"kind": "history_ridge"}),
+    "hyfea": ("hyfea", {**FEW, "depth": 4}),
+    "hyfea_huber": ("hyfea", {**FEW, "depth": 3, "loss": "huber"}),
+    "hyfea_mape": ("hyfea", {**FEW, "depth": 3, "loss": "mape"}),
+    "cr": ("cr", {**FEW, "depth": 3}),
+    "lightgbm": ("lightgbm", {**FEW, "min_child_samples": 5, "seeds": 2}),
+    "lightgbm_baseline": ("lightgbm", {**FEW, "baseline": "history.smoothed_mean", "loss": "mae"}),
+    "lightgbm_scores": ("lightgbm", {**FEW, "baseline": "history.smoothed_mean", "text": SCORES}),
+    "hyfea_scores": ("hyfea", {**FEW, "depth": 3, "baseline": "history.smoothed_mean", "text": SCORES}),
+    "lightgbm_mape": ("lightgbm", {**FEW, "loss": "mape"}),
+    "text_ridge": ("text_ridge", {"fields": ["title", "tags", "category"]}),
+    "text_ridge_wide": ("text_ridge", {"columns": ["history.smoothed_mean"], "embeddings": ["text.embedding"]}),
+    "text_ridge_relative": ("text_ridge", {"relative": True}),
+    "knn": ("knn", {}),
+    "svr": ("svr", {}),
+    "nearby": ("nearby", {"k": 5}),
+    "kernel_ridge": ("kernel_ridge", {}),
+}
+TINY_TEXT = {
+    "backbone": tiny_backbone,
+    "columns": ["history.smoothed_mean"],
+    "head_scale": 1.0,
+    "training": {"learning_rate": 0.01, "max_epochs": 4, "batch_size": 32},
+}
+PREDICTORS |= {
+    "text_regressor": ("text_regressor", {**TINY_TEXT, "fields": ["title", "tags", "category"]}),
+    "text_regressor_mlm": (
+        "text_regressor",
+        {**TINY_TEXT, "frozen_layers": 1, "reinit": 1, "mlm": {"training": {"max_epochs": 1}}, "seeds": 2},
+    ),
+}
+MMRA = {"visual": "image.embedding", "frames": 2, "width": 16, "hidden": [32, 8], "k": 5}
+MMRA["training"] = {"learning_rate": 0.003, "max_epochs": 15}
+PREDICTORS |= {f"mmra_{variant}": ("mmra", {**MMRA, "variant": variant}) for variant in ("ref", "fixed", "paper")}
+PREDICTORS["mmra_titles"] = ("mmra", {**MMRA, "visual": None, "learn_temperature": True, "seeds": 2, "refit": True})
+TABNET = {"n_d": 8, "n_a": 8, "virtual_batch": 32}
+TABNET["training"] = {"learning_rate": 0.05, "max_epochs": 15, "batch_size": 64, "patience": 15}
+FRAMES = {"visual": "image.embedding", "frames": 2}
+TINY_MFTM = {
+    **FRAMES,
+    "lightgbm": {"rounds": 20, "min_child_samples": 5},
+    "training": {"max_epochs": 16, "batch_size": 32},
+}
+PREDICTORS |= {
+    "on_top": (
+        "on_top",
+        {
+            "model": "cnn",
+            "baseline": "history.smoothed_mean",
+            "text": SCORES,
+            "set": {"seeds": 2, "training": {"max_epochs": 6, "batch_size": 32, "learning_rate": 0.01}},
+        },
+    ),
+    "tabnet": ("tabnet", {**TABNET, "seeds": 2}),
+    "tabnet_pretrained": (
+        "tabnet",
+        {**TABNET, "seeds": 2, "pretrain": {"training": {"max_epochs": 2, "batch_size": 64}}},
+    ),
+    "mftm": ("mftm", {**TINY_MFTM, "visual_pool": "mean"}),
+    "tmall_ref": ("tmall", {**FRAMES, "variant": "ref", "training": {"learning_rate": 0.1, "max_epochs": 60}}),
+    "tmall_fixed": ("tmall", {**FRAMES, "mu": [0.01], "lam": [0.03, 0.3]}),
+    "svr_first": ("svr", {**FRAMES, "visual_pool": "first"}),
+    "svr_mean": ("svr", {**FRAMES, "visual_pool": "mean"}),
+    "hyfea_pooled": ("hyfea", {**FEW, "depth": 3, "learning_rate": 0.1, **FRAMES, "visual_pool": "mean"}),
+}
+TINY_EXPERTS = {**FRAMES, "width": 8, "heads": 2, "feedforward": 8, "hidden": [16, 8]}
+TINY_EXPERTS["training"] = {"learning_rate": 0.01, "max_epochs": 6, "batch_size": 16}
+TINY_VIDEO = {**FRAMES, "training": {**TINY_EXPERTS["training"], "max_epochs": 8}}
+PREDICTORS |= {
+    "cban_ref": ("cban", {**TINY_VIDEO, "variant": "ref", "width": 8}),
+    "cban_fixed": ("cban", {**TINY_VIDEO, "width": 8, "seeds": 2}),
+    "contextual_lstm_ref": ("contextual_lstm", {**TINY_VIDEO, "variant": "ref", "hidden": 8, "dense": 8}),
+    "contextual_lstm_fixed": ("contextual_lstm", {**TINY_VIDEO, "hidden": 8, "dense": 8}),
+    "hmmved_fixed": ("hmmved", {**TINY_EXPERTS, "latent": 4}),
+    "hmmved_paper": ("hmmved", {**TINY_VIDEO, "variant": "paper"}),
+    "massl_fixed": ("massl", {**TINY_EXPERTS, "latent": 64}),
+}
+CNN = {"length": 12, "channels": 4, "filters": 4}
+CNN = {"convolution": CNN, "training": {"learning_rate": 0.01, "max_epochs": 12, "batch_size": 32}}
+DAE = {"tokens": 2, "width": 8, "heads": 2, "feedforward": 8, "layers": 2, "training": {"max_epochs": 3}}
+PREDICTORS |= {
+    "cnn": ("cnn", {**CNN, "seeds": 2, "loss": "mae"}),
+    "cnn_refit": ("cnn", {**CNN, "refit": True, "loss": "mape"}),
+    "dae_cnn": ("dae_cnn", {**CNN, "autoencoder": DAE}),
+    "dae_cnn_supervised": (
+        "dae_cnn",
+        {**CNN, "autoencoder": {"supervised": True, "hidden": 8, "training": {"max_epochs": 5}}},
+    ),
+    "stacker": ("stacker", {"boosting": {"rounds": 30}}),
+    "stacker_trees": (
+        "stacker",
+        {"members": ["ridge", "extra_trees"], "extra_trees": {"n_estimators": 10}, "second": "ridge", "loss": "mape"},
+    ),
+}
+
+
+@cache
+def tiny_llm() -> str:
+    """Folder of a tiny language model with random weights."""
+    return str(tiny_base(Path(tempfile.mkdtemp(prefix="tiny-llm-"))))
+
+
+TINY_LLM = {"base": tiny_llm, "template": "table", "fields": ["title"], "prompts": {"instruction": ""}, "shots": 1}
+TINY_LLM["tuning"] = {"method": "full", "learning_rate": 0.01, "epochs": 14, "batch_size": 16}
+PREDICTORS["multismpllm"] = ("multismpllm", {**TINY_LLM, "max_train": 64})
+PREDICTORS["popsim_agent"] = ("popsim_agent", {**TINY_LLM, "max_train": 64})
+SEED = 11
+
+
+def make(name: str, seed: int = SEED):
+    file, values = PREDICTORS[name]
+    module = predictor_module(file)
+    values = {key: value() if callable(value) else value for key, value in values.items()}
+    return module.Predictor(module.Params(**values), seed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """A few hundred rows do not need more, and tests share their cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def data():
+    """The wide frame with a mean field whose few words and number say nothing about the label."""
+    posts, features, target, folds = wide()
+    row = pl.int_range(posts.height)
+    field = {
+        "mean_field.text": pl.Series(["liked", "left alone"]).gather(row % 2),
+        "mean_field.attitude": row % 7 * 0.5,
+    }
+    return posts, features.with_columns(posts.select(**field)), target, folds
+
+
+@pytest.fixture(scope="module", params=PREDICTORS)
+def fitted(request, data):
+    """(name, predictor fitted on the first 200 posts, posts and features of the last 40)."""
+    posts, features, target, folds = data
+    model = make(request.param).fit(posts[:200], features[:200], target[:200], folds[:200])
+    return request.param, model, posts[200:], features[200:]
+
+
+def digests(folder) -> dict[str, str]:
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.rglob("*.*"))}
+
+
+def test_same_seed_same_bytes_and_row_order_of_the_training_table_means_nothing(fitted, data, tmp_path):
+    name, model, _, _ = fitted
+    posts, features, target, folds = data
+    model.save(tmp_path / "first")
+    shuffled = np.random.default_rng(0).permutation(200)
+    again = make(name).fit(posts[shuffled], features[shuffled], target[shuffled], folds[shuffled])
+    again.save(tmp_path / "second")
+    assert digests(tmp_path / "first")
+    assert digests(tmp_path / "first") == digests(tmp_path / "second")
+
+
+def test_save_and_load_are_exact(fitted, tmp_path):
+    _, model, posts, features = fitted
+    model.save(tmp_path / "model")
+    loaded = type(model).load(tmp_path / "model")
+    assert np.array_equal(loaded.predict(posts, features), model.predict(posts, features))
+    assert loaded.importances() == pytest.approx(model.importances(), rel=1e-12)
+
+
+def test_a_prediction_does_not_depend_on_the_other_rows(fitted):
+    _, model, posts, features = fitted
+    whole = model.predict(posts, features)
+    assert whole.shape == (40,)
+    assert whole.dtype == np.float64
+    assert model.predict(posts[::-1], features[::-1])[::-1] == pytest.approx(whole, abs=1e-9)
+    assert model.predict(posts[7:8], features[7:8]) == pytest.approx(whole[7:8], abs=1e-9)
+    assert model.predict(posts[:0], features[:0]).shape == (0,)
+
+
+def test_columns_in_another_order_change_nothing(fitted):
+    _, model, posts, features = fitted
+    other = features.select(features.columns[::-1])
+    assert np.array_equal(model.predict(posts, other), model.predict(posts, features))
+
+
+def test_missing_values_unseen_users_and_unseen_categories_give_finite_predictions(fitted):
+    _, model, posts, features = fitted
+    empty = features.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in features.schema.items())
+    nameless = posts.with_columns(user_id=pl.lit("nobody"), title=None, category=None).with_columns(
+        pl.col("title", "category").cast(pl.String), tags=pl.lit(None, dtype=pl.List(pl.String))
+    )
+    strange = features.with_columns(pl.lit("never seen").alias("metadata.category"))
+    for frame in (empty, strange):
+        predictions = model.predict(nameless, frame)
+        assert np.isfinite(predictions).all()
+        assert (np.abs(predictions - 6) < 12).all()
+
+
+def test_importances_are_finite_and_belong_to_columns(fitted):
+    name, model, _, _ = fitted
+    importances = model.importances()
+    assert all(np.isfinite(value) and value >= 0 for value in importances.values())
+    if not name.startswith(
+        (
+            "cnn",
+            "dae_cnn",
+            "median",
+            "author_mean",
+            "svr",
+            "text_regressor",
+            "mmra",
+            "mftm",
+            "tmall_ref",
+            "cban",
+            "contextual",
+            "hmmved",
+            "massl",
+            "on_top",
+            "multismpllm",
+            "popsim_agent",
+        )
+    ):
+        assert max(importances.values()) > 0
+        assert not any("constant" in key or "odd" in key or "index" in key for key in importances)
+
+
+def test_it_learns_something(fitted, data):
+    """On later posts of the same authors each model is closer than the median, which is what it has to beat.
+
+    A tiny language model of random weights learns the posts that it was tuned on, and no more.
+    """
+    name, model, posts, features = fitted
+    target = data[2][200:]
+    if name in ("multismpllm", "popsim_agent"):
+        tuned = data[0]["post_id"].is_in(model.records["post_id"].implode()).to_numpy()
+        posts, features, target = data[0].filter(tuned), data[1].filter(tuned), data[2][tuned]
+    error = np.abs(model.predict(posts, features) - target).mean()
+    constant = np.abs(np.median(data[2][:200]) - target).mean()
+    assert error == pytest.approx(constant) if name == "median" else error < constant
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_a_handful_of_posts_and_a_constant_label(name, data):
+    """No stopping window, no fold, no variance: still finite, and equal to the only label there is."""
+    posts, features, _, _ = data
+    model = make(name).fit(posts[:6], features[:6], np.full(6, 3.0), None)
+    expected = 3.0
+    if name in (
+        "author_mean",
+        "lightgbm_baseline",
+        "lightgbm_scores",
+        "hyfea_scores",
+    ):  # the column speaks of the generated labels, not of this one
+        assert np.isfinite(model.predict(posts[6:9], features[6:9])).all()
+    else:
+        assert model.predict(posts[6:9], features[6:9]) == pytest.approx(np.full(3, expected), abs=0.11)
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_labels_of_test_posts_have_no_influence(name, data, tmp_path, monkeypatch):
+    """The whole run, twice, with the labels of valid and test permuted: not one prediction changes."""
+    monkeypatch.chdir(tmp_path)
+    posts, features, target, folds = data
+    split = np.array(["train"] * 150 + ["valid"] * 30 + ["test"] * 60)
+    fold = [int(f) if s == "train" else None for f, s in zip(folds, split, strict=True)]
+    blocks = _blocks(posts, features)
+    tables = []
+    for number in range(2):
+        labels = target.copy()
+        if number:
+            labels[150:] = np.random.default_rng(1).permutation(labels[150:]) * 3
+        table = posts.with_columns(
+            popularity=labels, posthoc_views=labels * 2, split=pl.Series(split), fold=pl.Series(fold, dtype=pl.Int8)
+        )
+        with Scratch("train", f"{name}-{number}", {}, []) as scratch:
+            tables.append(predict_all(lambda: make(name), make_design(table, blocks, True), "labelled", scratch)[0])
+    assert tables[0].equals(tables[1])
+    assert tables[0]["prediction"].is_finite().all()
+
+
+def _blocks(posts: pl.DataFrame, features: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    names = sorted({column.split(".")[0] for column in features.columns})
+    return {
+        name: features.select(posts["post_id"], *(c for c in features.columns if c.startswith(f"{name}.")))
+        for name in names
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "dropped", "said"),
+    [
+        ("history_ridge", "history", "history"),
+        ("knn", "neighbours", "neighbours"),
+        ("svr", "embedding", "text.embedding"),
+        ("lightgbm_baseline", "history", "history.smoothed_mean"),
+        ("text_ridge_wide", "text", "text.embedding"),
+    ],
+)
+def test_a_missing_block_is_named(name, dropped, said, data):
+    posts, features, target, folds = data
+    left = features.select(c for c in features.columns if dropped not in c)
+    with pytest.raises(BadInput, match=said):
+        make(name).fit(posts, left, target, folds)

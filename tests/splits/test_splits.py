@@ -1,0 +1,162 @@
+"""Splits and folds: dates, shares, published draws, rolling origins, bursts, refusals."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from popcast.splits.params import Split
+
+from popcast.core.errors import BadInput
+from popcast.core.stable import stable_random
+from popcast.splits.making import make_splits, newest_per_author, published, rolling_origins, time_folds
+
+START = datetime(2015, 12, 1, tzinfo=UTC)
+
+
+def make_posts(count: int, hours: float = 12.0, users: int = 7, unlabelled: int = 0) -> pl.DataFrame:
+    times = [START + timedelta(hours=hours * i) for i in range(count + unlabelled)]
+    return pl.DataFrame(
+        {
+            "post_id": [f"p{i:04d}" for i in range(count + unlabelled)],
+            "user_id": [f"u{i % users}" for i in range(count + unlabelled)],
+            "posted_at": pl.Series(times, dtype=pl.Datetime("us", "UTC")),
+            "popularity": [float(i % 9) for i in range(count)] + [None] * unlabelled,
+        }
+    )
+
+
+def split_of(posts: pl.DataFrame, **section) -> pl.DataFrame:
+    return make_splits(posts, Split(**section), "Asia/Shanghai", 1, "demo").join(posts, on="post_id")
+
+
+def test_dates_are_midnights_in_the_zone():
+    table = split_of(make_posts(200), method="chronological", valid_from=date(2016, 1, 1), test_from=date(2016, 2, 1))
+    first_valid = table.filter(pl.col("split") == "valid")["posted_at"].min()
+    first_test = table.filter(pl.col("split") == "test")["posted_at"].min()
+    last_train = table.filter(pl.col("split") == "train")["posted_at"].max()
+    assert last_train < datetime(2015, 12, 31, 16, tzinfo=UTC) <= first_valid
+    assert first_valid == datetime(2016, 1, 1, 0, tzinfo=UTC)  # 2015-12-31 16:00 UTC is midnight, the next post 0:00
+    assert first_test == datetime(2016, 2, 1, 0, tzinfo=UTC)
+
+
+def test_shares_and_unlabelled_posts():
+    table = split_of(make_posts(100, unlabelled=5), method="chronological", shares=(0.8, 0.1, 0.1))
+    counts = dict(table["split"].value_counts().iter_rows())
+    assert counts == {"train": 80, "valid": 10, "test": 10, "unlabelled": 5}
+    assert table.filter(pl.col("split") != "train")["fold"].null_count() == 25
+
+
+def test_posts_of_one_moment_are_not_separated():
+    posts = make_posts(100).with_columns(posted_at=pl.col("posted_at").dt.truncate("7d"))
+    table = split_of(posts, method="chronological", shares=(0.5, 0.3, 0.2))
+    assert table.group_by("posted_at").agg(pl.col("split").n_unique())["split"].max() == 1
+
+
+def test_folds_are_contiguous_in_time_and_keep_bursts_together():
+    posts = make_posts(400, hours=0.4, users=1)
+    gap = pl.when(pl.int_range(pl.len()) % 10 == 0).then(5).otherwise(0).cum_sum()
+    posts = posts.with_columns(posted_at=pl.col("posted_at") + pl.duration(hours=gap))
+    folds = time_folds(posts, 4, burst_hours=1.0).join(posts, on="post_id").sort("posted_at")
+    assert folds["fold"].to_list() == sorted(folds["fold"].to_list())
+    assert folds["fold"].n_unique() == 4
+    burst = np.arange(400) // 10
+    assert folds.with_columns(burst=burst).group_by("burst").agg(pl.col("fold").n_unique())["fold"].max() == 1
+
+
+def test_rolling_origin_is_dtcns():
+    origins = rolling_origins(1400, 14, 9)
+    assert len(origins) == 5
+    assert origins[0] == (slice(0, 900), slice(900, 1000))
+    assert origins[4] == (slice(400, 1300), slice(1300, 1400))
+    table = split_of(make_posts(1400), method="rolling_origin", origin=2).sort("posted_at")
+    named = table["split"].to_list()
+    assert named[:200] == ["unlabelled"] * 200
+    assert named[200:1000] == ["train"] * 800
+    assert named[1000:1100] == ["valid"] * 100
+    assert named[1100:1200] == ["test"] * 100
+    assert set(named[1200:]) == {"unlabelled"}
+
+
+def test_newest_per_author_holds_out_only_newest_posts():
+    posts = make_posts(300, users=50)
+    parts = newest_per_author(posts, Split(method="newest_per_author", shares=(0.4, 0.3, 0.3)), seed=3)
+    newest = posts.sort("posted_at").group_by("user_id").agg(pl.col("post_id").last())["post_id"]
+    held_out = parts.filter(pl.col("split") != "train")
+    assert held_out["post_id"].is_in(newest.to_list()).all()
+    assert 15 <= held_out.height <= 45
+    assert parts.height == 300
+
+
+def test_published_split_of_microlens():
+    """First ids of mmra.md section 4: they depend on ids 1..19738 alone."""
+    posts = pl.DataFrame({"post_id": [str(i) for i in range(1, 19739)]}).sort("post_id")
+    parts = published(posts, (9, 18))
+    assert parts["split"].value_counts().sort("split").rows() == [("test", 1974), ("train", 15790), ("valid", 1974)]
+    first = {
+        name: parts.filter(pl.col("split") == name)["post_id"][:5].to_list() for name in ("train", "valid", "test")
+    }
+    assert first["train"] == ["15108", "6730", "11299", "13133", "13448"]
+    assert first["valid"] == ["7730", "13832", "3513", "8526", "18907"]
+    assert first["test"] == ["3120", "990", "810", "5967", "6631"]
+
+
+def test_published_split_label_means_on_the_real_file(shared_data):
+    """Label mean and population sd of each part, mmra.md section 4."""
+    labels = pl.read_csv(shared_data("microlens-100k") / "video_label.csv", encoding="utf8-lossy")
+    labels.columns = ["post_id", "count"]
+    labels = labels.select(pl.col("post_id").cast(pl.String), label=pl.col("count").log(2))
+    joined = (
+        published(labels, (9, 18))
+        .join(labels, on="post_id")
+        .group_by("split")
+        .agg(mean=pl.col("label").mean().round(4), sd=pl.col("label").std(ddof=0).round(4))
+    )
+    assert joined.sort("split").rows() == [
+        ("test", 4.3919, 1.6867),
+        ("train", 4.3131, 1.7114),
+        ("valid", 4.3150, 1.7078),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("posts", "section", "message"),
+    [
+        (
+            make_posts(30).with_columns(popularity=None),
+            {"method": "chronological", "shares": (0.8, 0.1, 0.1)},
+            "no post",
+        ),
+        (
+            make_posts(30).with_columns(popularity=pl.lit(None, pl.Float64)),
+            {"method": "published"},
+            "no post has a label",
+        ),
+        (make_posts(30), {"method": "published"}, "integer ids"),
+        (
+            make_posts(30).with_columns(posted_at=None),
+            {"method": "chronological", "shares": (0.8, 0.1, 0.1)},
+            "posted_at",
+        ),
+        (
+            make_posts(30),
+            {"method": "chronological", "valid_from": date(2020, 1, 1), "test_from": date(2020, 2, 1)},
+            "valid part is empty",
+        ),
+    ],
+)
+def test_refusals_are_one_line(posts, section, message):
+    with pytest.raises(BadInput, match=message) as error:
+        make_splits(posts, Split(**section), "UTC", 1, "demo")
+    assert "\n" not in str(error.value)
+
+
+def test_stable_random_depends_on_key_seed_and_purpose_only():
+    alone = stable_random(["b"], 5, "x")[0]
+    assert stable_random(["a", "b", "c"], 5, "x")[1] == alone
+    assert alone not in (stable_random(["b"], 6, "x")[0], stable_random(["b"], 5, "y")[0])
+    many = stable_random((str(i) for i in range(4000)), 0, "u")
+    assert abs(many.mean() - 0.5) < 0.02
+    assert (many < 1).all()
