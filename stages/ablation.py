@@ -1,28 +1,26 @@
-"""What a simulated audience adds: ``python -m stages.ablation --dataset smpd --population default``."""
+"""What a simulated audience adds: ``python -m stages.ablation smpd``."""
 
-import click
-
-from popcast.core import params, paths, tables
+from popcast.core import paths, tables
 from popcast.core.errors import bad_input
+from popcast.core.plan_file import Plan
 from popcast.core.stage import stage
 from popcast.features.common.contract import Context
 from popcast.scoring import plots
-from popcast.scoring.evaluation import is_generated, rounded
+from popcast.scoring.evaluation import rounded
+from popcast.scoring.params import Evaluation
 from popcast.simulation.ablation import ablation_plots, variants
 from popcast.simulation.ablation.sensitivity import COLUMNS, sensitivity
 from popcast.simulation.audience.population import load
 from popcast.simulation.fields import epochs_of
-from popcast.simulation.params import Rules
-from popcast.simulation.running import reaction_tables
+from popcast.simulation.params import Ablation, FieldFeatures, Rules
+from popcast.simulation.running import reaction_tables as tables_of
 
 
-@click.command()
-@click.option("--dataset", required=True, help="key in simulations of params.yaml")
-@click.option("--population", required=True, help="key in populations: who reacted")
 @stage
-def main(dataset: str, population: str) -> None:
-    base, raw, evaluation = params.read("base", f"datasets.{dataset}.raw", "evaluation")
-    section, fields = params.read(f"simulations.{dataset}.ablation", f"simulations.{dataset}.fields")
+def main(plan: Plan) -> None:
+    """Ablation of the simulation KEY, in simulations of params.yaml."""
+    dataset, section = plan.key, plan.section("ablation", Ablation)
+    fields, evaluation = plan.section("fields", FieldFeatures), plan.section("evaluation", Evaluation)
     posts = tables.labelled(
         tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)
     )
@@ -32,26 +30,23 @@ def main(dataset: str, population: str) -> None:
                         expected=f"simulations.{dataset}.ablation.history false where there is none")  # fmt: skip
     text = tables.read(paths.features(dataset, "text"), tables.FEATURES)
     history = tables.read(history_file, tables.FEATURES) if section.history else None
-    triggers, states, manifest = (
-        read(dataset)
-        for read in (reaction_tables.read_triggers, reaction_tables.read_states, reaction_tables.read_manifest)
-    )
+    triggers, states = tables_of.read_triggers(dataset), tables_of.read_states(dataset)
+    manifest = tables_of.read_manifest(dataset)
     design = variants.make_design(posts, triggers, text, history, section, dataset)
-    predictions = variants.predict_all(design, states, section, fields, Context(dataset, base.seed))
-    scores = variants.score(design, predictions, evaluation, base.seed)
+    predictions = variants.predict_all(design, states, section, fields, Context(dataset, plan["seed"]))
+    scores = variants.score(design, predictions, evaluation, plan["seed"])
     rules = Rules.model_validate_json(manifest["rules"])
-    neighbours = load(paths.population(population)).neighbours
-    scores |= sensitivity(reaction_tables.read_reactions(dataset, COLUMNS), design.triggers, neighbours, rules)
-    epochs, generated = epochs_of(states), is_generated(dataset, raw)
-    about = variants.about(design, epochs, section, evaluation)
-    about |= {"dataset": dataset, "generated": generated, "stand_in": manifest["stand_in"] == "true"}
+    neighbours = load(paths.population(plan["population"])).neighbours
+    scores |= sensitivity(tables_of.read_reactions(dataset, COLUMNS), design.triggers, neighbours, rules)
+    epochs, about = epochs_of(states), variants.about(design, epochs_of(states), section, evaluation)
+    about |= {"dataset": dataset, "generated": plan["generated"], "stand_in": manifest["stand_in"] == "true"}
     tables.write_json({"about": about, **rounded(scores)}, paths.ablation_metrics(dataset))
     who = "rules, a stand-in" if about["stand_in"] else "a language model"
-    name = f"{dataset}{' (generated data)' if generated else ''}, personas answered by {who}"
+    name = f"{dataset}{' (generated data)' if plan['generated'] else ''}, personas answered by {who}"
     plots.write(ablation_plots.tables_of(scores, epochs), paths.ablation_plots(dataset), name, ablation_plots.DRAW)
     last = {learner: scores[f"{learner}.both.{epochs}.vs_none.difference"] for learner in about["learners"]}
     changes = ", ".join(f"{change:+.4f} ({learner})" for learner, change in last.items())
-    click.echo(f"{dataset}: words and attitudes change the MAE by {changes}; {design.runs} runs")
+    print(f"{dataset}: words and attitudes change the MAE by {changes}; {design.runs} runs")
 
 
 if __name__ == "__main__":

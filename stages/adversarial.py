@@ -1,33 +1,31 @@
-"""Tell the posts to predict from the training posts: ``python -m stages.adversarial --dataset smpd``."""
+"""Tell the posts to predict from the training posts: ``python -m stages.adversarial smpd``."""
 
-import click
-
-from popcast.core import params, paths, tables
+from popcast.core import paths, tables
+from popcast.core.plan_file import Plan
 from popcast.core.scratch import Scratch
 from popcast.core.stage import stage
 from popcast.scoring import adversarial, adversarial_plots, plots
+from popcast.scoring.params import Adversarial
 
 
-@click.command()
-@click.option("--dataset", required=True, help="key in adversarial of params.yaml")
 @stage
-def main(dataset: str) -> None:
-    base, raw, section = params.read("base", f"datasets.{dataset}.raw", f"adversarial.{dataset}")
+def main(plan: Plan) -> None:
+    """Adversarial validation of KEY, in adversarial of params.yaml."""
+    dataset, section = plan.key, plan.section("adversarial", Adversarial)
     inputs = [paths.splits(dataset), *(paths.features(dataset, block) for block in section.blocks)]
     splits = tables.read(inputs[0], tables.SPLIT_TABLE)
     features = splits.select("post_id")
     for file in inputs[1:]:
         features = features.join(tables.read(file, tables.FEATURES), on="post_id", how="left", maintain_order="left")
-    settings = [base.model_dump(), section.model_dump()]
-    with Scratch("adversarial", dataset, settings, inputs) as scratch:
-        result = adversarial.validate(splits, features, section, base.seed, scratch.array)
+    with Scratch(plan, inputs) as scratch:
+        result = adversarial.validate(splits, features, section, plan["seed"], scratch.array)
         tables.write(adversarial.post_weights(result, section.clip), paths.adversarial(dataset), tables.ADVERSARIAL)
         tables.write_json(adversarial.numbers(result, section.clip), paths.adversarial_metrics(dataset))
-        name = f"{dataset} (generated data)" if raw == str(paths.raw(dataset)) else dataset
+        name = f"{dataset} (generated data)" if plan["generated"] else dataset
         pictured = adversarial_plots.tables_of(result)
         plots.write(pictured, paths.adversarial_plots(dataset), name, adversarial_plots.DRAW)
     ladder = ", ".join(f"{len(step.shares)} columns {step.auc:.3f}" for step in result.steps)
-    click.echo(f"{dataset}: train against {section.against}: AUC of {ladder}")
+    print(f"{dataset}: train against {section.against}: AUC of {ladder}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """Stage ``base_model``: the base of a language model, made from training posts or a note that names a pretrained one.
 
-python -m stages.base_model --llm smpd
+python -m stages.base_model smpd
 
 A made base learns from training posts of authors that no draw of the task names. It is a stand-in.
 """
 
 import shutil
+from pathlib import Path
 
-import click
-
-from popcast.core import params, paths, tables
+from popcast.core import paths, tables
+from popcast.core.plan_file import Plan
 from popcast.core.scratch import Scratch
 from popcast.core.stage import stage
 from popcast.fewshot import corpus, made_base, score_prompts
@@ -18,56 +18,44 @@ from popcast.fewshot.templates import post_texts
 from popcast.lm import backbone
 
 
-@click.command()
-@click.option("--llm", required=True, help="key in llms and tasks")
 @stage
-def main(llm: str) -> None:
-    base, section, scores = params.read("base", f"llms.{llm}.base", f"llms.{llm}.scores")
-    task, words = params.read(f"tasks.{llm}", "llm.prompts")
-    settings = params.parse(backbone.Params, section, f"llms.{llm}.base")
-    words = params.parse(score_prompts.Params, words, "llm.prompts")
+def main(plan: Plan) -> None:
+    """The base model of KEY, in llms and tasks of params.yaml."""
+    llm, base, task = plan.key, plan.section("base", backbone.Params), plan.section("task", Task)
     files = [paths.posts(task.dataset), paths.splits(task.dataset), paths.draws(llm)]
-    dumped = [base.seed, settings.model_dump(), scores, task.model_dump(), words.model_dump()]
-    with Scratch("base_model", llm, dumped, files) as scratch:
-        if settings.pretrained is not None:
-            backbone.write_pointer(scratch.folder / "base", settings.pretrained, scores)
-            said = f"a note of {settings.pretrained.model}"
+    with Scratch(plan, files) as scratch:
+        if base.pretrained is not None:
+            backbone.write_pointer(scratch.folder / "base", base.pretrained, tuple(plan["scores"]))
+            said = f"a note of {base.pretrained.model}"
         else:
-            facts = make(task, settings.made, words, scores, base.seed, scratch)
+            facts = make(plan, task, base.made, scratch.folder)
             said = f"a stand-in made from {facts['posts']} posts of {facts['authors']} authors"
         shutil.rmtree(paths.base_model(llm), ignore_errors=True)
         shutil.copytree(scratch.folder / "base", paths.base_model(llm))
     print(f"{llm}: {said}")
 
 
-def make(
-    task: Task,
-    made: backbone.Made,
-    words: score_prompts.Params,
-    scores: tuple[float, float],
-    seed: int,
-    scratch: Scratch,
-) -> dict[str, object]:
-    """Make the base model of a task in the scratch folder; returns what ``base.json`` says."""
+def make(plan: Plan, task: Task, made: backbone.Made, folder: Path) -> dict[str, object]:
+    """Make the base model of a task below ``folder``; returns what ``base.json`` says."""
     posts = tables.labelled(
         tables.read(paths.posts(task.dataset), tables.POSTS),
         tables.read(paths.splits(task.dataset), tables.SPLIT_TABLE),
     )
+    scores = tuple(plan["scores"])
     drawn = tables.read(paths.draws(task.dataset), tables.DRAWS)["user_id"].to_list()
     learned = corpus.learned_posts(posts, drawn, made.before_fold)
     texts = post_texts(learned, task.template, task.fields, task.caption)
-    authors = corpus.by_author(learned, texts, scores)
     before = corpus.first_unlearned(posts, made.before_fold)
     return made_base.make(
-        scratch.folder / "base",
-        authors,
+        folder / "base",
+        corpus.by_author(learned, texts, scores),
         made,
-        words,
+        plan.section("prompts", score_prompts.Params),
         task.template,
         scores,
-        seed,
+        plan["seed"],
         learned_before=None if before is None else before.isoformat(),
-        work=scratch.folder / "work",
+        work=folder / "work",
     )
 
 

@@ -1,29 +1,27 @@
 """Personas and who follows whom, generated or from the user's own table -> data/populations/<population>.json.
 
-python -m stages.population --population default
+python -m stages.population default
 """
 
-import click
-
-from popcast.core import params, paths, tables
+from popcast.core import paths, tables
+from popcast.core.plan_file import Plan
 from popcast.core.stage import stage
 from popcast.simulation.audience import population as audience
 from popcast.simulation.audience.audience_graph import statistics
+from popcast.simulation.params import PopulationSource
 
 
-@click.command()
-@click.option("--population", required=True, help="key in params.yaml: populations")
 @stage
-def main(population: str) -> None:
-    """Make the audience POPULATION and write it with its statistics."""
-    base, source = params.read("base", f"populations.{population}")
-    people, origin = audience.make(source, base.seed)
+def main(plan: Plan) -> None:
+    """Make the audience KEY, in populations of params.yaml, and write it with its statistics."""
+    source = plan.section("population", PopulationSource)
+    people, origin = audience.make(source, plan["seed"])
     facts = statistics(people)
-    audience.save(people, paths.population(population), origin)
-    tables.write_json(facts, paths.population_metrics(population))
+    audience.save(people, paths.population(plan.key), origin)
+    tables.write_json(facts, paths.population_metrics(plan.key))
     parts = "" if facts["components"] == 1 else f", in {facts['components']:.0f} parts that do not know each other"
     print(
-        f"{population}: {facts['agents']:.0f} personas ({source.kind}), {facts['edges']:.0f} relations,"
+        f"{plan.key}: {facts['agents']:.0f} personas ({source.kind}), {facts['edges']:.0f} relations,"
         f" {facts['degree_min']:.0f} to {facts['degree_max']:.0f} each{parts}; hash {people.hash[:12]}"
     )
 

@@ -1,34 +1,32 @@
 """Leaderboard, summary and report page of all datasets: ``python -m stages.report``."""
 
-import click
-
-from popcast.core import params, paths, tables
+from popcast.core import paths, tables
+from popcast.core.plan_file import Plan
 from popcast.core.stage import stage
 from popcast.report import fewshot_chapter, simulation_chapter, standard, stepping_page
+from popcast.report.params import ReportedDataset
+from popcast.scoring.params import Evaluation
 
 
-@click.command()
 @stage
-def main() -> None:
-    datasets, runs, llm_runs, suites = params.read("datasets", "runs", "llm_runs", "suites")
-    evaluation, adversarial, tasks, simulations = params.read("evaluation", "adversarial", "tasks", "simulations")
-    results = standard.collect(datasets, runs | llm_runs, suites, evaluation, adversarial)
-    tracks = fewshot_chapter.collect(tasks)
-    audiences = simulation_chapter.collect(simulations)
+def main(plan: Plan) -> None:
+    """Everything that people read."""
+    results = standard.collect(plan.sections("datasets", ReportedDataset), plan.section("evaluation", Evaluation))
+    tracks = fewshot_chapter.collect(plan["tasks"])
+    audiences = simulation_chapter.collect(plan["simulations"])
     summary = standard.summary(results) | fewshot_chapter.summary(tracks) | simulation_chapter.summary(audiences)
     tables.write_json(summary, paths.SUMMARY)
-    leaderboard = (
-        standard.leaderboard(results) + fewshot_chapter.markdown(tracks) + simulation_chapter.markdown(audiences)
-    )
-    standard.write_text(leaderboard, paths.LEADERBOARD)
+    chapters = (standard.leaderboard(results), fewshot_chapter.markdown(tracks), simulation_chapter.markdown(audiences))
+    standard.write_text("".join(chapters), paths.LEADERBOARD)
     standard.write_text(standard.page(results, [*tracks, *audiences]), paths.REPORT / "index.html")
     stepping = paths.REPORT / simulation_chapter.PAGE
     stepping.unlink(missing_ok=True)
     if audiences:
-        standard.write_text(stepping_page.render([chapter.audience for chapter in audiences], "index.html"), stepping)
+        audience = [chapter.audience for chapter in audiences]
+        standard.write_text(stepping_page.render(audience, "index.html"), stepping)
     for result in results:
         blend = result.scores["blend"]
-        click.echo(f"{result.name}: {standard.NAMES[result.metric]} {standard.number(blend[f'test.{result.metric}'])}")
+        print(f"{result.name}: {standard.NAMES[result.metric]} {standard.number(blend[f'test.{result.metric}'])}")
 
 
 if __name__ == "__main__":

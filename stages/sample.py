@@ -1,21 +1,15 @@
-"""Generate the raw folder of one dataset: ``python -m stages.sample --dataset smpd``."""
+"""Generate the raw folder of one dataset: ``python -m stages.sample smpd``."""
 
-from __future__ import annotations
-
-import click
-
-from popcast.core import params, paths
+from popcast.core import paths
+from popcast.core.plan_file import Plan
 from popcast.core.stage import stage
 from popcast.datasets.sample import generate
 
 
-@click.command()
-@click.option("--dataset", required=True, help="key in sample of params.yaml")
 @stage
-def main(dataset: str) -> None:
-    """Write data/raw/<dataset> and data/hidden/<dataset>.csv."""
-    base, section = params.read("base", f"sample.{dataset}")
-    generate(dataset, section, base.seed, paths.raw(dataset), paths.hidden_labels(dataset))
+def main(plan: Plan) -> None:
+    """Write data/raw/KEY and data/hidden/KEY.csv, KEY in sample of params.yaml."""
+    generate(plan.key, plan["sample"], plan["seed"], paths.raw(plan.key), paths.hidden_labels(plan.key))
 
 
 if __name__ == "__main__":

@@ -1,31 +1,21 @@
 """Stage ``train``: fit one predictor on one dataset and predict every post of it.
 
-python -m stages.train --dataset smpd --name hyfea --model hyfea
+python -m stages.train smpd-hyfea
 """
 
-import click
-
-from popcast.core import params
-from popcast.core.errors import BadInput
+from popcast.core.plan_file import Plan
 from popcast.core.stage import stage
-from popcast.models.contract.finished import Inputs, Setting, finish, place, scratch_of
+from popcast.models.contract.finished import Inputs, finish, place, scratch_of
+from popcast.models.params import PlannedRun
 
 
-@click.command()
-@click.option("--dataset", required=True)
-@click.option("--name", required=True, help="run in params.yaml: the row of every table and report")
-@click.option("--model", required=True, help="file in src/popcast/models that the run names")
 @stage
-def main(dataset: str, name: str, model: str) -> None:
-    base, run = params.read("base", f"runs.{dataset}-{name}")
-    metric, final_fit = params.read(f"datasets.{dataset}.metric", f"splits.{dataset}.final_fit")
-    section, allow_posthoc = params.read(f"models.{model}", "features.allow_posthoc")
-    if run.model != model:
-        raise BadInput(f"params.yaml: runs.{dataset}-{name}.model: is {run.model!r}, but the stage was given {model!r}")
-    setting = Setting(base.seed, metric, final_fit, allow_posthoc)
-    inputs = Inputs(dataset)
-    with scratch_of("train", run, section, setting, inputs) as scratch:
-        said = finish(run, section, setting, inputs, scratch)
+def main(plan: Plan) -> None:
+    """Fit the run KEY, <dataset>-<name> in runs of params.yaml."""
+    [run] = plan.sections("runs", PlannedRun).values()
+    inputs = Inputs(plan["dataset"])
+    with scratch_of(plan, run, inputs) as scratch:
+        said = finish(run, plan, inputs, scratch)
         place(run, scratch)
     print(said)
 

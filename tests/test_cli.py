@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from popcast.cli import main
 from popcast.core import paths, tables
-from popcast.planning import overlay, whole
+from popcast.planning import overlay, project_params
 from tests.conftest import ROOT
 
 OVERLAY = """\
@@ -79,10 +79,10 @@ def test_parts_joined_are_the_file():
 
 
 def test_use_replaces_datasets_and_merges_the_rest(here):
-    before = whole.load()
+    before = project_params.load()
     result = popcast("use", "overlay.yaml", "--raw", "my posts")
     assert result.exit_code == 0, result.output
-    after = whole.load()
+    after = project_params.load()
     assert list(after.datasets) == ["pages"]
     assert after.datasets["pages"].raw == str(here / "my posts")
     assert (after.sample, after.media, after.derived, after.suites) == ({}, {}, {}, {})
@@ -125,7 +125,7 @@ def test_use_lays_a_language_model_over_with_what_dvc_watches_of_it(here):
     values = YAML(typ="safe").load(Path("params.yaml"))
     assert values["llms"]["pages"]["preferences"] == {"start": "lora", "shots": [1, 2, 3], "set": {}}
     assert values["llms"]["pages"]["align"] == {}
-    assert [run.name for run in whole.load().runs_of("pages")] == ["median", "lm"]
+    assert [run.name for run in project_params.load().runs_of("pages")] == ["median", "lm"]
     said = popcast("doctor").output
     assert "1 datasets, 2 runs, valid" in said
     assert "llms.pages.base: somebody/a-model: not here, will be downloaded from the model hub" in said

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from popcast.core import paths, tables
-from popcast.planning import overlay, whole
+from popcast.planning import overlay, project_params
 from tests.clone import stages_run, tiny_clone
 
 pytestmark = pytest.mark.slow
@@ -25,8 +25,8 @@ TRACKS = ("tracks@smpd", "tracks@tpic2017")
 """They tell how each system was made: they read ``llm`` and their source's ``llms`` as wholes."""
 
 
-def settings(clone) -> whole.Params:
-    return whole.load(clone.folder / paths.PARAMS)
+def settings(clone) -> project_params.Params:
+    return project_params.load(clone.folder / paths.PARAMS)
 
 
 def test_every_post_has_a_blended_prediction(pipeline):

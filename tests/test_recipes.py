@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from popcast.cli import main
 from popcast.core import params
 from popcast.core.named import block_module
-from popcast.models.contract.fitting import predictor_maker
 from popcast.planning import project_params
 from tests.conftest import ROOT
+from tests.plans import maker_of
 
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
 
@@ -32,7 +32,7 @@ def test_every_setting_of_a_recipe_is_one_that_its_model_has(name, tmp_path, mon
         runs = whole.runs_of(dataset)
         assert runs
         for run in runs:
-            assert predictor_maker(run, whole.models[run.model], data.metric, 1)() is not None
+            assert maker_of(run, whole.models[run.model], data.metric, 1)() is not None
     for group in (whole.blocks, whole.media, whole.derived):
         for run in group.values():
             params.merged(block_module(run.block).Params, whole.features[run.block], run.set, run.block)

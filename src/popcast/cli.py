@@ -13,7 +13,7 @@ import click
 
 from popcast.core import params, paths
 from popcast.core.errors import BadInput
-from popcast.core.stage import stage
+from popcast.core.stage import one_line_errors
 from popcast.planning import project_params
 from popcast.planning.overlay import leftovers, remove, use_overlay
 from popcast.simulation.params import PersonaPolicy, ServerPolicy, TransformersPolicy
@@ -45,7 +45,7 @@ def main() -> None:
 @main.command()
 @click.argument("overlay", type=GIVEN_FILE)
 @click.option("--raw", type=GIVEN_FOLDER, help="folder that stands for the word RAW in the overlay")
-@stage
+@one_line_errors
 def use(overlay: Path, raw: Path | None) -> None:
     """Write the sections of OVERLAY (YAML) into params.yaml.
 
@@ -57,7 +57,7 @@ def use(overlay: Path, raw: Path | None) -> None:
 
 @main.command()
 @click.option("--dry-run", is_flag=True, help="only list")
-@stage
+@one_line_errors
 def tidy(dry_run: bool) -> None:
     """Remove what stages made for datasets, blocks, runs and suites that params.yaml no longer names."""
     found = leftovers(project_params.load())
@@ -74,7 +74,7 @@ def tidy(dry_run: bool) -> None:
 @click.option("--name", default="blend", show_default=True, help="whose predictions: blend or a run")
 @click.option("--version", default="popcast", show_default=True, help="the file's version text")
 @click.option("--external", help="description of external data that was used")
-@stage
+@one_line_errors
 def submit(dataset: str, out: Path, name: str, version: str, external: str | None) -> None:
     """Write the predictions of SMPD's test part as a result file of the SMP Challenge."""
     from popcast.core import tables
@@ -96,7 +96,7 @@ def submit(dataset: str, out: Path, name: str, version: str, external: str | Non
 @main.command()
 @click.argument("task")
 @click.option("--limit", default=2, show_default=True, help="how many")
-@stage
+@one_line_errors
 def prompts(task: str, limit: int) -> None:
     """Show prompts of a few-shot TASK with their true answers, as its language model reads them."""
     from popcast.core import tables
@@ -115,7 +115,7 @@ def prompts(task: str, limit: int) -> None:
 @main.command()
 @click.argument("tuned", type=GIVEN_FOLDER)
 @click.argument("out", type=GIVEN_FOLDER)
-@stage
+@one_line_errors
 def merge(tuned: Path, out: Path) -> None:
     """Merge a LoRA adapter into its base and write whole weights to OUT, for any tool that reads them.
 
@@ -134,7 +134,7 @@ def merge(tuned: Path, out: Path) -> None:
 @click.option("--subcategory")
 @click.option("--concept")
 @click.option("--page", type=GIVEN_FILE, help="HTML file to write: step through it answer by answer")
-@stage
+@one_line_errors
 def audience(dataset: str, title: str, page: Path | None, **topics: str | None) -> None:
     """Show a post of your own, TITLE, to the simulated audience of DATASET (a key in simulations of params.yaml).
 
@@ -160,7 +160,7 @@ def audience(dataset: str, title: str, page: Path | None, **topics: str | None) 
 
 
 @main.command()
-@stage
+@one_line_errors
 def doctor() -> None:
     """Say what this machine and this project have: versions, threads, remote, optional models."""
     print(f"Python {platform.python_version()}, {platform.platform()}")

@@ -4,7 +4,6 @@ import datetime as dt
 
 import numpy as np
 import polars as pl
-import popularity
 import pytest
 from scipy.optimize import minimize
 
@@ -13,6 +12,7 @@ from popcast.blend.params import Blend as BlendSection
 from popcast.core.errors import BadInput
 from popcast.models.contract.member_weights import fit_weights
 from popcast.models.params import ModelRun
+from tests import popularity
 
 
 @pytest.fixture(scope="module")

@@ -140,9 +140,9 @@ CLIENT = """
 import sys
 from functools import partial
 from pathlib import Path
-from popcast.engine import map_shards
-from popcast.errors import BadInput
-from popcast.simulation.outs import KEYS
+from popcast.core.engine import map_shards
+from popcast.core.errors import BadInput
+from popcast.simulation.running.reaction_tables import KEYS
 from tests.simulation.doubles import double_shard
 from tests.simulation.test_runner import cut, job
 from tests.core.test_engine import power, where

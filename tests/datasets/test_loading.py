@@ -7,12 +7,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput
 from popcast.datasets import loading, times
-from stages.posts import main
+from tests.plans import run_stage
 
 WHERE = {"file": "a.csv", "field": "x"}
 
@@ -138,7 +137,7 @@ def project(tmp_path: Path, monkeypatch) -> Path:
 
 def test_the_stage_writes_the_table_and_its_quality(project):
     (project / "raw/posts.csv").write_text("id,text,likes\n2,later,3\n1,,0\n")
-    result = CliRunner().invoke(main, ["--dataset", "mine"])
+    result = run_stage("posts", "mine")
     assert result.exit_code == 0, result.output
     posts = tables.read(paths.posts("mine"), tables.POSTS)
     assert posts.select("post_id", "title", "popularity").rows() == [("1", None, 0.0), ("2", "later", 2.0)]
@@ -157,7 +156,7 @@ def test_the_stage_writes_the_table_and_its_quality(project):
 def test_the_stage_refuses_in_one_line_and_writes_nothing(project, content, words):
     if content is not None:
         (project / "raw/posts.csv").write_text(content)
-    result = CliRunner().invoke(main, ["--dataset", "mine"])
+    result = run_stage("posts", "mine")
     assert result.exit_code == 1
     assert words in result.output
     assert result.output.count("\n") == 1

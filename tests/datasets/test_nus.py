@@ -21,7 +21,7 @@ from popcast.datasets.params import Dataset
 from popcast.datasets.sample import generate
 from popcast.features.common.contract import Context
 from popcast.features.video import block as video
-from popcast.planning import overlay, whole
+from popcast.planning import overlay, project_params
 from popcast.splits.making import make_splits
 from popcast.splits.params import Split
 from tests.conftest import ROOT
@@ -101,7 +101,7 @@ def test_recipe_is_a_valid_overlay_without_a_raw_folder(tmp_path, monkeypatch):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     overlay.use_overlay(ROOT / "recipes/nus.yaml", None)
-    settings = whole.load()
+    settings = project_params.load()
     assert list(settings.datasets) == ["nus"]
     assert settings.splits["nus"].seeds == (9, 18)
 

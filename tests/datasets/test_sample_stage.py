@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
 
 from popcast.core.errors import BadInput
 from popcast.datasets.sample import generate, settings
-from stages.sample import main
+from tests.plans import run_stage
 
 PARAMS = """\
 base: {seed: 11}
@@ -35,14 +34,14 @@ def project(tmp_path, monkeypatch):
 
 
 def test_stage_writes_raw_folder_and_hidden_file(project):
-    assert CliRunner().invoke(main, ["--dataset", "tpic2017"]).exit_code == 0
+    assert run_stage("sample", "tpic2017").exit_code == 0
     assert len(list((project / "data/raw/tpic2017").iterdir())) == 4
     assert (project / "data/hidden/tpic2017.csv").read_text() == "post_id,popularity\n"
 
 
 def test_kind_names_the_generator_and_the_name_keys_the_draws(project):
     for dataset in ("tpic2017", "more"):
-        assert CliRunner().invoke(main, ["--dataset", dataset]).exit_code == 0
+        assert run_stage("sample", dataset).exit_code == 0
     first, second = ((project / f"data/raw/{name}/LABEL.txt").read_text() for name in ("tpic2017", "more"))
     assert len(first.splitlines()) == len(second.splitlines()) == 61
     assert first != second
@@ -56,7 +55,7 @@ def test_kind_names_the_generator_and_the_name_keys_the_draws(project):
     ],
 )
 def test_bad_params_are_one_line_and_write_nothing(project, dataset, line):
-    result = CliRunner().invoke(main, ["--dataset", dataset])
+    result = run_stage("sample", dataset)
     assert result.exit_code == 1
     assert result.stderr == line
     assert not (project / "data").exists()

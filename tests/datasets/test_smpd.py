@@ -8,11 +8,11 @@ from pathlib import Path
 import orjson
 import polars as pl
 import pytest
-from popcast.datasets.params import Dataset
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
-from popcast.datasets import loading, reading
+from popcast.datasets import loading, raw_files
+from popcast.datasets.params import Dataset
 
 PIDS = ["775", "776", "900"]
 UIDS = ["417@N12", "417@N12", "8@N2"]
@@ -269,12 +269,12 @@ def test_blocks_of_a_long_array_join_to_the_same_rows(tmp_path, monkeypatch):
     objects = [{"Pid": str(i), "Title": texts[i % len(texts)] + str(i)} for i in range(200)]
     path = tmp_path / "array.json"
     path.write_bytes(orjson.dumps(objects, option=orjson.OPT_INDENT_2))
-    whole = reading.json_array(path, ["Pid", "Title"])
+    whole = raw_files.json_array(path, ["Pid", "Title"])
     assert whole.to_dicts() == objects
     for size in (7, 64, 500):
         monkeypatch.setattr(reading, "BLOCK", size)
-        assert reading.json_array(path, ["Pid", "Title"]).equals(whole)
+        assert raw_files.json_array(path, ["Pid", "Title"]).equals(whole)
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(BadInput, match="after row 19"):
-        reading.json_array(path, ["Pid", "Title"])
+        raw_files.json_array(path, ["Pid", "Title"])
     assert whole.schema == {"Pid": pl.String, "Title": pl.String}

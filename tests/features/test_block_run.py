@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from popcast.core import paths, tables
 from popcast.features import history, windows
 from popcast.features.common.contract import Context
-from stages import derive, features, media
 from tests.generated import make_posts
+from tests.plans import run_stage
 
 
 def params() -> dict:
@@ -49,15 +48,17 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def run(script, block: str):
-    return CliRunner().invoke(script.main, ["--dataset", "tiny", "--block", block], catch_exceptions=False)
+def run(stage: str, block: str):
+    return run_stage(stage, f"tiny-{block}", catch_exceptions=False)
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize(("script", "block"), [(features, "metadata"), (features, "history"), (derive, "windows")])
+@pytest.mark.parametrize(
+    ("script", "block"), [("features", "metadata"), ("features", "history"), ("derive", "windows")]
+)
 def test_stage_writes_table_and_model_twice_the_same(project, script, block):
     before = files(project)
     assert run(script, block).exit_code == 0
@@ -73,7 +74,7 @@ def test_stage_writes_table_and_model_twice_the_same(project, script, block):
 
 
 def test_saved_block_gives_the_table_again(project):
-    run(features, "history")
+    run("features", "history")
     context = Context("tiny", 7, zone="Asia/Shanghai")
     block = history.Block.load(paths.feature_model("tiny", "history"), context)
     assert block.params.smoothing == 3
@@ -82,7 +83,7 @@ def test_saved_block_gives_the_table_again(project):
 
 
 def test_override_of_a_dataset_reaches_the_block(project):
-    run(derive, "windows")
+    run("derive", "windows")
     assert windows.Block.load(paths.feature_model("tiny", "windows"), Context("tiny", 7)).params.size == 2
 
 
@@ -91,19 +92,19 @@ def test_unknown_key_is_one_line_and_writes_nothing(project):
     content["features"]["metadata"] = {"weak": True}
     YAML().dump(content, paths.PARAMS)
     before = files(project)
-    result = run(features, "metadata")
+    result = run("features", "metadata")
     assert (result.exit_code, result.output.strip()) == (1, "error: params.yaml: features.metadata.weak: unknown key")
     assert files(project) == before
 
 
 def test_derived_block_without_its_source(project):
     paths.features("tiny", "text").unlink()
-    result = run(derive, "windows")
+    result = run("derive", "windows")
     assert result.exit_code == 1
     assert "data/features/tiny/text.parquet: no such table" in result.output
 
 
 def test_undeclared_media_block(project):
-    result = run(media, "image")
+    result = run("media", "image")
     assert result.exit_code == 1
     assert result.output.startswith("error: params.yaml: features.image: missing")

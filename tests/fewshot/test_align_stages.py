@@ -5,17 +5,15 @@ from __future__ import annotations
 import orjson
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import paths, tables
 from popcast.fewshot import draws
 from popcast.fewshot.alignment import idpop, preferences
 from popcast.fewshot.params import Task
 from popcast.lm.trainable import Method, trainable
-from stages import align as align_stage
-from stages import preferences as preferences_stage
 from tests.generated import make_posts
 from tests.lm.tiny_llm import tiny_base
+from tests.plans import run_stage
 
 PARAMS = """
 base: {seed: 7}
@@ -75,13 +73,13 @@ def answered(monkeypatch, answers: list[list[str]]) -> list:
     return calls
 
 
-def run(stage):
-    return CliRunner().invoke(stage.main, ["--llm", "toy"])
+def run(stage: str):
+    return run_stage(stage, "toy")
 
 
 def test_preferences(project, monkeypatch):
     calls = answered(monkeypatch, [["2.00", "9.99"], ["3.50", "8.00"], ["nothing", "8.00"], ["5.00", "5.00"]])
-    done = run(preferences_stage)
+    done = run("preferences")
     assert done.exit_code == 0, done.stderr
     table = tables.read(paths.preferences("toy"), tables.PAIRS)
     assert table["shots"].to_list() == [1, 1, 2, 2]
@@ -100,7 +98,7 @@ def test_preferences(project, monkeypatch):
 
 def test_model_without_a_valid_answer_stops_in_one_line(project):
     """Random weights, really asked."""
-    done = run(preferences_stage)
+    done = run("preferences")
     assert done.exit_code == 1
     assert done.stderr.startswith("error: preference pairs of 1 shots: none of 4 prompts has two answers")
     assert done.stderr.count("\n") == 1
@@ -109,7 +107,7 @@ def test_model_without_a_valid_answer_stops_in_one_line(project):
 
 def test_killed_align_goes_on_with_the_first_unfinished(project, monkeypatch):
     answered(monkeypatch, [["2.00", "9.99"], ["3.50", "8.00"], ["4.00", "8.00"], ["5.00", "5.50"]])
-    assert run(preferences_stage).exit_code == 0
+    assert run("preferences").exit_code == 0
     finished, real = [], idpop.align
 
     def killed(start, pairs, params, seed, out, **rest):
@@ -119,12 +117,12 @@ def test_killed_align_goes_on_with_the_first_unfinished(project, monkeypatch):
         return real(start, pairs, params, seed, out, **rest)
 
     monkeypatch.setattr(idpop, "align", killed)
-    assert run(align_stage).exit_code != 0
+    assert run("align").exit_code != 0
     assert not paths.aligned("toy").exists()
     monkeypatch.setattr(
         idpop, "align", lambda start, *rest, **named: finished.append(start) or real(start, *rest, **named)
     )
-    done = run(align_stage)
+    done = run("align")
     assert done.exit_code == 0, done.stderr
     assert finished == [
         (paths.sft("toy", "lora", 1), 4, "idpop"),

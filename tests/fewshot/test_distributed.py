@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from popcast.core import params, paths, tables
 from popcast.fewshot import score_prompts
 from tests.lm.tiny_llm import tiny_base
+from tests.plans import run_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTHORS = 12
@@ -79,10 +79,8 @@ def one_process(tmp_path_factory):
         write_posts()
         write_records()
         tiny_base(paths.base_model("smpd"))
-        from stages.sft import main
-
         patch.setenv("OMP_NUM_THREADS", "1")
-        result = CliRunner().invoke(main, ["--llm", "smpd"], catch_exceptions=False)
+        result = run_stage("sft", "smpd", catch_exceptions=False)
         assert result.exit_code == 0, result.output
         assert "smpd/lora: 2 shots, 12 records" in result.output
     return folder
@@ -113,12 +111,12 @@ def test_finished_models_wait_in_scratch(one_process, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(sft, "place", stop)
-        assert CliRunner().invoke(sft.main, ["--llm", "smpd"]).exit_code != 0
+        assert run_stage("sft", "smpd").exit_code != 0
     assert not Path("models/sft").exists()
     assert len(list(Path(".scratch").glob("sft-smpd-*/finished.json"))) == 3
     assert list(Path(".scratch").glob("sft-smpd-*/*/checkpoint-*")) == []
     monkeypatch.setattr(sft.tuning, "tune", stop)
-    assert CliRunner().invoke(sft.main, ["--llm", "smpd"], catch_exceptions=False).exit_code == 0
+    assert run_stage("sft", "smpd", catch_exceptions=False).exit_code == 0
     for folder in ("models/sft", "plots"):
         for path in (one_process / folder).rglob("*.*"):
             assert path.read_bytes() == Path(path.relative_to(one_process)).read_bytes(), path
@@ -133,7 +131,7 @@ def test_two_processes_give_the_curves_of_one(one_process, tmp_path):
         port = free.getsockname()[1]
     config = str(ROOT / "recipes/accelerate/ddp.yaml")
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config]
-    command += ["--cpu", "--num_processes", "2", "--main_process_port", str(port), "-m", "stages.sft", "--llm", "smpd"]
+    command += ["--cpu", "--num_processes", "2", "--main_process_port", str(port), "-m", "stages.sft", "smpd"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "POPCAST_THREADS": "1"}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -5,7 +5,6 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import params, paths, tables
 from popcast.core.errors import BadInput
@@ -19,8 +18,9 @@ from popcast.fewshot.feature_rows import (
     ridge_predictions,
     zero_filled,
 )
-from popcast.fewshot.params import FeatureRow
-from stages import feature_rows
+from popcast.fewshot.params import FeatureRow, Task
+from stages.tracks import answered_by_rows
+from tests.plans import plan_of
 
 SMALL = {"rounds": 5, "depth": 2, "rare": 2, "early_stopping": 2}
 PARAMS = """
@@ -191,33 +191,40 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(task: str, source: str = "one"):
-    return CliRunner().invoke(feature_rows.main, ["--task", task, "--source", source])
+def answered(task: str) -> pl.DataFrame:
+    """What the stage ``tracks`` answers by rows, in the current folder."""
+    planned = plan_of("tracks", task)
+    return answered_by_rows(planned, planned.section("task", Task))
 
 
-def test_stage_answers_every_test_record_of_both_tracks(project):
-    said = [run(task) for task in ("one", "two")]
-    assert [one.exit_code for one in said] == [0, 0], said[0].output + said[1].output
-    assert said[0].output == "one: 3 rows, 18 test records; without training records: many\n"
+def test_stage_answers_every_test_record_of_both_tracks(project, capsys):
     for task in ("one", "two"):
-        table = tables.read(paths.answers(task, "features"), tables.ANSWERS)
+        table = answered(task)
+        assert table.equals(tables.read(paths.answers(task, "features"), tables.ANSWERS))
         assert table.group_by("system").len().sort("system").rows() == [
             ("history_mean", 18), ("history_ridge", 18), ("hyfea", 18)]  # fmt: skip
         assert set(table["decoding"]) == {"point"}
         assert table["prediction"].null_count() == 0
+    assert "one: 3 rows, 18 test records; without training records: many\n" in capsys.readouterr().out
     before = paths.answers("two", "features").read_bytes()
-    run("two")
+    answered("two")
     assert paths.answers("two", "features").read_bytes() == before
 
 
-def test_stage_refuses_in_one_line(project):
-    wrong = run("two", "two")
-    assert (wrong.exit_code, wrong.stderr) == (
-        1, "error: params.yaml: tasks.two.source is 'one', but the stage was given 'two'\n")  # fmt: skip
-    paths.PARAMS.write_text(PARAMS.replace("blocks: [metadata, text]", "blocks: [metadata, image]"))
-    missing = run("one")
-    assert (missing.exit_code, missing.stderr) == (
-        1, "error: params.yaml: field 'feature_rows.hyfea.blocks': no stage makes block 'image' of one\n")  # fmt: skip
-    paths.PARAMS.write_text(PARAMS.replace("  history_mean: {model", "  lora: {model"))
-    assert "feature_rows.lora: the name is taken by a system of llms.one" in run("one").stderr
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            ("blocks: [metadata, text]", "blocks: [metadata, image]"),
+            "params.yaml: field 'feature_rows.hyfea.blocks': no stage makes block 'image' of one",
+        ),
+        (("  history_mean: {model", "  lora: {model"), "feature_rows.lora: the name is taken by a system of llms.one"),
+        (("rounds: 5,", "roundz: 5,"), "params.yaml: feature_rows.hyfea.set.roundz: unknown key"),
+    ],
+)
+def test_a_wrong_row_is_refused_by_the_plan(project, change, line):
+    paths.PARAMS.write_text(PARAMS.replace(*change))
+    with pytest.raises(BadInput) as caught:
+        plan_of("tracks", "one")
+    assert line in str(caught.value)
     assert not paths.answers("one", "features").exists()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import paths, tables
-from stages import instructions
 from tests.generated import make_posts
+from tests.plans import run_stage
 
 PARAMS = """
 base: {seed: 7}
@@ -44,7 +43,7 @@ def project(tmp_path, monkeypatch):
 
 
 def run():
-    return CliRunner().invoke(instructions.main, ["--task", "toy"])
+    return run_stage("instructions", "toy")
 
 
 def test_stage_writes_draws_and_records(project):

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from click.testing import CliRunner
 
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput
@@ -19,8 +18,8 @@ from popcast.fewshot.templates import PostText, post_texts
 from popcast.lm import backbone
 from popcast.lm.backbone import Made
 from popcast.models.nets import checkpoint
-from stages import base_model
 from tests.lm.tiny_llm import SCORES, tiny_base
+from tests.plans import run_stage
 
 TINY = {
     "vocabulary": 512,
@@ -297,7 +296,7 @@ def project(tmp_path, monkeypatch, posts):
 
 def run(base: dict):
     paths.PARAMS.write_text(PARAMS.format(base=json.dumps(base)))
-    return CliRunner().invoke(base_model.main, ["--llm", "smpd"])
+    return run_stage("base_model", "smpd")
 
 
 def test_stage_makes_a_stand_in(project, posts):

@@ -10,21 +10,20 @@ import numpy as np
 import orjson
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput
 from popcast.fewshot.multismpllm import predictor as multismpllm
 from popcast.lm import backbone, decoding, tuning
-from popcast.models.contract.finished import Inputs, Setting, scratch_of
-from popcast.models.contract.fitting import predictor_maker
+from popcast.models.contract.finished import Inputs, scratch_of
 from popcast.models.contract.predictors import fitted
+from popcast.models.params import PlannedRun
 from popcast.planning import project_params
 from popcast.scoring import evaluation
-from stages import blend, evaluate, train_llm
 from tests import popularity
 from tests.lm.tiny_llm import tiny_base
 from tests.models.test_train import ROWS, table
+from tests.plans import maker_of, plan_of, run_stage
 
 NONE = pl.DataFrame()
 
@@ -243,10 +242,8 @@ def project(tmp_path, monkeypatch, base):
     return tmp_path
 
 
-def run(*changed: str):
-    arguments = {"--dataset": "toy", "--name": "lm", "--model": "multismpllm", "--base": "toy"}
-    arguments |= dict(zip(changed[::2], changed[1::2], strict=True))
-    return CliRunner().invoke(train_llm.main, [word for pair in arguments.items() for word in pair])
+def run():
+    return run_stage("train_llm", "toy-lm")
 
 
 def test_the_stage_predicts_the_last_fold_and_everything_after_it(project):
@@ -264,11 +261,6 @@ def test_the_stage_predicts_the_last_fold_and_everything_after_it(project):
     assert not list(folder.rglob("*.pt")) + list(folder.rglob("*.bin")) + list(folder.rglob("*.pkl"))
     assert not list(paths.SCRATCH.glob("*")), "a finished stage leaves no scratch"
 
-    for option, name in (("--model", "model"), ("--base", "base")):
-        wrong = run(option, "reference" if name == "model" else "other")
-        assert wrong.exit_code == 1
-        assert f"llm_runs.toy-lm.{name}" in wrong.output or "models.reference: missing" in wrong.output
-
 
 def test_a_stand_in_is_flagged_in_its_row_and_in_the_blend(tmp_path, monkeypatch):
     """A run in llm_runs is blended and scored like the others, and its facts reach the metrics."""
@@ -279,8 +271,8 @@ def test_a_stand_in_is_flagged_in_its_row_and_in_the_blend(tmp_path, monkeypatch
     paths.PARAMS.write_text("".join(kept) + sections.replace("tiny-lm", "tiny-fair").replace("name: lm", "name: fair"))
     paths.PARAMS.write_text(paths.PARAMS.read_text().replace("model: multismpllm", "model: m"))
     tables.write_json({"stand_in": True}, paths.model("tiny", "fair") / "facts.json")
-    for stage in (blend, evaluate):
-        result = CliRunner().invoke(stage.main, ["--dataset", "tiny"])
+    for stage in ("blend", "evaluate"):
+        result = run_stage(stage, "tiny")
         assert result.exit_code == 0, result.output
     flags = {f.stem: orjson.loads(f.read_bytes())["flags.stand_in"] for f in paths.metrics("tiny").iterdir()}
     assert flags == {"blend": True, "fair": True, "good": False, "median": False, "posthoc": False}
@@ -289,9 +281,10 @@ def test_a_stand_in_is_flagged_in_its_row_and_in_the_blend(tmp_path, monkeypatch
 def test_the_run_gets_the_folder_of_its_base_and_scratch_knows_its_weights(project):
     whole = project_params.load()
     lm, section = whole.llm_runs["toy-lm"], whole.models["multismpllm"]
-    assert predictor_maker(lm, section, "mae", 1)().params.base == "models/base/toy"
-    setting, inputs = Setting(1, "mae", "labelled", False), Inputs("toy")
-    before = scratch_of("train_llm", lm, section, setting, inputs).folder
-    assert before == scratch_of("train_llm", lm, section, setting, inputs).folder
+    assert maker_of(lm, section, "mae", 1)().params.base == "models/base/toy"
+    planned, inputs = plan_of("train_llm", "toy-lm"), Inputs("toy")
+    [run] = planned.sections("runs", PlannedRun).values()
+    before = scratch_of(planned, run, inputs).folder
+    assert before == scratch_of(planned, run, inputs).folder
     (paths.base_model("toy") / "base.json").write_text("{}")
-    assert before != scratch_of("train_llm", lm, section, setting, inputs).folder
+    assert before != scratch_of(planned, run, inputs).folder

@@ -2,12 +2,9 @@
 
 import json
 
-import few_shot
 import numpy as np
 import polars as pl
-import popularity
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import paths
 from popcast.core.errors import BadInput
@@ -15,7 +12,9 @@ from popcast.fewshot import track_plots, track_scores
 from popcast.fewshot.params import FeatureRow, Llm, Task
 from popcast.scoring.bootstrap import bootstrap, interval
 from popcast.scoring.params import Evaluation
-from stages import tracks as stage
+from tests import popularity
+from tests.fewshot import few_shot
+from tests.plans import run_stage
 
 SECTION = Evaluation(bootstrap=200)
 Y = [float(n) for n in range(1, 13)]
@@ -186,8 +185,8 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(source: str = "tiny"):
-    return CliRunner().invoke(stage.main, ["--task", "tiny", "--source", source])
+def run():
+    return run_stage("tracks", "tiny")
 
 
 def test_stage_writes_scores_facts_and_pictures_twice_the_same(project):

@@ -13,7 +13,7 @@ from popcast.core.errors import BadInput
 from popcast.models.cnn.predictor import Convolution
 from popcast.models.dae_cnn import Params, Predictor
 from popcast.models.dae_cnn.autoencoder_layers import DenoisingAutoencoder, OneHot, SupervisedAutoencoder, swap_noise
-from popcast.models.dae_cnn.predictor import Autoencoder
+from popcast.models.dae_cnn.params import Autoencoder
 from popcast.models.nets.cnn_layers import ConvolutionalNetwork
 from tests.models.test_cnn import count
 from tests.models.test_training import digest

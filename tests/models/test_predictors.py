@@ -18,6 +18,7 @@ from popcast.models.contract.fitting import make_design, predict_all
 from tests.lm.tiny_llm import tiny_base
 from tests.models.tiny_backbone import tiny_backbone
 from tests.models.wide import wide
+from tests.plans import write_plan
 
 FEW = {"rounds": 25, "early_stopping": 5}
 SCORES = {"fields": ["title", "tags"], "min_df": 2, "author_posts": 5, "stretches": 3}
@@ -296,7 +297,7 @@ def test_labels_of_test_posts_have_no_influence(name, data, tmp_path, monkeypatc
         table = posts.with_columns(
             popularity=labels, posthoc_views=labels * 2, split=pl.Series(split), fold=pl.Series(fold, dtype=pl.Int8)
         )
-        with Scratch("train", f"{name}-{number}", {}, []) as scratch:
+        with Scratch(write_plan("train", f"{name}-{number}", {}), []) as scratch:
             tables.append(predict_all(lambda: make(name), make_design(table, blocks, True), "labelled", scratch)[0])
     assert tables[0].equals(tables[1])
     assert tables[0]["prediction"].is_finite().all()

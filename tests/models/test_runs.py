@@ -7,14 +7,15 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 import pytest
-from popcast.models.params import ModelRun
 
 from popcast.core.errors import BadInput
 from popcast.core.scratch import Scratch
 from popcast.models import lightgbm, reference
-from popcast.models.contract.fitting import make_design, predict_all, predictor_maker, with_pseudo_rows
+from popcast.models.contract.fitting import make_design, predict_all, with_pseudo_rows
 from popcast.models.contract.stopping import stopping_window
+from popcast.models.params import ModelRun
 from tests.models.test_train import ROWS, SPLIT, table
+from tests.plans import maker_of, write_plan
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def here(tmp_path, monkeypatch):
 def run(make, posts=None, final_fit="labelled", **more):
     """Prediction table and models of a whole run on the small world of test_train."""
     world, blocks = table()
-    with Scratch("train", "a", {}, []) as scratch:
+    with Scratch(write_plan("train", "a", {}), []) as scratch:
         return predict_all(
             make, make_design(world if posts is None else posts, blocks, False), final_fit, scratch, **more
         )
@@ -76,7 +77,7 @@ def test_every_fit_has_a_folder_of_its_own_that_survives_a_kill_and_ends_with_th
     design = make_design(posts, blocks, False)
 
     def fit() -> Scratch:
-        with Scratch("train", "a", {}, []) as scratch:
+        with Scratch(write_plan("train", "a", {}), []) as scratch:
             predict_all(lambda: Worker(reference.Params(), 0), design, "labelled", scratch, test_fit="train+valid")
             assert not list(scratch.folder.glob("*-work"))
 
@@ -192,11 +193,11 @@ def test_stop_on_valid_is_one_model_for_networks_only(monkeypatch):
     def refused(model, **settings):
         asked = {"dataset": "d", "name": "n", "model": model, "features": "d", "blocks": [], **settings}
         with pytest.raises(BadInput, match="d/n: test_fit stop_on_valid is for networks"):
-            predictor_maker(ModelRun(test_fit="stop_on_valid", **asked), {}, "mae", 1)
+            maker_of(ModelRun(test_fit="stop_on_valid", **asked), {}, "mae", 1)
 
     refused("lightgbm")
     refused("cnn", set={"refit": True})
     refused("cnn", set={"early_stopping": False})
     refused("cnn", pseudo_labels="predicted")
     asked = {"dataset": "d", "name": "n", "model": "cnn", "features": "d", "blocks": [], "test_fit": "stop_on_valid"}
-    assert predictor_maker(ModelRun(**asked), {}, "mae", 1)().params.early_stopping
+    assert maker_of(ModelRun(**asked), {}, "mae", 1)().params.early_stopping

@@ -11,7 +11,7 @@ import torch
 
 from popcast.core.errors import BadInput
 from popcast.models.text_regressor import Params, Predictor, masked_lm, text_network
-from popcast.models.text_regressor.predictor import Mlm
+from popcast.models.text_regressor.params import Mlm
 from tests.models.tiny_backbone import tiny_backbone
 from tests.models.wide import wide
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from popcast.models.params import ModelRun
 
 from popcast.core.errors import BadInput
 from popcast.core.scratch import Scratch
 from popcast.models import reference
 from popcast.models.contract.crossfit import out_of_fold
-from popcast.models.contract.fitting import make_design, predict_all, predictor_maker
+from popcast.models.contract.fitting import make_design, predict_all
+from popcast.models.params import ModelRun
 from tests.models.wide import wide
+from tests.plans import maker_of, write_plan
 
 ROWS = 240
 SPLIT = np.array(["train"] * 140 + ["valid"] * 30 + ["test"] * 40 + ["unlabelled"] * 30)
@@ -72,7 +73,7 @@ def test_finished_folds_are_not_computed_again(tmp_path, monkeypatch):
     notes = []
 
     def run():
-        with Scratch("train", "a", {}, []) as scratch:
+        with Scratch(write_plan("train", "a", {}), []) as scratch:
             out_of_fold(lambda: Recorder(notes), posts, features, target, folds, True, scratch)
             raise KeyboardInterrupt
 
@@ -100,7 +101,7 @@ def test_a_test_model_may_learn_from_valid_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     posts, blocks = table(True)
     label, design = posts["popularity"].to_numpy(), make_design(posts, blocks, False)
-    with Scratch("train", "b", {}, []) as scratch:
+    with Scratch(write_plan("train", "b", {}), []) as scratch:
         found, models = predict_all(
             lambda: reference.Predictor(reference.Params(), 0), design, "train", scratch, test_fit="train+valid"
         )
@@ -117,7 +118,7 @@ def test_who_predicts_what(final_fit, with_time, tmp_path, monkeypatch):
     posts, blocks = table(with_time)
     label = posts["popularity"].to_numpy()
     design = make_design(posts, blocks, False)
-    with Scratch("train", "a", {}, []) as scratch:
+    with Scratch(write_plan("train", "a", {}), []) as scratch:
         found, models = predict_all(lambda: reference.Predictor(reference.Params(), 0), design, final_fit, scratch)
     out = found.sort("post_id")
     train, labelled = SPLIT == "train", SPLIT != "unlabelled"
@@ -142,7 +143,7 @@ def test_the_final_model_stops_on_the_newest_posts(tmp_path, monkeypatch):
             shown.append((posts["post_id"].to_list(), folds))
             return super().fit(posts, features, target, folds)
 
-    with Scratch("train", "a", {}, []) as scratch:
+    with Scratch(write_plan("train", "a", {}), []) as scratch:
         predict_all(lambda: Spy(reference.Params(), 0), make_design(posts, blocks, False), "labelled", scratch)
     ids, folds = shown[-1]
     assert len(ids) == 210
@@ -156,7 +157,7 @@ def test_no_training_post_is_a_clear_refusal(tmp_path, monkeypatch):
     none = posts.with_columns(
         popularity=pl.lit(None, pl.Float64), split=pl.lit("unlabelled"), fold=pl.lit(None, pl.Int8)
     )
-    with Scratch("train", "a", {}, []) as scratch, pytest.raises(BadInput, match="nothing to learn from"):
+    with Scratch(write_plan("train", "a", {}), []) as scratch, pytest.raises(BadInput, match="nothing to learn from"):
         predict_all(
             lambda: reference.Predictor(reference.Params(), 0), make_design(none, blocks, False), "train", scratch
         )
@@ -167,7 +168,7 @@ def test_loss_metric_is_the_loss_of_the_datasets_metric():
         dataset="d", name="l", model="lightgbm", features="d", blocks=[], set={"loss": "metric", "rounds": 7}
     )
     for metric, loss in (("nmse", "rmse"), ("mape", "mape"), ("mae", "mae"), ("rmse", "rmse")):
-        predictor = predictor_maker(run, {"loss": "huber"}, metric, 3)()
+        predictor = maker_of(run, {"loss": "huber"}, metric, 3)()
         assert (predictor.params.loss, predictor.params.rounds, predictor.seed) == (loss, 7, 3)
     with pytest.raises(BadInput, match=r"models\.lightgbm\.leaves: unknown key"):
-        predictor_maker(run, {"leaves": 3}, "mae", 3)
+        maker_of(run, {"leaves": 3}, "mae", 3)

@@ -11,9 +11,9 @@ from popcast.core import params, paths
 from popcast.core.errors import BadInput
 from popcast.core.named import block_module, predictor_module
 from popcast.datasets.sample import settings as sample_settings
-from popcast.models.contract.fitting import predictor_maker
 from popcast.planning import project_params
 from tests.conftest import ROOT
+from tests.plans import maker_of
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_every_section_of_the_project_is_valid(values):
             assert (run.raw is not None) == (kind == "media"), key
     for name, data in whole.datasets.items():
         for run in whole.runs_of(name):
-            predictor_maker(run, whole.models[run.model], data.metric, whole.base.seed)()
+            maker_of(run, whole.models[run.model], data.metric, whole.base.seed)()
 
 
 def test_no_section_without_use(values):

@@ -1,28 +1,23 @@
 """The stages blend, evaluate and report on a tiny project, and what the report says."""
 
-import importlib
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import few_shot
 import polars as pl
-import popularity
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import paths, tables
 from popcast.report import standard
-
-
-def run(name: str, *arguments: str):
-    return CliRunner().invoke(importlib.import_module(f"stages.{name}").main, list(arguments))
+from tests import popularity
+from tests.fewshot import few_shot
+from tests.plans import run_stage
 
 
 def run_all(names=("blend", "evaluate", "report")) -> None:
     for name in names:
-        result = run(name, *([] if name == "report" else ["--dataset", "tiny"]))
+        result = run_stage(name, *([] if name == "report" else ["tiny"]))
         assert result.exit_code == 0, result.output + result.stderr
 
 
@@ -189,11 +184,11 @@ def test_seeds_and_batches_are_said_in_every_table(project):
 
 def test_missing_inputs_are_one_line(project):
     paths.predictions("tiny", "fair").unlink()
-    result = run("blend", "--dataset", "tiny")
+    result = run_stage("blend", "tiny")
     assert result.exit_code == 1
     assert result.stderr == f"error: {paths.predictions('tiny', 'fair')}: no such table: run `dvc repro` first\n"
     assert not paths.predictions("tiny", "blend").exists()
-    result = run("report")
+    result = run_stage("report")
     assert result.exit_code == 1
     assert "metrics/runs/tiny/median.json: no such file" in result.stderr
 
@@ -215,7 +210,7 @@ def few_shots(tmp_path_factory, world):
         popularity.project(folder, world)
         few_shot.project()
         run_all(["blend", "evaluate"])
-        result = run("tracks", "--task", "tiny", "--source", "tiny")
+        result = run_stage("tracks", "tiny")
         assert result.exit_code == 0, result.output
         run_all(["report"])
     return folder
@@ -287,6 +282,6 @@ def test_few_shot_page_is_whole(few_shots):
 def test_a_task_without_scores_is_one_line(project):
     few_shot.project()
     run_all(["blend", "evaluate"])
-    result = run("report")
+    result = run_stage("report")
     assert (result.exit_code, result.stderr.split(": expected")[0]) == (
         1, "error: metrics/tracks/tiny.json: no such file")  # fmt: skip

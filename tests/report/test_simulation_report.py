@@ -1,17 +1,16 @@
 """Simulated audiences in leaderboard, summary and report: what is said, and from which numbers."""
 
-import importlib
 import json
 import re
 
-import popularity
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import params, paths, tables
 from popcast.core.errors import BadInput
 from popcast.report import simulation_chapter, simulation_tables
 from popcast.simulation.showing import episodes, pictures
+from tests import popularity
+from tests.plans import run_stage
 from tests.simulation import told
 
 VARIANTS = {"none": "history and text alone", "text": "and words", "numeric": "and attitudes", "both": "and both",
@@ -127,8 +126,7 @@ def finished(tmp_path_factory):
         scores = made_up({"ridge.both.2": (-0.08, 0.001)})
         tables.write_json({"about": ABOUT, **scores, **SENSITIVITY}, paths.ablation_metrics("tiny"))
         for name in ("blend", "evaluate", "report"):
-            script = importlib.import_module(f"stages.{name}").main
-            result = CliRunner().invoke(script, [] if name == "report" else ["--dataset", "tiny"])
+            result = run_stage(name, *([] if name == "report" else ["tiny"]))
             assert result.exit_code == 0, result.output + result.stderr
     return folder
 
@@ -180,7 +178,7 @@ def test_without_simulations_there_is_no_page(finished, monkeypatch):
     kept_files = {path: path.read_bytes() for path in (paths.SUMMARY, paths.LEADERBOARD)}
     try:
         paths.PARAMS.write_text(text.replace(SECTIONS, ""))
-        result = CliRunner().invoke(importlib.import_module("stages.report").main, [])
+        result = run_stage("report")
         assert result.exit_code == 0
         assert not (paths.REPORT / simulation_chapter.PAGE).exists()
         assert "simulated audience" not in paths.LEADERBOARD.read_text()

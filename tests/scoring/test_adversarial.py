@@ -6,7 +6,6 @@ import numpy as np
 import orjson
 import polars as pl
 import pytest
-from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from popcast.core import paths, tables
@@ -15,7 +14,7 @@ from popcast.planning import project_params
 from popcast.planning.overlay import leftovers
 from popcast.scoring import adversarial, adversarial_plots, plots
 from popcast.scoring.params import Adversarial
-from stages.adversarial import main
+from tests.plans import run_stage
 
 N, LATE = 500, 150
 SMALL = {"features": "tiny", "blocks": ["a"], "rounds": 20, "steps": 1, "step_size": 1, "depth": 3}
@@ -187,7 +186,7 @@ def outs() -> dict[str, bytes]:
 
 
 def test_stage_writes_table_metrics_and_pictures(project):
-    assert CliRunner().invoke(main, ["--dataset", "tiny"], catch_exceptions=False).exit_code == 0
+    assert run_stage("adversarial", "tiny", catch_exceptions=False).exit_code == 0
     table = tables.read(paths.adversarial("tiny"), tables.ADVERSARIAL)
     splits, features = world()
     chosen = splits.filter(pl.col("split") != "valid")
@@ -205,7 +204,7 @@ def test_stage_writes_table_metrics_and_pictures(project):
     ladder = pl.read_csv(paths.adversarial_plots("tiny") / "ladder.csv")
     assert ladder["auc"].to_list() == [facts[f"auc.step_{i}"] for i in range(3)]
     assert not list(paths.SCRATCH.glob("*/*"))
-    CliRunner().invoke(main, ["--dataset", "tiny"], catch_exceptions=False)
+    run_stage("adversarial", "tiny", catch_exceptions=False)
     assert outs() == first
 
 
@@ -220,13 +219,13 @@ def test_a_killed_stage_goes_on_where_it_stopped(project, monkeypatch):
         return whole(task, held, columns)
 
     monkeypatch.setattr(adversarial._Task, "one_fold", counted)
-    CliRunner().invoke(main, ["--dataset", "tiny"])
+    run_stage("adversarial", "tiny")
     assert not paths.adversarial("tiny").exists()
-    CliRunner().invoke(main, ["--dataset", "tiny"], catch_exceptions=False)
+    run_stage("adversarial", "tiny", catch_exceptions=False)
     assert len(calls) == 8 + 15 - 7
     resumed = outs()
     paths.adversarial("tiny").unlink()
-    CliRunner().invoke(main, ["--dataset", "tiny"], catch_exceptions=False)
+    run_stage("adversarial", "tiny", catch_exceptions=False)
     assert len(calls) == 8 + 15 - 7 + 15
     assert outs() == resumed
 
@@ -234,10 +233,10 @@ def test_a_killed_stage_goes_on_where_it_stopped(project, monkeypatch):
 def test_no_label_is_read(project):
     """There is no table of posts in this project at all, and a block measured after posting is refused."""
     assert not paths.posts("tiny").exists()
-    assert CliRunner().invoke(main, ["--dataset", "tiny"], catch_exceptions=False).exit_code == 0
+    assert run_stage("adversarial", "tiny", catch_exceptions=False).exit_code == 0
     project["adversarial"]["tiny"]["blocks"] = ["profile"]
     YAML().dump(project, paths.PARAMS)
-    result = CliRunner().invoke(main, ["--dataset", "tiny"])
+    result = run_stage("adversarial", "tiny")
     assert result.exit_code == 1
     assert result.output == "error: params.yaml: adversarial.tiny.blocks: 'profile' was measured after posting\n"
 
@@ -253,7 +252,7 @@ def test_no_label_is_read(project):
 def test_bad_params_are_one_line(project, key, value, line):
     project["adversarial"]["tiny"][key] = value
     YAML().dump(project, paths.PARAMS)
-    result = CliRunner().invoke(main, ["--dataset", "tiny"])
+    result = run_stage("adversarial", "tiny")
     assert result.exit_code == 1
     assert line in result.output
     assert result.output.count("\n") == 1
@@ -269,7 +268,7 @@ def test_pictures_of_a_ladder_of_one_step(tmp_path):
 
 
 def test_tidy_knows_what_the_stage_makes(project):
-    CliRunner().invoke(main, ["--dataset", "tiny"], catch_exceptions=False)
+    run_stage("adversarial", "tiny", catch_exceptions=False)
     made = {paths.adversarial("tiny"), paths.adversarial_metrics("tiny"), paths.adversarial_plots("tiny")}
     found = set(leftovers(project_params.load()))
     assert not found & (made | {path.parent for path in made})

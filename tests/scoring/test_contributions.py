@@ -2,13 +2,13 @@
 
 import numpy as np
 import polars as pl
-import popularity
 import pytest
 
 from popcast.blend.blending import fit_blend, gather
 from popcast.blend.params import Blend as BlendSection
 from popcast.scoring.contributions import contributions
 from popcast.scoring.params import Evaluation
+from tests import popularity
 
 EVALUATION = Evaluation(bootstrap=200)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import polars as pl
-import popularity
 import pytest
 
 from popcast.blend import blending
@@ -10,6 +9,7 @@ from popcast.blend.params import Blend as BlendSection
 from popcast.core.errors import BadInput
 from popcast.scoring import evaluation, metrics
 from popcast.scoring.params import Evaluation
+from tests import popularity
 
 SECTION = Evaluation(bootstrap=200, baselines=["median"])
 

@@ -1,7 +1,6 @@
 """The tables behind the pictures, and the pictures."""
 
 import polars as pl
-import popularity
 import pytest
 
 from popcast.blend import blending
@@ -9,6 +8,7 @@ from popcast.blend.params import Blend as BlendSection
 from popcast.scoring import evaluation, plot_data, plots
 from popcast.scoring.contributions import contributions
 from popcast.scoring.params import Evaluation
+from tests import popularity
 
 
 def history(seeds: int, epochs: int, best: int, monitor: bool = True) -> list[dict]:

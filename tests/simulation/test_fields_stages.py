@@ -10,7 +10,6 @@ import numpy as np
 import orjson
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 from popcast.core import paths, tables
 from popcast.features.common.contract import Context
@@ -18,8 +17,8 @@ from popcast.simulation.audience.population import load, save
 from popcast.simulation.fields import FieldBlocks
 from popcast.simulation.params import Rules
 from popcast.simulation.running import reaction_tables
-from stages import ablation, fields
 from tests.generated import make_posts
+from tests.plans import run_stage
 from tests.simulation.audience import population_of
 from tests.simulation.states import AGENTS, make_states, make_triggers
 
@@ -41,7 +40,6 @@ simulations:
     fields: {dim: 3}
     ablation: {rounds: 5, HISTORY}
 """
-NAMES = ["--dataset", "toy", "--population", "few"]
 RING = tuple(tuple(sorted(((row - 1) % AGENTS, (row + 1) % AGENTS))) for row in range(AGENTS))
 
 
@@ -92,8 +90,8 @@ def finished(tmp_path_factory) -> Path:
         tables.write(table.select("post_id").with_columns(means), paths.features("toy", "history"), tables.FEATURES)
         write_simulation()
         save(population_of(RING), paths.population("few"))
-        for stage in (fields, ablation):
-            done = CliRunner().invoke(stage.main, NAMES)
+        for stage in ("fields", "ablation"):
+            done = run_stage(stage, "toy")
             assert done.exit_code == 0, (done.stderr, done.exception)
     return folder
 
@@ -106,8 +104,8 @@ def project(finished, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def refusal(stage) -> str:
-    done = CliRunner().invoke(stage.main, NAMES)
+def refusal(stage: str) -> str:
+    done = run_stage(stage, "toy")
     assert done.exit_code == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -161,22 +159,22 @@ def test_the_same_bytes_again_and_labels_reach_no_field(project):
     posts = tables.read(paths.posts("toy"), tables.POSTS)
     other = posts.with_columns(popularity=30 - pl.col("popularity"))
     tables.write(other, paths.posts("toy"), tables.POSTS)
-    assert CliRunner().invoke(fields.main, NAMES).exit_code == 0
+    assert run_stage("fields", "toy").exit_code == 0
     tables.write(posts, paths.posts("toy"), tables.POSTS)
-    assert CliRunner().invoke(ablation.main, NAMES).exit_code == 0
+    assert run_stage("ablation", "toy").exit_code == 0
     assert digests(project) == before
 
 
 def test_datasets_without_history(project):
     paths.features("toy", "history").unlink()
-    assert "expected simulations.toy.ablation.history false where there is none" in refusal(ablation)
+    assert "expected simulations.toy.ablation.history false where there is none" in refusal("ablation")
     paths.PARAMS.write_text(PARAMS.replace("HISTORY", "history: false"))
-    assert CliRunner().invoke(ablation.main, NAMES).exit_code == 0
+    assert run_stage("ablation", "toy").exit_code == 0
     assert orjson.loads(paths.ablation_metrics("toy").read_bytes())["about"]["base"] == ["text.svd_embedding"]
 
 
 def test_a_missing_block_and_a_missing_simulation(project):
     paths.features("toy", "text").unlink()
-    assert "data/features/toy/text.parquet: no such table" in refusal(ablation)
+    assert "data/features/toy/text.parquet: no such table" in refusal("ablation")
     paths.simulation("toy", "triggers").unlink()
-    assert "data/simulation/toy/triggers.parquet: no such table" in refusal(fields)
+    assert "data/simulation/toy/triggers.parquet: no such table" in refusal("fields")

@@ -9,15 +9,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from popcast.core.errors import BadInput
 from popcast.simulation.audience import population as populations
 from popcast.simulation.audience.audience_graph import statistics
 from popcast.simulation.audience.persona_lists import PLAIN_PATTERN, read_words, sentence
 from popcast.simulation.audience.population import Person, Population
-from stages.population import main
 from tests.conftest import ROOT
+from tests.plans import run_stage
 
 WORDS = ROOT / "src/popcast/simulation/audience/persona_lists.json"
 
@@ -258,7 +257,7 @@ evaluation: {}
 
 def run(folder: Path, sections: str) -> tuple[int, str]:
     (folder / "params.yaml").write_text(OTHER_SECTIONS + sections)
-    result = CliRunner().invoke(main, ["--population", "mine"], catch_exceptions=False)
+    result = run_stage("population", "mine", catch_exceptions=False)
     return result.exit_code, result.output
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from popcast.core import paths, tables
 from popcast.simulation.audience.population import generate, save
 from popcast.simulation.running import journal, reaction_tables
+from tests.plans import run_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPICS = ("sea", "snow", "bridge", "market", "cat")
@@ -67,10 +67,8 @@ def make_project(folder: Path, shard: int = 25, in_flight: int = 64, **rules) ->
     )
 
 
-def run_stage():
-    from stages.simulate import main
-
-    return CliRunner().invoke(main, ["--dataset", "smpd", "--population", "default"])
+def run():
+    return run_stage("simulate", "smpd")
 
 
 def made(folder: Path) -> dict[str, bytes]:
@@ -87,7 +85,7 @@ def undisturbed(tmp_path_factory) -> Path:
         patch.chdir(folder)
         patch.setenv("POPCAST_ENGINE", "serial")
         make_project(folder)
-        result = run_stage()
+        result = run()
         assert result.exit_code == 0, result.output
         assert "smpd: 60 posts, " in result.output
     return folder
@@ -132,7 +130,7 @@ def test_labels_authors_and_order_change_no_byte(undisturbed, project):
     known = [None if row % 4 == 0 else 20.0 - row % 3 for row in range(POSTS)]
     posts = posts_table(known).with_columns(user_id=pl.lit("x") + pl.col("post_id"))
     tables.write(posts, paths.posts("smpd"), tables.POSTS)
-    assert run_stage().exit_code == 0
+    assert run().exit_code == 0
     assert made(project) == made(undisturbed)
 
 
@@ -150,20 +148,20 @@ def test_full_disk_at_any_file_loses_nothing(undisturbed, project, monkeypatch):
     for name in ("states/0001.parquet", "counts/0002.json", "manifest.parquet", "metrics/simulation/smpd.json"):
         with monkeypatch.context() as patch:
             patch.setattr(Path, "write_bytes", stop_at(name))
-            result = run_stage()
+            result = run()
         assert result.exit_code == 1
         error = result.stderr.strip().splitlines()
         assert len([line for line in error if line.startswith("error: ")]) == 1
         assert f"{name}: cannot be written: No space left on device: make room and start again" in error[-1]
         assert not paths.simulation("smpd").exists()
     assert list(Path(".scratch").rglob("out/states/0002.parquet"))
-    assert run_stage().exit_code == 0
+    assert run().exit_code == 0
     assert made(project) == made(undisturbed)
 
 
 def test_fewer_personas_than_are_asked_is_one_line(project):
     make_project(project, sample=13)
-    result = run_stage()
+    result = run()
     assert result.exit_code == 1
     assert result.stderr.strip() == (
         "error: params.yaml: field 'simulation.rules.sample': more personas asked per epoch than the population has: "
@@ -174,7 +172,7 @@ def test_fewer_personas_than_are_asked_is_one_line(project):
 def test_an_empty_title_is_one_line(project):
     empty = posts_table([1.0] * POSTS).with_columns(title=pl.lit(""))
     empty.write_parquet(paths.posts("smpd"))
-    result = run_stage()
+    result = run()
     assert result.exit_code == 1
     assert len(result.stderr.strip().splitlines()) == 1
     assert "data/posts/smpd.parquet: row 1: field 'title'" in result.stderr
@@ -184,7 +182,7 @@ def test_an_empty_title_is_one_line(project):
 @pytest.mark.parametrize("engine", ["process", "serial"])
 def test_killed_stage_goes_on(undisturbed, tmp_path, engine):
     make_project(tmp_path, shard=25, in_flight=1)
-    command = [sys.executable, "-m", "stages.simulate", "--dataset", "smpd", "--population", "default"]
+    command = [sys.executable, "-m", "stages.simulate", "smpd"]
     environment = {**os.environ, "POPCAST_ENGINE": engine, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True)
     deadline = time.monotonic() + 120

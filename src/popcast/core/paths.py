@@ -12,6 +12,12 @@ SUMMARY = Path("metrics/summary.json")
 LEADERBOARD = Path("metrics/leaderboard.md")
 REPORT = Path("reports")
 SCRATCH = Path(".scratch")
+PLANS = Path("data/plan")
+
+
+def plan(stage: str, key: str) -> Path:
+    """What one stage instance is told: see ``core/plan_file.py``."""
+    return PLANS / stage / f"{key}.json"
 
 
 def raw(dataset: str) -> Path:

@@ -1,6 +1,7 @@
 """Resume after a kill: finished pieces of a long stage wait in ``.scratch/<stage>-<hash>/`` until its out is written.
 
-The hash covers params and inputs, so a piece is reused only by a run that would compute the same one.
+The hash covers the plan file (settings, source files, versions) and the inputs, so a piece is reused only by a run that
+would compute the same one: never after a change of the code.
 """
 
 from __future__ import annotations
@@ -15,21 +16,27 @@ import numpy as np
 import orjson
 
 from popcast.core import paths
+from popcast.core.plan_file import Plan
 
 
 class Scratch:
-    """Pieces of one stage run. ``with Scratch("features", key, params, [file, ...]) as scratch``: kept if it raises.
+    """Pieces of one stage run. ``with Scratch(plan, [file, ...]) as scratch``: kept if it raises.
 
-    >>> with Scratch("doctest", "a", {"x": 1}, []) as scratch:
-    ...     scratch.array("piece", lambda: np.arange(3))
-    array([0, 1, 2])
+    plan: of the stage instance; its hash covers settings, source and versions. inputs: files whose bytes the pieces
+    depend on. part: of a stage that has several such folders. free: settings of the plan that change no piece. extra:
+    whatever else the pieces depend on, as plain JSON.
     """
 
-    def __init__(self, stage: str, key: str, params: object, inputs: list[Path]) -> None:
-        digest = hashlib.sha256(orjson.dumps([stage, key, params], option=orjson.OPT_SORT_KEYS, default=str))
+    def __init__(
+        self, plan: Plan, inputs: list[Path], part: str = "", free: tuple[str, ...] = (), extra: object = None
+    ) -> None:
+        digest = hashlib.sha256(
+            orjson.dumps([plan.stage, plan.key, part, plan.hash_without(*free), extra], option=orjson.OPT_SORT_KEYS)
+        )
         for path in inputs:
             digest.update(path.read_bytes())
-        self.folder = paths.SCRATCH / f"{stage}-{key}-{digest.hexdigest()[:16]}"
+        name = f"{plan.stage}-{plan.key}" + (f"-{part}" if part else "")
+        self.folder = paths.SCRATCH / f"{name}-{digest.hexdigest()[:16]}"
 
     def __enter__(self) -> Scratch:
         self.folder.mkdir(parents=True, exist_ok=True)

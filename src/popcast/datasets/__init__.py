@@ -1,1 +1,4 @@
-"""Datasets, one per file: ``load(raw, dataset) -> posts``, all behind :func:`popcast.datasets.loading.load`."""
+"""From raw files to the table of posts: one reader per layout, all behind :func:`popcast.datasets.loading.load`.
+
+Comes in: somebody's raw folder. Goes out: checked posts, and what was rejected or repaired, counted by reason.
+"""

@@ -11,7 +11,7 @@ import polars as pl
 
 from popcast.core.errors import bad_input
 from popcast.datasets.loading import blank_to_null, filled, refuse, unique
-from popcast.datasets.reading import csv
+from popcast.datasets.raw_files import csv
 
 COLUMNS = ("post_id", "caption")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from popcast.core.errors import bad_input
-from popcast.datasets import loading, reading, times
+from popcast.datasets import loading, raw_files, times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Dataset
 
@@ -29,7 +29,7 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     The label is ``dataset.transform`` of the count, by default log2(x). An item without a count is unlabelled; a count
     without a title is rejected and counted.
     """
-    posts = titles(reading.need(raw, TITLES))
+    posts = titles(raw_files.need(raw, TITLES))
     source, labels = _labels(raw, dataset, quality)
     orphans = labels.join(posts, on="post_id", how="anti").height
     quality.reject("count without title", orphans, labels.height, source)
@@ -45,9 +45,9 @@ def titles(file: Path) -> pl.DataFrame:
 
     100k: no header, split at the first comma, a space after it. 50k: header ``item,title`` and csv quoting.
     """
-    lines = reading.text_lines(file)
+    lines = raw_files.text_lines(file)
     if lines.len() and lines[0].strip().lower() == "item,title":
-        table = reading.csv(file)
+        table = raw_files.csv(file)
         ids, text, first_row = table.to_series(0), table.to_series(1), 2
     else:
         parts = lines.str.splitn(",", 2)
@@ -68,13 +68,13 @@ def _ids(values: pl.Series, file: Path, first_row: int = 1) -> pl.Series:
 
 
 def _labels(raw: Path, dataset: Dataset, quality: Quality) -> tuple[Path, pl.DataFrame]:
-    comments, pairs = reading.find(raw, COMMENTS), reading.find(raw, PAIRS)
+    comments, pairs = raw_files.find(raw, COMMENTS), raw_files.find(raw, PAIRS)
     if comments is not None:
         file, field, counts = comments, "comments", _comment_counts(comments, quality)
     elif pairs is not None:
         file, field, counts = pairs, "pairs", _pairs(pairs).group_by("post_id").len("count").sort("post_id")
     else:
-        file, field = reading.need(raw, COUNTS), "comment_count"
+        file, field = raw_files.need(raw, COUNTS), "comment_count"
         counts = _count_table(file)
         loading.refuse(
             ~_is_whole(counts["count"]),
@@ -91,7 +91,7 @@ def _labels(raw: Path, dataset: Dataset, quality: Quality) -> tuple[Path, pl.Dat
 
 def _comment_counts(file: Path, quality: Quality) -> pl.DataFrame:
     """Rows per item of the tab-separated user, item, text (may be empty). Lines without an item are rejected."""
-    items = reading.text_lines(file).str.splitn("\t", 3).struct.field("field_1")
+    items = raw_files.text_lines(file).str.splitn("\t", 3).struct.field("field_1")
     known = items.filter(items.str.contains(r"^[1-9]\d*$"))
     quality.reject("comment without item", items.len() - known.len(), items.len(), file)
     return known.alias("post_id").to_frame().group_by("post_id").len("count").sort("post_id")
@@ -99,7 +99,7 @@ def _comment_counts(file: Path, quality: Quality) -> pl.DataFrame:
 
 def _pairs(file: Path) -> pl.DataFrame:
     """``post_id`` and ``time`` of each interaction."""
-    table = reading.csv(file)
+    table = raw_files.csv(file)
     if table.columns != ["user", "item", "timestamp"]:
         raise bad_input("wrong header", file=file, row=1, value=",".join(table.columns), expected="user,item,timestamp")
     moments = times.from_epoch(table["timestamp"], "ms", file=file, field="timestamp", first_row=2)
@@ -107,7 +107,7 @@ def _pairs(file: Path) -> pl.DataFrame:
 
 
 def _count_table(file: Path) -> pl.DataFrame:
-    table = reading.csv(file)
+    table = raw_files.csv(file)
     if table.columns != ["video_id", "comment_count"]:
         found = ",".join(table.columns)
         raise bad_input("wrong header", file=file, row=1, value=found, expected="video_id,comment_count")
@@ -122,15 +122,15 @@ def _is_whole(counts: pl.Series) -> pl.Series:
 
 def _first_interactions(raw: Path) -> pl.DataFrame | None:
     """First interaction of each item as its ``posted_at``."""
-    file = reading.find(raw, PAIRS)
+    file = raw_files.find(raw, PAIRS)
     return None if file is None else _pairs(file).group_by("post_id").agg(posted_at=pl.col("time").min())
 
 
 def _likes_and_views(raw: Path) -> pl.DataFrame | None:
-    file = reading.find(raw, LIKES_AND_VIEWS)
+    file = raw_files.find(raw, LIKES_AND_VIEWS)
     if file is None:
         return None
-    lines = reading.text_lines(file)
+    lines = raw_files.text_lines(file)
     parts = lines.str.split("\t")
     loading.refuse(parts.list.len() != 3, lines, "wrong number of fields", file=file, expected="item, likes, views")
     ids = loading.unique(_ids(parts.list.get(0), file), file=file, field="item")
@@ -140,10 +140,10 @@ def _likes_and_views(raw: Path) -> pl.DataFrame | None:
 
 def _categories(raw: Path) -> pl.DataFrame | None:
     """One category name per item: comma, no header."""
-    file = reading.find(raw, CATEGORIES)
+    file = raw_files.find(raw, CATEGORIES)
     if file is None:
         return None
-    parts = reading.text_lines(file).str.splitn(",", 2)
+    parts = raw_files.text_lines(file).str.splitn(",", 2)
     ids = loading.unique(_ids(parts.struct.field("field_0"), file), file=file, field="item")
     names = parts.struct.field("field_1").str.strip_chars().str.strip_chars('"')
     return pl.DataFrame({"post_id": ids, "category": loading.blank_to_null(names)})

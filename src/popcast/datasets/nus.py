@@ -19,7 +19,7 @@ from pathlib import Path
 import polars as pl
 
 from popcast.core.errors import bad_input
-from popcast.datasets import loading, reading, times
+from popcast.datasets import loading, raw_files, times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Dataset
 
@@ -32,7 +32,7 @@ TAG = r"#(\w+)"
 def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     """One post per row of videos.csv. A row with none of the counts is a post to predict; one with some is refused."""
     file = raw / FILE
-    table = reading.csv(file)
+    table = raw_files.csv(file)
     for name in HEADER:
         if name not in table.columns:
             raise bad_input("missing column", file=file, row=1, field=name, expected=",".join(HEADER))

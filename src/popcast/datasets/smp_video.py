@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from popcast.core.errors import bad_input
-from popcast.datasets import loading, reading, times
+from popcast.datasets import loading, raw_files, times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Dataset
 
@@ -60,20 +60,20 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     if not (raw / "train").is_dir():
         raise bad_input("missing folder", file=raw / "train", expected="the labelled posts")
     train = _split(raw / "train", dataset.zone, quality)
-    train = _with_popularity(train, reading.need(raw / "train", ["*popularity*.jsonl"]), quality)
+    train = _with_popularity(train, raw_files.need(raw / "train", ["*popularity*.jsonl"]), quality)
     if not (raw / "test").is_dir():
         return train
     test = _split(raw / "test", dataset.zone, quality).with_columns(popularity=pl.lit(None, pl.Float64))
     known = test["post_id"].is_in(train["post_id"].implode())
-    file = reading.need(raw / "test", ["*posts*.jsonl"])
+    file = raw_files.need(raw / "test", ["*posts*.jsonl"])
     loading.refuse(known, test["post_id"], "duplicate id, also in train", file=file, field="pid")
     return pl.concat([train, test])
 
 
 def _split(folder: Path, zone: str, quality: Quality) -> pl.DataFrame:
-    posts = _posts(reading.need(folder, ["*posts*.jsonl"]), zone)
-    users = _users(reading.need(folder, ["*users*.jsonl"]), quality)
-    videos = _videos(reading.need(folder, ["*videos*.jsonl"]), posts, quality)
+    posts = _posts(raw_files.need(folder, ["*posts*.jsonl"]), zone)
+    users = _users(raw_files.need(folder, ["*users*.jsonl"]), quality)
+    videos = _videos(raw_files.need(folder, ["*videos*.jsonl"]), posts, quality)
     quality.repair(f"{folder.name} posts without user", posts.join(users, on="user_id", how="anti").height)
     quality.repair(f"{folder.name} posts without video", posts.join(videos, on="post_id", how="anti").height)
     posts = posts.join(users, on="user_id", how="left", maintain_order="left")
@@ -81,7 +81,7 @@ def _split(folder: Path, zone: str, quality: Quality) -> pl.DataFrame:
 
 
 def _posts(file: Path, zone: str) -> pl.DataFrame:
-    table = reading.json_lines(file, POSTS)
+    table = raw_files.json_lines(file, POSTS)
     for key in ("pid", "uid"):
         loading.filled(table[key], file=file, field=key)
     loading.unique(table["pid"], file=file, field="pid")
@@ -105,7 +105,7 @@ def _posts(file: Path, zone: str) -> pl.DataFrame:
 
 def _users(file: Path, quality: Quality) -> pl.DataFrame:
     """One row per author: the first where the file has several."""
-    table = reading.json_lines(file, USERS)
+    table = raw_files.json_lines(file, USERS)
     loading.filled(table["uid"], file=file, field="uid")
     first = table.unique("uid", keep="first", maintain_order=True)
     quality.repair(f"{file.parent.name} users with several rows", table.height - first.height)
@@ -117,7 +117,7 @@ def _users(file: Path, quality: Quality) -> pl.DataFrame:
 
 def _videos(file: Path, posts: pl.DataFrame, quality: Quality) -> pl.DataFrame:
     """One row per post, the first of several. A video of another author than the post's is refused."""
-    table = reading.json_lines(file, VIDEOS)
+    table = raw_files.json_lines(file, VIDEOS)
     owner = table.join(posts.select(pid="post_id", owner="user_id"), on="pid", how="left", maintain_order="left")
     loading.refuse(
         owner["owner"] != owner["uid"], owner["uid"], "video of another author than the post", file=file, field="uid"
@@ -139,7 +139,7 @@ def _videos(file: Path, posts: pl.DataFrame, quality: Quality) -> pl.DataFrame:
 
 def _with_popularity(posts: pl.DataFrame, file: Path, quality: Quality) -> pl.DataFrame:
     """Labels by pid. A post without a row stays unlabelled, a row without a post is rejected; both are counted."""
-    table = reading.json_lines(file, POPULARITY)
+    table = raw_files.json_lines(file, POPULARITY)
     loading.unique(table["pid"], file=file, field="pid")
     scores = table.with_columns(loading.label(table["popularity"], "none", file=file, field="popularity", low=0.0))
     owner = table.join(posts.select(pid="post_id", owner="user_id"), on="pid", how="left", maintain_order="left")

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from popcast.core.errors import bad_input
-from popcast.datasets import loading, reading, smpd_users, times
+from popcast.datasets import loading, raw_files, smpd_users, times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Dataset
 
@@ -49,7 +49,7 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     if test is not None:
         unlabelled = _split(test, "test", dataset, quality)
         known = unlabelled["post_id"].is_in(posts["post_id"].implode())
-        file = reading.need(test, _names("category", "test"))
+        file = raw_files.need(test, _names("category", "test"))
         loading.refuse(known, unlabelled["post_id"], "duplicate id, also in train", file=file, field="Pid")
         posts = pl.concat([posts, unlabelled])
     if dataset.profile is not None:
@@ -67,10 +67,10 @@ def _names(content: str, split: str) -> list[str]:
 
 def _split(folder: Path, split: str, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     """Posts of one split; ``alias`` is kept for the crawled profile."""
-    files = {content: reading.need(folder, _names(content, split)) for content in FILES if content != "label"}
+    files = {content: raw_files.need(folder, _names(content, split)) for content in FILES if content != "label"}
     with ThreadPoolExecutor(max_workers=2) as pool:
         profiles = pool.submit(smpd_users.read_profiles, files["user"])
-        arrays = {content: pool.submit(reading.json_array, files[content], FIELDS[content]) for content in FIELDS}
+        arrays = {content: pool.submit(raw_files.json_array, files[content], FIELDS[content]) for content in FIELDS}
         posts = _classes(arrays["category"].result(), files["category"])
         keys = posts.select(Pid="post_id", Uid="user_id")
         for content, columns in (("text", _texts), ("additional", _flags), ("temporalspatial", _times_and_places)):
@@ -81,8 +81,8 @@ def _split(folder: Path, split: str, dataset: Dataset, quality: Quality) -> pl.D
     posts = posts.with_columns(media=_images(files["image"], keys))
     if split == "test":
         return posts.with_columns(popularity=pl.lit(None, pl.Float64))
-    file = reading.need(folder, _names("label", split))
-    lines = reading.text_lines(file)
+    file = raw_files.need(folder, _names("label", split))
+    lines = raw_files.text_lines(file)
     same_length(lines.len(), keys, file)
     return posts.with_columns(loading.label(lines, "none", file=file, field="label", low=0.0))
 
@@ -158,7 +158,7 @@ def _times_and_places(table: pl.DataFrame, file: Path, quality: Quality) -> pl.D
 
 def _images(file: Path, keys: pl.DataFrame) -> pl.Series:
     """One path per post. Page addresses (generation A) and blank lines are no image."""
-    lines = reading.text_lines(file)
+    lines = raw_files.text_lines(file)
     same_length(lines.len(), keys, file)
     paths = loading.blank_to_null(lines.str.strip_chars())
     paths = pl.select(pl.when(~paths.str.contains(r"^https?://")).then(paths)).to_series()

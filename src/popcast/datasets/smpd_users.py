@@ -13,7 +13,7 @@ import polars as pl
 
 from popcast.core.errors import bad_input
 from popcast.core.tables import TIME
-from popcast.datasets import loading, reading, times
+from popcast.datasets import loading, raw_files, times
 from popcast.datasets.loading import Quality
 
 FIELDS = (
@@ -42,8 +42,8 @@ def read_profiles(file: Path) -> pl.DataFrame:
     """The official user file of either generation: :data:`FIELDS` as text, whether there is a description and a place
     name as booleans, in generation B also Pid and Uid."""
     with file.open("rb") as opened:
-        columnar = opened.read(64).removeprefix(reading.BOM).lstrip().startswith(b"{")
-    return _columnar(file) if columnar else reading.json_array(file, FIELDS, _presence)
+        columnar = opened.read(64).removeprefix(raw_files.BOM).lstrip().startswith(b"{")
+    return _columnar(file) if columnar else raw_files.json_array(file, FIELDS, _presence)
 
 
 def profile(table: pl.DataFrame, posted_at: pl.Series, zone: str, quality: Quality) -> pl.DataFrame:
@@ -69,7 +69,7 @@ def _presence(table: pl.DataFrame) -> pl.DataFrame:
 
 def _columnar(file: Path) -> pl.DataFrame:
     """Generation B: ``{"Uid": {"0": ...}, ...}``; every column must have the row numbers 0..n-1."""
-    columns = reading.json_value(file)
+    columns = raw_files.json_value(file)
     if not isinstance(columns, dict):
         raise bad_input("not an object of columns", file=file)
     first = columns.get("Pid")
@@ -148,7 +148,7 @@ def add_crawled_profile(posts: pl.DataFrame, file: Path) -> pl.DataFrame:
     They were crawled long after the posts, so they contain the posts' own later views. ``posthoc_snapshot_days`` is
     the time from post to crawl.
     """
-    table = reading.csv(file)
+    table = raw_files.csv(file)
     for column in ("pathalias", *CRAWLED):
         if column not in table.columns:
             raise bad_input("missing column", file=file, field=column)

@@ -15,7 +15,7 @@ import polars as pl
 
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.tables import POSTS_COLUMNS
-from popcast.datasets import loading, reading, times
+from popcast.datasets import loading, raw_files, times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Dataset, Table, TableColumns
 
@@ -69,7 +69,7 @@ def read(file: Path) -> pl.DataFrame:
     if not file.is_file():
         raise bad_input("missing file", file=file)
     if ".csv" in file.suffixes:
-        return reading.csv(file)
+        return raw_files.csv(file)
     if ".jsonl" in file.suffixes:
         return _json_lines(file)
     if file.suffix == ".parquet":
@@ -83,7 +83,7 @@ def read(file: Path) -> pl.DataFrame:
 def _json_lines(file: Path) -> pl.DataFrame:
     """One object per line. A column of lists stays one, every other column becomes text."""
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else reading.read_bytes(file)
+        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else raw_files.read_bytes(file)
     except (OSError, EOFError) as error:
         raise bad_input(f"not readable: {error}", file=file) from None
     columns: dict[str, list] = {}
@@ -102,7 +102,7 @@ def _json_lines(file: Path) -> pl.DataFrame:
 
 def _json_column(field: str, values: list, file: Path) -> pl.Series:
     if any(isinstance(value, list) for value in values):
-        return reading.typed(values, pl.List(pl.String), file, field)
+        return raw_files.typed(values, pl.List(pl.String), file, field)
     return pl.Series(field, values, dtype=pl.String, strict=False)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from popcast.core.errors import bad_input
-from popcast.datasets import loading, reading, times
+from popcast.datasets import loading, raw_files, times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Dataset
 
@@ -41,7 +41,7 @@ midnight while the date does not move, so it is 23:00 of the given day: last of 
 
 def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     """Posts that the meta, label and time files share; the others are counted, by file, as rejected rows."""
-    files = {content: reading.need(raw, names) for content, names in FILES.items()}
+    files = {content: raw_files.need(raw, names) for content, names in FILES.items()}
     tables = {
         "user_meta": _numbers(files["user_meta"]),
         "label": _labels(files["label"]),
@@ -58,7 +58,7 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
 
 def white_space_table(path: Path) -> pl.DataFrame:
     """Columns of text split at any white space, named by the first line; every row must have as many fields."""
-    lines = reading.text_lines(path)
+    lines = raw_files.text_lines(path)
     if lines.len() == 0:
         raise bad_input("empty file", file=path, expected="a header")
     fields = lines.str.extract_all(r"\S+")

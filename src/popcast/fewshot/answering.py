@@ -14,8 +14,9 @@ import numpy as np
 import orjson
 import polars as pl
 
-from popcast.core import params, paths, tables
+from popcast.core import paths, tables
 from popcast.core.errors import BadInput
+from popcast.core.plan_file import Plan
 from popcast.core.scratch import Scratch
 from popcast.fewshot import score_prompts
 from popcast.fewshot.params import Llm, Task
@@ -136,20 +137,18 @@ def valid_share(scores: list[float | None]) -> str:
     return f"{valid / max(len(scores), 1):.1%} valid ({valid} of {len(scores)})".replace("%", " %")
 
 
-def scratch_of(task: Task, source: str, chosen: list[Checkpoint], settings: object) -> Scratch:
-    """Pieces are reused as long as params, records, posts and all weights are the same."""
-    folders = {paths.base_model(source), *(checkpoint.folder for checkpoint in chosen)}
+def scratch_of(plan: Plan, task: Task, chosen: list[Checkpoint]) -> Scratch:
+    """Pieces are reused as long as plan, records, posts and all weights are the same."""
+    folders = {paths.base_model(task.source), *(checkpoint.folder for checkpoint in chosen)}
     files = [path for folder in sorted(folders) for path in sorted(folder.rglob("*")) if path.is_file()]
     inputs = [paths.posts(task.dataset), paths.records(task.dataset), *files]
     missing = [path for path in inputs[:2] if not path.exists()]
     if missing:
         raise BadInput(f"{missing[0]}: no such table: run `dvc repro` first")
-    return Scratch("llm_predict", task.dataset, settings, inputs)
+    return Scratch(plan, inputs)
 
 
-def predict(
-    task: Task, llm: Llm, sections: tuple[score_prompts.Params, decoding.Params], seed: int, say: Callable[[str], None]
-) -> pl.DataFrame:
+def predict(plan: Plan, say: Callable[[str], None]) -> pl.DataFrame:
     """Answers of all systems, a table ANSWERS. say: gets one line per system and number of shots.
 
     Every model is loaded once, and not at all if an earlier start of the stage finished its answers.
@@ -157,14 +156,14 @@ def predict(
     import torch
 
     torch.set_num_threads(threads())
-    writing, settings = sections
-    chosen = checkpoints(llm, task.source, task.shots, task.systems)
-    everything = [seed, task.model_dump(), llm.model_dump(), writing.model_dump(), settings.model_dump()]
+    task, settings = plan.section("task", Task), plan.section("decoding", decoding.Params)
+    chosen = [Checkpoint(one["system"], one["shots"], Path(one["folder"])) for one in plan["asked"]]
     tokenizer = backbone.load_tokenizer(paths.base_model(task.source))
-    with scratch_of(task, task.source, chosen, everything) as scratch:
-        asked = questions(task, score_prompts.PromptWriter(tokenizer, writing, task.template))
+    writer = score_prompts.PromptWriter(tokenizer, plan.section("prompts", score_prompts.Params), task.template)
+    with scratch_of(plan, task, chosen) as scratch:
+        asked = questions(task, writer)
         score_prompts.check_boundary(tokenizer, asked.prompts[0])
-        answering = Answering(tokenizer, llm.scores, settings, seed)
+        answering = Answering(tokenizer, tuple(plan["scores"]), settings, plan["seed"])
         parts = []
         for checkpoint, part, said in pieces(scratch, chosen, answering, asked):
             say(f"{task.dataset}: {checkpoint.system}, {checkpoint.shots} shots: {said}")
@@ -189,10 +188,3 @@ def pieces(
             tables.write(table, path, tables.ANSWERS, tables.ANSWERS_KEY)
             tables.write_json({"said": said}, note)
         yield checkpoint, tables.read(path, tables.ANSWERS), orjson.loads(note.read_bytes())["said"]
-
-
-def sections_of(writing: dict, settings: dict) -> tuple[score_prompts.Params, decoding.Params]:
-    """``llm.prompts`` and ``llm.decoding`` of params.yaml, validated."""
-    return params.parse(score_prompts.Params, writing, "llm.prompts"), params.parse(
-        decoding.Params, settings, "llm.decoding"
-    )

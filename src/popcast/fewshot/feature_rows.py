@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from popcast.core import paths, tables
 from popcast.core.errors import bad_input
 from popcast.core.params import merged
 from popcast.fewshot.params import FeatureRow
@@ -45,6 +46,18 @@ class Asked:
     def where(self, chosen: pl.Expr) -> Asked:
         rows = np.flatnonzero(self.records.select(chosen).to_series().to_numpy())
         return Asked(self.records[rows], self.posts[rows], self.features[rows])
+
+
+def read_asked(task: str, role: str, blocks: list[str]) -> Asked:
+    """Records of a role with the features of the posts asked about. blocks: those that the pipeline makes for it."""
+    posts = tables.read(paths.posts(task), tables.POSTS)
+    records = tables.read(paths.records(task), tables.RECORDS).filter(pl.col("role") == role)
+    targets = records["target"].implode()
+    found = {}
+    for block in blocks:
+        table = tables.read(paths.features(task, block), tables.FEATURES)
+        found[block] = table.filter(pl.col("post_id").is_in(targets))
+    return asked(records, posts, found)
 
 
 def history_statistics(records: pl.DataFrame, posts: pl.DataFrame) -> pl.DataFrame:

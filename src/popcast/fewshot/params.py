@@ -1,7 +1,7 @@
 """Sections of params.yaml for the language model: tasks (who is asked about what) and llms (who answers).
 
 ``llm`` holds the shared numbers of prompts, tuning, decoding, preferences and alignment; each part is validated by the
-module that owns it (``popcast.llm.<part>.Params``), overlaid with the ``set`` of a run.
+module that owns it (such as ``popcast.lm.tuning.Params``), overlaid with the ``set`` of a run.
 """
 
 from __future__ import annotations

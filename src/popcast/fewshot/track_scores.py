@@ -160,9 +160,9 @@ def _floats(column: pl.Series) -> np.ndarray:
 
 
 def systems_of(
-    task: Task, llm: Llm, rows: dict[str, FeatureRow], shared: dict[str, dict[str, Any]], answers: pl.DataFrame
+    task: Task, llm: Llm, rows: dict[str, FeatureRow], shared: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """What each system of ``answers`` is, references first: ``kind``, ``what`` (in words), ``records``, ``method`` ...
+    """What each system of a task is, references first: ``kind``, ``what`` (in words), ``records``, ``method`` ...
 
     shared: the section ``llm`` of params.yaml. ``full``: the system that the track is about, tuned and then aligned by
     IDPOP for all shots; ``ablation``: one of its ablations.
@@ -184,8 +184,7 @@ def systems_of(
         after = f"{loss.upper()} without SFT" if run.start == "base" else f"SFT + {loss.upper()}"
         found[name] = {"kind": "align", "loss": loss, "start": run.start, "what": after, "ablation": whole}
         found[name]["full"] = whole and loss == "idpop" and run.start == llm.preferences.start
-    answered = set(answers["system"])
-    return {name: of for name, of in found.items() if name in answered}
+    return found
 
 
 def main_row(scores: Scores, stem: str, system: str) -> str | None:

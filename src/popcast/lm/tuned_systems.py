@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from popcast.core import paths, tables
+from popcast.core import tables
 from popcast.core.scratch import Scratch
 from popcast.lm.backbone import BASE
 from popcast.lm.training_frame import is_main, wait_for_everyone
@@ -65,10 +65,10 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
-def title(llm: str, raw: str, base: Path) -> str:
-    """What a picture calls the model: ``smpd (stand-in model, generated data)``. raw: of the dataset; base: folder."""
+def title(llm: str, generated: bool, base: Path) -> str:
+    """What a picture calls the model: ``smpd (stand-in model, generated data)``. base: folder of its base."""
     said = ["stand-in model"] if orjson.loads((base / BASE).read_bytes())["stand_in"] else []
-    if Path(raw).is_relative_to(paths.raw(llm).parent):
+    if generated:
         said.append("generated data")
     return f"{llm} ({', '.join(said)})" if said else llm
 

@@ -42,6 +42,23 @@ class ModelRun(RunSettings):
     base: str | None = Field(None, description="llm_runs: key in llms whose base model it tunes")
 
 
+class PlannedRun(Section):
+    """A run as the stage that fits it gets it: ``params`` are the predictor's settings, complete."""
+
+    dataset: str
+    name: str
+    suite: str | None = None
+    base: str | None = None
+    model: str
+    blocks: list[str]
+    allow_posthoc: bool
+    test_fit: Literal["train", "train+valid", "stop_on_valid"] = "train"
+    cross_fit_from: int = 0
+    pseudo_labels: Literal["none", "predicted"] = "none"
+    params: dict[str, Any]
+    inner: list[str] = Field([], description="predictors that this one is made of, found by name as well")
+
+
 class Suite(Section):
     """One stage ``suite@<dataset>-<suite>``: several runs, one after the other. ``runs``: name -> settings."""
 

@@ -19,7 +19,7 @@ from popcast.core.section import NAME, Section
 from popcast.datasets.params import Dataset
 from popcast.features.params import BlockRun
 from popcast.fewshot.params import FeatureRow, Llm, SystemName, Task, check_tasks
-from popcast.models.params import ModelRun, Suite
+from popcast.models.params import ModelRun, Suite, runs_of
 from popcast.scoring.params import Adversarial, Evaluation
 from popcast.simulation.params import MEAN_FIELD, SIMULATION, PopulationSource, Simulation, check_simulations
 from popcast.splits.params import Split
@@ -43,7 +43,7 @@ class Params(Section):
     tasks: dict[str, Task] = Field({})
     llms: dict[str, Llm] = Field({})
     llm: dict[str, dict[str, Any]] = Field(
-        {}, description="prompts, sft, decoding, preferences, align: see popcast.llm"
+        {}, description="prompts, sft, decoding, preferences, align: see popcast.lm and popcast.fewshot"
     )
     feature_rows: dict[SystemName, FeatureRow] = Field({})
     llm_runs: dict[str, ModelRun] = Field({})
@@ -135,6 +135,10 @@ class Params(Section):
         groups = (self.blocks, self.media, self.derived)
         made = [run.block for group in groups for run in group.values() if run.dataset == dataset]
         return sorted(made + ([SIMULATION, MEAN_FIELD] if dataset in self.simulations else []))
+
+    def runs_of(self, dataset: str) -> list[ModelRun]:
+        """Every run of a dataset, see :func:`popcast.models.params.runs_of`."""
+        return runs_of(self.runs | self.llm_runs, self.suites, dataset)
 
 
 def load(path: Path = paths.PARAMS) -> Params:

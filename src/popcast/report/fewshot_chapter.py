@@ -5,10 +5,10 @@ The same tables of words (popcast.report.fewshot_tables) become markdown here an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from popcast.core import paths
-from popcast.fewshot.params import Task
 from popcast.fewshot.track_scores import ALL, main_row
 from popcast.report.fewshot_tables import Table, Track, tables_of
 from popcast.report.standard import inline, read_json
@@ -58,15 +58,15 @@ class Chapter:
         return self.track.introduction
 
 
-def collect(tasks: dict[str, Task]) -> list[Chapter]:
-    """Read the results of every task, in the order of params.yaml."""
+def collect(tasks: Mapping[str, str]) -> list[Chapter]:
+    """Read the results of every task, in the order of params.yaml. tasks: task -> whose language model answers."""
     found = []
-    for name, task in tasks.items():
+    for name, source in tasks.items():
         content = read_json(paths.track_metrics(name))
-        own, curve = paths.track_plots(name), paths.training_curves("align", task.source) / f"{CURVE}.png"
+        own, curve = paths.track_plots(name), paths.training_curves("align", source) / f"{CURVE}.png"
         pictures = [(key, inline(own / f"{key}.png"), text) for key, text in CAPTIONS.items()
                     if (own / f"{key}.png").exists()]  # fmt: skip
-        if task.track == "coldstart" and curve.exists():
+        if name == source and curve.exists():
             pictures.append((CURVE, inline(curve), CURVE_CAPTION))
         track = Track(name, content.pop("about"), content)
         found.append(Chapter(track, tables_of(track), pictures))

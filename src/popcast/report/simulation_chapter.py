@@ -5,7 +5,7 @@ Chapters have the shape of those of popcast.report.fewshot_chapter, so that one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from popcast.report.fewshot_chapter import markdown_of
 from popcast.report.fewshot_tables import Table
 from popcast.report.simulation_tables import ablation, counts, sensitivity, verdict
 from popcast.report.standard import inline, read_json
-from popcast.simulation.params import Simulation
 
 TRACK = "simulation"
 PAGE = "simulation.html"
@@ -75,7 +74,7 @@ class Chapter:
         return PAGE, "Step through single posts"
 
 
-def collect(simulations: Mapping[str, Simulation]) -> list[Chapter]:
+def collect(simulations: Iterable[str]) -> list[Chapter]:
     """Read what the stages of every simulation wrote, in the order of params.yaml."""
     found = []
     for name in simulations:

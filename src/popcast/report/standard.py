@@ -17,10 +17,9 @@ import polars as pl
 
 from popcast.core import paths
 from popcast.core.errors import bad_input
-from popcast.datasets.params import Dataset
-from popcast.models.params import ModelRun, Suite, runs_of
+from popcast.report.params import ReportedDataset
 from popcast.scoring.metrics import METRICS
-from popcast.scoring.params import Adversarial, Evaluation
+from popcast.scoring.params import Evaluation
 
 TRACK = "standard"
 NAMES = {"mae": "MAE", "src": "SRC", "nmse": "nMSE", "rmse": "RMSE", "mape": "MAPE"}
@@ -80,20 +79,11 @@ class DatasetResult:
         return next(name for name, of in self.scores.items() if of["flags.best_single"])
 
 
-def collect(
-    datasets: dict[str, Dataset],
-    runs: dict[str, ModelRun],
-    suites: dict[str, Suite],
-    evaluation: Evaluation,
-    adversarial: dict[str, Adversarial],
-) -> list[DatasetResult]:
-    """Read the results of every declared dataset that has runs, in the order of params.yaml."""
+def collect(datasets: dict[str, ReportedDataset], evaluation: Evaluation) -> list[DatasetResult]:
+    """Read the results of every dataset that has runs, in the order of params.yaml."""
     found = []
     for name, data in datasets.items():
-        models = [run.name for run in runs_of(runs, suites, name)]
-        if not models:
-            continue
-        scores = {model: read_json(paths.metrics(name, model)) for model in (*models, "blend")}
+        scores = {model: read_json(paths.metrics(name, model)) for model in (*data.models, "blend")}
         order = sorted(
             scores, key=lambda model: (_sortable(scores[model].get(f"test.{data.metric}")), model != "blend")
         )
@@ -113,11 +103,9 @@ def collect(
                 if weights.exists()
                 else [],
                 contributions=pl.read_csv(added, schema_overrides=ADDED).to_dicts() if added.exists() else [],
-                pictures=_pictures(plots) | (_pictures(paths.adversarial_plots(name)) if name in adversarial else {}),
+                pictures=_pictures(plots) | (_pictures(paths.adversarial_plots(name)) if data.adversarial else {}),
             )
         )
-    if not found:
-        raise bad_input("no dataset has a run: nothing to report", file=paths.PARAMS, field="runs")
     return found
 
 

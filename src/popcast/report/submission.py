@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from popcast.core.errors import bad_input
-from popcast.datasets import reading, smpd
+from popcast.datasets import raw_files, smpd
 
 
 def test_order(raw: Path) -> list[str]:
@@ -19,8 +19,8 @@ def test_order(raw: Path) -> list[str]:
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         raise bad_input("missing folder", file=folders[0], expected="the posts of the challenge's test part")
-    file = reading.need(folder, [name.format("test") for name in smpd.FILES["category"]])
-    return reading.json_array(file, ["Pid"])["Pid"].to_list()
+    file = raw_files.need(folder, [name.format("test") for name in smpd.FILES["category"]])
+    return raw_files.json_array(file, ["Pid"])["Pid"].to_list()
 
 
 def challenge_result(order: list[str], predictions: pl.DataFrame, version: str, external: str | None) -> dict:

@@ -7,6 +7,7 @@ authors), ``<part>.<metric>_seed_mean`` and ``_seed_sd`` (over the single seeds 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.scoring import metrics
 from popcast.scoring.bootstrap import author_codes, bootstrap, interval, paired_difference
-from popcast.scoring.params import Evaluation
+from popcast.scoring.params import Evaluation, ScoredRun
 
 PARTS = {"train": "oof", "valid": "valid", "test": "test"}
 """Split -> name of its metrics. Scores on training posts are out-of-fold and are called so."""
@@ -116,6 +117,24 @@ def rounded(scores: Scores) -> Scores:
 def is_generated(dataset: str, raw: str) -> bool:
     """Whether the raw folder is one that the ``sample`` stage fills: every report of such data says so."""
     return Path(raw).is_relative_to(paths.raw(dataset).parent)
+
+
+def flags(behind: Collection[ScoredRun], generated: bool, rule_audience: bool, stand_in: bool) -> dict[str, bool]:
+    """What every report must say about a row. behind: its run, or the members of the blend.
+
+    rule_audience: personas of the dataset's simulation are answered by rules.
+    """
+    simulated = any(run.simulated for run in behind)
+    return {
+        "flags.generated": generated,
+        "flags.posthoc": any(run.posthoc for run in behind),
+        "flags.learned_valid": any(run.test_fit == "train+valid" for run in behind),
+        "flags.stopped_on_valid": any(run.test_fit == "stop_on_valid" for run in behind),
+        "flags.pseudo_labels": any(run.pseudo_labels != "none" for run in behind),
+        "flags.simulated": simulated,
+        "flags.rule_audience": rule_audience and simulated,
+        "flags.stand_in": stand_in,
+    }
 
 
 def stands_in(folder: Path) -> bool:

@@ -33,3 +33,14 @@ class Evaluation(Section):
     metric_mode: Literal["full", "batch256"] = Field(
         "full", description="batch256: mean over consecutive batches of 256 posts, as MMRA's code reports it"
     )
+
+
+class ScoredRun(Section):
+    """What the scorer must know of a run whose predictions it reads."""
+
+    name: str
+    suite: str | None = None
+    posthoc: bool = Field(description="its predictor got what was measured after posting")
+    test_fit: str
+    pseudo_labels: str
+    simulated: bool = Field(description="it got blocks of a simulated audience")

@@ -3,6 +3,8 @@
 All posts are invented. The statistics follow what the sheets measured on the real files; no statistic of a generated
 dataset may be presented as one of the real dataset. Each generator is a file here with
 ``write(params, seed, dataset, raw) -> {post_id: popularity}`` of the posts whose labels are withheld.
+
+Comes in: sizes and a seed. Goes out: a raw folder, and a csv of the withheld labels.
 """
 
 from __future__ import annotations

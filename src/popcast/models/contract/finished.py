@@ -7,32 +7,20 @@ folder until all runs of the stage are done, and a killed suite goes on with its
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import orjson
 import polars as pl
 
 from popcast.core import paths, tables
+from popcast.core.plan_file import Plan
 from popcast.core.scratch import Scratch
-from popcast.datasets.params import Metric
 from popcast.models.contract.fitting import make_design, predict_all, predictor_maker
-from popcast.models.params import ModelRun
+from popcast.models.params import PlannedRun
 
 BESIDE = ("importances.json", "facts.json")
 """Files beside a run's saved models. ``facts.json``: what every report must say about it, where it has ``facts``."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all runs of a dataset share. final_fit: see ``Split``."""
-
-    seed: int
-    metric: Metric
-    final_fit: str
-    allow_posthoc: bool
 
 
 class Inputs:
@@ -56,23 +44,20 @@ class Inputs:
         return {name: self.block(name) for name in names}
 
 
-def scratch_of(stage: str, run: ModelRun, section: dict[str, Any], setting: Setting, inputs: Inputs) -> Scratch:
-    """The scratch folder of one run. section: of the run's model in params.yaml."""
-    settings = [setting.__dict__, run.model_dump(), section]
-    name = run.name if run.suite is None else f"{run.suite}-{run.name}"
+def scratch_of(plan: Plan, run: PlannedRun, inputs: Inputs) -> Scratch:
+    """The scratch folder of one run."""
     base = [] if run.base is None else sorted(f for f in paths.base_model(run.base).rglob("*") if f.is_file())
-    return Scratch(stage, f"{run.dataset}-{name}", settings, inputs.files(run.blocks) + base)
+    return Scratch(plan, inputs.files(run.blocks) + base, part="" if run.suite is None else run.name)
 
 
-def finish(run: ModelRun, section: dict[str, Any], setting: Setting, inputs: Inputs, scratch: Scratch) -> str:
+def finish(run: PlannedRun, plan: Plan, inputs: Inputs, scratch: Scratch) -> str:
     """Fit and predict, unless an earlier start did; the outputs stay in ``scratch``. Returns one line about the run."""
     note = scratch.folder / "finished.json"
     if not note.exists():
-        make = predictor_maker(run, section, setting.metric, setting.seed)
-        allow_posthoc = setting.allow_posthoc if run.allow_posthoc is None else run.allow_posthoc
-        design = make_design(inputs.posts, inputs.blocks(run.blocks), allow_posthoc)
+        make = predictor_maker(run, plan["seed"])
+        design = make_design(inputs.posts, inputs.blocks(run.blocks), run.allow_posthoc)
         predictions, models = predict_all(
-            make, design, setting.final_fit, scratch, run.cross_fit_from, run.test_fit, run.pseudo_labels
+            make, design, plan["final_fit"], scratch, run.cross_fit_from, run.test_fit, run.pseudo_labels
         )
         tables.write(predictions, scratch.folder / "predictions.parquet", tables.PREDICTIONS)
         tables.write_json(models["evaluation"].importances(), scratch.folder / "importances.json")
@@ -83,7 +68,7 @@ def finish(run: ModelRun, section: dict[str, Any], setting: Setting, inputs: Inp
     return f"{run.dataset}/{run.name}: {orjson.loads(note.read_bytes())['said']}"
 
 
-def place(run: ModelRun, scratch: Scratch) -> None:
+def place(run: PlannedRun, scratch: Scratch) -> None:
     """Copy the outputs of a finished run, and nothing that was there before, to where DVC expects them."""
     target = paths.model(run.dataset, run.name, run.suite)
     shutil.rmtree(target, ignore_errors=True)

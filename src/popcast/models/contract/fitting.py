@@ -12,24 +12,19 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from popcast.core import paths
 from popcast.core.errors import BadInput
 from popcast.core.named import predictor_module
-from popcast.core.params import merged
+from popcast.core.params import parse
 from popcast.core.scratch import Scratch
 from popcast.core.tables import SPLITS
-from popcast.datasets.params import Metric
 from popcast.models.contract.crossfit import out_of_fold
 from popcast.models.contract.predictors import Predictor, fitted, seed_predictions
 from popcast.models.contract.stopping import stopping_window
-from popcast.models.params import ModelRun
-
-LOSS_OF_METRIC = {"mae": "mae", "rmse": "rmse", "nmse": "rmse", "mape": "mape"}
+from popcast.models.params import PlannedRun
 
 
 @dataclass(frozen=True)
@@ -72,25 +67,10 @@ def make_design(posts: pl.DataFrame, blocks: dict[str, pl.DataFrame], allow_post
     )
 
 
-def predictor_maker(run: ModelRun, section: dict[str, Any], metric: Metric, seed: int) -> Callable[[], Predictor]:
-    """A function that makes the run's predictor. ``loss: metric`` stands for the loss of the dataset's metric.
-
-    A run on a language model gets the folder of its base model as the setting ``base``.
-    """
+def predictor_maker(run: PlannedRun, seed: int) -> Callable[[], Predictor]:
+    """A function that makes the run's predictor."""
     module = predictor_module(run.model)
-    values = {**section, **run.set}
-    if run.base is not None:
-        values["base"] = str(paths.base_model(run.base))
-    if values.get("loss") == "metric":
-        values["loss"] = LOSS_OF_METRIC[metric]
-    params = merged(module.Params, values, {}, f"models.{run.model}")
-    if run.test_fit == "stop_on_valid":
-        only_stops = getattr(params, "early_stopping", False) and not getattr(params, "refit", False)
-        if not only_stops or run.pseudo_labels != "none":
-            raise BadInput(
-                f"params.yaml: {run.dataset}/{run.name}: test_fit stop_on_valid is for networks with early_stopping "
-                "and without refit or pseudo_labels: others would learn the valid part that they predict"
-            )
+    params = parse(module.Params, run.params, f"{run.dataset}/{run.name}: params")
     return lambda: module.Predictor(params, seed)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from popcast.core.errors import bad_input
-from popcast.datasets import reading
+from popcast.datasets import raw_files
 
 GENDERS = ("female", "male")
 AGES = (18, 82)
@@ -45,7 +45,7 @@ class Words:
 
 def read_words(file: Path) -> Words:
     """Read and check word lists. Raises BadInput naming the key."""
-    values = reading.json_value(file)
+    values = raw_files.json_value(file)
     _only(values, _KEYS, "", file)
     _only(values["first_names"], GENDERS, "first_names", file)
     first = {gender: _list(values["first_names"][gender], f"first_names.{gender}", file) for gender in GENDERS}

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from popcast.core.errors import bad_input
-from popcast.datasets import reading
+from popcast.datasets import raw_files
 from popcast.simulation.audience.persona_lists import PLAIN_PATTERN, sentence
 
 FACTS = ("age", "gender", "occupation", "traits", "interests")
@@ -59,7 +59,7 @@ class Row:
 
 def from_csv(file: Path) -> list[Row]:
     """Rows of a csv with a header, in UTF-8 with or without byte order mark. Text is kept as it is: None, NA, nan."""
-    lines = csv.reader([f"{line}\n" for line in reading.text_lines(file)], strict=True)
+    lines = csv.reader([f"{line}\n" for line in raw_files.text_lines(file)], strict=True)
     header: list[str] = []
     rows = []
     end = 0

@@ -20,7 +20,7 @@ import orjson
 from popcast.core.errors import bad_input
 from popcast.core.stable import stable_random
 from popcast.core.tables import write_json
-from popcast.datasets import reading
+from popcast.datasets import raw_files
 from popcast.simulation.audience import persona_table
 from popcast.simulation.audience.persona_lists import AGES, GENDERS, Words, read_words, sentence
 from popcast.simulation.audience.persona_table import Person, Row
@@ -127,7 +127,7 @@ def read_table(file: Path) -> Population:
     if file.suffix == ".csv":
         return _population(persona_table.from_csv(file), file)
     if file.suffix == ".json":
-        content = reading.json_value(file)
+        content = raw_files.json_value(file)
         if isinstance(content, dict) and "format" in content:
             return _from_save(content, file)
         return _population(persona_table.from_json(content, file), file)
@@ -155,7 +155,7 @@ def save(population: Population, path: Path, origin: Mapping[str, str | int] | N
 
 def load(path: Path) -> Population:
     """Read what :func:`save` wrote, checked again. Raises BadInput, also where personas were edited since."""
-    content = reading.json_value(path)
+    content = raw_files.json_value(path)
     population = _from_save(content, path)
     if content.get("hash") != population.hash:
         expected = "the hash of its personas; read your own with `kind: table`"

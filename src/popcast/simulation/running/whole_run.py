@@ -13,16 +13,19 @@ import polars as pl
 
 from popcast.core import paths, tables
 from popcast.core.errors import bad_input
+from popcast.core.plan_file import Plan
 from popcast.core.scratch import Scratch
 from popcast.simulation.audience.affinity import similarities
 from popcast.simulation.audience.population import Population
 from popcast.simulation.params import Simulated, Work
-from popcast.simulation.policies.persona_prompts import TEMPLATE_HASH
-from popcast.simulation.policies.policy_persona import TEMPLATES_HASH
 from popcast.simulation.running import answer_counts, reaction_tables, runner
 from popcast.simulation.running.journal import room_for
 from popcast.simulation.running.manifest import answering, manifest
 from popcast.simulation.running.workload import distinct, shards, triggers_table
+
+FREE = ("work", "policy", "runner")
+"""Settings that change no finished simulation: which posts are chosen, the address and patience of a server, how many
+posts are under way. What matters of them is told apart in :func:`_key`."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,9 @@ class Inputs:
     population: Population
 
 
-def simulate(inputs: Inputs, work: Work, settings: Simulated, seed: int) -> str:
+def simulate(inputs: Inputs, work: Work, settings: Simulated, plan: Plan) -> str:
     """Make the outs of the stage and return what to say about them. A killed run goes on from its scratch folder."""
+    seed = plan["seed"]
     agents, asked = len(inputs.population.people), settings.rules.sample
     if asked > agents:
         raise bad_input(
@@ -45,7 +49,7 @@ def simulate(inputs: Inputs, work: Work, settings: Simulated, seed: int) -> str:
             file=paths.PARAMS, field="simulation.rules.sample", value=asked, expected=f"at most {agents}",
         )  # fmt: skip
     triggers, without_text = triggers_table(inputs.posts, inputs.splits, work, seed)
-    with Scratch("simulate", inputs.dataset, _key(triggers, inputs.population, settings, seed), []) as scratch:
+    with Scratch(plan, [], free=FREE, extra=_key(triggers, inputs.population, settings)) as scratch:
         simulated = distinct(triggers)
         roles = [person.role for person in inputs.population.people]
         with room_for(scratch.folder):
@@ -66,18 +70,15 @@ def simulate(inputs: Inputs, work: Work, settings: Simulated, seed: int) -> str:
     return _said(inputs.dataset, found)
 
 
-def _key(triggers: pl.DataFrame, population: Population, settings: Simulated, seed: int) -> list[Any]:
-    """All that a simulation depends on. How many posts are under way and when to give up are not part of it."""
+def _key(triggers: pl.DataFrame, population: Population, settings: Simulated) -> list[Any]:
+    """What a simulation depends on beside its plan: the lines shown, the personas, and a local model's files."""
     lines = hashlib.sha256()
     for row in triggers.sort("post_id").iter_rows():
         lines.update(repr(row).encode())
     model = Path(getattr(settings.policy, "model", ""))
     files = sorted(path for path in model.rglob("*") if path.is_file()) if model.parts and model.is_dir() else []
     stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    ways = [settings.rules.model_dump(), answering(settings.policy), settings.runner.shard, TEMPLATE_HASH]
-    if settings.policy.kind == "persona":
-        ways.append(TEMPLATES_HASH)
-    return [seed, lines.hexdigest(), population.hash, ways, stamps]
+    return [lines.hexdigest(), population.hash, answering(settings.policy), settings.runner.shard, stamps]
 
 
 def _place(made: Path, target: Path) -> None:

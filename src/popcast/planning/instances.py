@@ -1,0 +1,202 @@
+"""Every stage instance that params.yaml asks for, with all that it reads, fully resolved.
+
+One function per stage, named like it: what it puts into ``settings`` is all that the stage script ever sees of
+params.yaml. ``modules`` are those that are found by a name in the settings (predictors, blocks, readers, policies);
+the rest of an instance's source follows from what its script imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from popcast.blend import blending
+from popcast.core import params, paths
+from popcast.core.errors import bad_input
+from popcast.core.named import block_module, block_package, predictor_package
+from popcast.core.section import Section
+from popcast.datasets import sample as generators
+from popcast.models.contract.resolving import resolved
+from popcast.models.params import ModelRun, PlannedRun
+from popcast.planning.project_params import Params
+from popcast.scoring.evaluation import is_generated
+from popcast.scoring.params import ScoredRun
+from popcast.simulation.params import MEAN_FIELD, SIMULATION
+from popcast.simulation.params import settings as audience_settings
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One expanded stage: ``<stage>@<key>``. settings: plain JSON. modules: dotted names, see above."""
+
+    stage: str
+    key: str
+    settings: dict[str, Any]
+    modules: tuple[str, ...] = ()
+
+
+def plain(section: Section, **options: Any) -> dict[str, Any]:
+    """A section as JSON has it, defaults written out."""
+    return section.model_dump(mode="json", **options)
+
+
+def generated(p: Params, dataset: str) -> bool:
+    return is_generated(dataset, p.datasets[dataset].raw)
+
+
+def sample(p: Params) -> Iterator[Instance]:
+    for key, values in p.sample.items():
+        section = generators.settings(key, values)
+        settings = {"seed": p.base.seed, "sample": plain(section)}
+        yield Instance("sample", key, settings, (f"popcast.datasets.sample.generate_{section.kind}",))
+
+
+def posts(p: Params) -> Iterator[Instance]:
+    """What decides between models (metric) and what final models learn from (final_fit) changes no post."""
+    for key, section in p.datasets.items():
+        settings = {
+            "seed": p.base.seed,
+            "dataset": plain(section, exclude={"metric"}),
+            "splits": plain(p.splits[key], exclude={"final_fit"}),
+        }
+        yield Instance("posts", key, settings, (f"popcast.datasets.{section.kind}",))
+
+
+def features(p: Params) -> Iterator[Instance]:
+    for key, run in p.blocks.items():
+        settings = {"zone": p.datasets[run.dataset].zone, "final_fit": p.splits[run.dataset].final_fit}
+        yield _block(p, "features", key, **settings)
+
+
+def media(p: Params) -> Iterator[Instance]:
+    for key, run in p.media.items():
+        if run.raw is None:
+            raise bad_input("missing", file=paths.PARAMS, field=f"media.{key}.raw", expected="folder of the media")
+        yield _block(p, "media", key, raw=run.raw)
+
+
+def derive(p: Params) -> Iterator[Instance]:
+    for key, run in p.derived.items():
+        if run.of is None:
+            raise bad_input("missing", file=paths.PARAMS, field=f"derived.{key}.of", expected="block with an embedding")
+        yield _block(p, "derive", key, of=run.of, final_fit=p.splits[run.dataset].final_fit)
+
+
+def _block(p: Params, stage: str, key: str, **more: Any) -> Instance:
+    run = {"features": p.blocks, "media": p.media, "derive": p.derived}[stage][key]
+    kind = block_module(run.block).Params
+    section = params.merged(kind, p.features[run.block], run.set, f"features.{run.block}")
+    settings = {"seed": p.base.seed, "dataset": run.dataset, "block": run.block, "params": plain(section), **more}
+    return Instance(stage, key, settings, (block_package(run.block),))
+
+
+def adversarial(p: Params) -> Iterator[Instance]:
+    for key, section in p.adversarial.items():
+        settings = {"seed": p.base.seed, "generated": generated(p, key), "adversarial": plain(section)}
+        yield Instance("adversarial", key, settings)
+
+
+def train(p: Params) -> Iterator[Instance]:
+    for key, run in p.runs.items():
+        yield _runs(p, "train", key, [run])
+
+
+def suite(p: Params) -> Iterator[Instance]:
+    for key, of in p.suites.items():
+        yield _runs(p, "suite", key, of.members())
+
+
+def train_llm(p: Params) -> Iterator[Instance]:
+    for key, run in p.llm_runs.items():
+        yield _runs(p, "train_llm", key, [run])
+
+
+def planned_runs(p: Params, runs: list[ModelRun]) -> list[PlannedRun]:
+    """Runs with the settings of their predictors, as the stages that fit them get them."""
+    return [
+        resolved(run, p.models[run.model], p.datasets[run.dataset].metric, p.features.get("allow_posthoc", False))
+        for run in runs
+    ]
+
+
+def _runs(p: Params, stage: str, key: str, runs: list[ModelRun]) -> Instance:
+    planned = planned_runs(p, runs)
+    dataset = runs[0].dataset
+    settings = {"seed": p.base.seed, "dataset": dataset, "final_fit": p.splits[dataset].final_fit}
+    settings["runs"] = {run.name: plain(run) for run in planned}
+    named = {predictor_package(name) for run in planned for name in (run.model, *run.inner)}
+    return Instance(stage, key, settings, tuple(sorted(named)))
+
+
+def blend(p: Params) -> Iterator[Instance]:
+    """Only datasets with runs have anything to blend."""
+    allow_posthoc = p.features.get("allow_posthoc", False)
+    for key in with_runs(p):
+        runs = {run.name: run for run in p.runs_of(key)}
+        members = blending.entering(list(runs.values()), p.blend, allow_posthoc, key)
+        settings = {
+            "metric": p.datasets[key].metric,
+            "final_fit": p.splits[key].final_fit,
+            "allow_posthoc": allow_posthoc,
+            "blend": plain(p.blend),
+            "members": {name: runs[name].suite for name in members},
+        }
+        yield Instance("blend", key, settings)
+
+
+def evaluate(p: Params) -> Iterator[Instance]:
+    allow_posthoc = p.features.get("allow_posthoc", False)
+    for key in with_runs(p):
+        runs = p.runs_of(key)
+        settings = {
+            "seed": p.base.seed,
+            "generated": generated(p, key),
+            "metric": p.datasets[key].metric,
+            "zone": p.datasets[key].zone,
+            "final_fit": p.splits[key].final_fit,
+            "allow_posthoc": allow_posthoc,
+            "evaluation": plain(p.evaluation),
+            "blend": plain(p.blend),
+            "runs": {run.name: _scored(run, allow_posthoc) for run in runs},
+            "suites": {of.suite: list(of.runs) for of in p.suites.values() if of.dataset == key},
+            "rule_audience": key in p.simulations and _policy(p, key) == "persona",
+        }
+        yield Instance("evaluate", key, settings)
+
+
+def _scored(run: ModelRun, allow_posthoc: bool) -> dict[str, Any]:
+    simulated = bool({SIMULATION, MEAN_FIELD} & set(run.blocks))
+    posthoc = blending.uses_posthoc(run, allow_posthoc)
+    kept = run.model_dump(include={"name", "suite", "test_fit", "pseudo_labels"})
+    return plain(ScoredRun(**kept, posthoc=posthoc, simulated=simulated))
+
+
+def _policy(p: Params, dataset: str) -> str:
+    return audience_settings(p.simulations[dataset].simulate, p.simulation).policy.kind
+
+
+def report(p: Params) -> Iterator[Instance]:
+    told = {
+        key: {
+            "metric": p.datasets[key].metric,
+            "kind": p.datasets[key].kind,
+            "models": [run.name for run in p.runs_of(key)],
+            "adversarial": key in p.adversarial,
+        }
+        for key in with_runs(p)
+    }
+    if not told:
+        raise bad_input("no dataset has a run: nothing to report", file=paths.PARAMS, field="runs")
+    settings = {
+        "datasets": told,
+        "evaluation": plain(p.evaluation),
+        "tasks": {key: task.source for key, task in p.tasks.items()},
+        "simulations": list(p.simulations),
+    }
+    yield Instance("report", "all", settings)
+
+
+def with_runs(p: Params) -> list[str]:
+    """Datasets that have at least one run, in the order of params.yaml."""
+    return [key for key in p.datasets if p.runs_of(key)]

@@ -1,0 +1,15 @@
+"""What the stage ``report`` is told of each dataset."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from popcast.core.section import Section
+from popcast.datasets.params import Metric
+
+
+class ReportedDataset(Section):
+    metric: Metric
+    kind: str
+    models: list[str] = Field(description="names of its runs, in the order of params.yaml")
+    adversarial: bool = Field(description="pictures of adversarial validation are there")
