@@ -272,7 +272,7 @@ def test_blocks_of_a_long_array_join_to_the_same_rows(tmp_path, monkeypatch):
     whole = raw_files.json_array(path, ["Pid", "Title"])
     assert whole.to_dicts() == objects
     for size in (7, 64, 500):
-        monkeypatch.setattr(reading, "BLOCK", size)
+        monkeypatch.setattr(raw_files, "BLOCK", size)
         assert raw_files.json_array(path, ["Pid", "Title"]).equals(whole)
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(BadInput, match="after row 19"):
