@@ -48,7 +48,7 @@ class DvcStages:
             self.repo = Repo(_wait_for_lock=True)
             with self.repo.lock:
                 graph = get_active_graph(self.repo.index.graph)
-                wanted = [stage for target in targets or [PROJECT_FILE] for stage in collect(self.repo, target)]
+                wanted = [stage for target in targets for stage in collect(self.repo, target)] or here(self.repo)
                 order = plan_repro(graph, list(dict.fromkeys(wanted)))
         self._stages = {stage.addressing: stage for stage in order}
         self._needs = {stage.addressing: list(graph.successors(stage)) for stage in order}
@@ -161,6 +161,12 @@ class DvcStages:
         if self._running:
             command = " ".join(sys.argv)  # as in DVC's own marks: a stage that is looked at meanwhile is not blocked
             self._marks.enter_context(rwlock(self.repo.tmp_dir, self.repo.fs, command, reads, writes, hardlink))
+
+
+def here(repo: Repo) -> list:
+    """Stages of the dvc.yaml in the current folder, from the index that is there: DVC would read the file again."""
+    path = os.path.abspath(PROJECT_FILE)
+    return [stage for stage in repo.index.stages if stage.path == path] or repo.stage.collect(PROJECT_FILE)
 
 
 def collect(repo: Repo, target: str) -> list:
