@@ -70,14 +70,15 @@ def slurm_node(folder: Path) -> Iterator[dict[str, str]]:
     (folder / "slurm.conf").write_text(
         CONF.format(host=host, folder=folder, controller=free_port(), daemon=free_port())
     )
-    settings = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": search_path()}
+    settings = {"SLURM_CONF": str(folder / "slurm.conf")}
+    own = os.environ | settings | {"PATH": search_path()}
     munge = ["munged", "--force", "--foreground", f"--socket={folder}/munge.socket", f"--key-file={key}"]
     munge += [f"--pid-file={folder}/munge.pid", f"--log-file={folder}/munge.log", f"--seed-file={folder}/munge.seed"]
     daemons = []
     try:
         for command in (munge, ["slurmctld", "-D"], ["slurmd", "-D"]):
             with (folder / f"{command[0]}.out").open("w") as out:
-                daemons.append(subprocess.Popen(command, env=os.environ | settings, stdout=out, stderr=out, cwd=folder))
+                daemons.append(subprocess.Popen(command, env=own, stdout=out, stderr=out, cwd=folder))
             time.sleep(0.5)
         _wait_until_idle(folder, settings)
         yield settings

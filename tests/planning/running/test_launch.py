@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from popcast.planning.running.ray_launcher import _run_in_worker
 from tests.planning.running.slurm_node import slurm_node, why_not
-from tests.planning.running.toy import SCRIPT, dvc, environment, log, outs, repro, write_params
+from tests.planning.running.toy import SCRIPT, environment, log, outs, repro, status, write_params
 
 TOGETHER = {"WAIT_a": "start b", "WAIT_b": "start a"}
 SHELL = {"SHELL": "/bin/bash"}
@@ -92,7 +93,7 @@ def test_sbatch_reads_output_back_and_passes_the_exit_code(toy, slurm):
     said = repro(toy, "--launch", "sbatch --wait -n1", **slurm)
     assert "next| first line" in said
     assert (toy / "sum.txt").read_text() == "1231"
-    assert "up to date" in dvc(toy, "status")
+    assert status(toy) == {}
 
 
 def test_a_stop_cancels_slurm_jobs(toy, slurm):
@@ -129,7 +130,11 @@ def test_ray(toy, made):
     assert "next| first line" in said
     assert outs(toy) == outs(made)
     assert (toy / "dvc.lock").read_bytes() == (made / "dvc.lock").read_bytes()
-    write_params(toy, a=0)
-    said = repro(toy, "--launch", "ray", code=1, **SHELL)
-    assert "  AssertionError: zero" in said
-    assert "make@a: exit code 1" in said.splitlines()[-1]
+
+
+def test_a_worker_of_ray_stops_at_the_first_line_that_fails(toy):
+    lines = [["/bin/sh", "-c", line] for line in ("echo $NOTE; pwd", "echo wrong >&2; exit 3", "echo never")]
+    code, text, cpu, peak = _run_in_worker(lines, str(toy), {"NOTE": "here"})
+    assert (code, text) == (3, ["here", str(toy), "wrong"])
+    assert cpu >= 0
+    assert peak > 0

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dvc.repo import Repo
+
 from tests.conftest import ROOT
 
 SCRIPT = ROOT / "scripts" / "repro.py"
@@ -89,7 +91,10 @@ Path(f"out/{name}.txt").write_text(number)
 Path(f"metrics/{name}.json").write_text('{"value": ' + number + "}")
 log("end")
 """
-ODD = "odd: {rate: 1e-05, share: 0.10, day: '2016-01-01', yes: true, none: null, list: [1, [2.5]], text: 'a: b # c'}\n"
+ODD = """\
+odd:
+  {rate: 1e-05, share: 0.10, day: '2016-01-01', yes: true, none: null, list: &l [1, [2.5]], again: *l, text: 'a: b # c'}
+"""
 
 
 def write_params(folder: Path, **numbers: int) -> None:
@@ -125,6 +130,12 @@ def call(folder: Path, *command: str, code: int = 0, **more: str) -> str:
 
 def dvc(folder: Path, *words: str, code: int = 0) -> str:
     return call(folder, sys.executable, "-m", "dvc", *words, code=code)
+
+
+def status(folder: Path) -> dict:
+    """What `dvc status` says; an empty dict is up to date."""
+    with Repo(str(folder)) as repo:
+        return repo.status()
 
 
 def repro(folder: Path, *words: str, jobs: int = 2, code: int = 0, **more: str) -> str:

@@ -1,20 +1,22 @@
 """dvc.lock, written entry by entry.
 
 DVC parses and writes dvc.lock as a whole for every stage that it makes, which takes a second with four thousand lines.
-Entries do not depend on each other, so this one keeps the text of each, writes only new ones as YAML, and replaces the
-file in one step: a reader or a kill never meets half a file. Its bytes are those of ``dvc repro``: known stages keep
-their place, new ones follow in the order in which ``dvc repro`` makes them.
+Entries depend on each other in nothing but the numbers of YAML anchors, so this one makes YAML of new entries only,
+keeps the text of the others, and replaces the file in one step: a reader or a kill never meets half a file. Its bytes
+are those of ``dvc repro``: known stages keep their place, new ones follow in the order of ``dvc repro``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml
 
 HEAD = "schema: '2.0'\nstages:\n"
+ANCHOR = re.compile(r"(?<=[:-] )([&*])id(\d{3,})(?=\s)")  # what params share within an entry: &id001 and *id001
 
 
 class LockFile:
@@ -47,7 +49,7 @@ class LockFile:
         for name in sorted(self._new & entries.keys(), key=self._place.__getitem__):
             entries[name] = entries.pop(name)  # to the end
         half = self.scratch / f"{self.path.name}.{os.getpid()}"
-        half.write_text(HEAD + "".join(entries.values()), encoding="utf-8")
+        half.write_text(join(entries), encoding="utf-8")
         os.replace(half, self.path)
         return True
 
@@ -69,4 +71,25 @@ def split(text: str) -> dict[str, str] | None:
             entries[line.strip()[:-1]] = lines = [line]
         else:
             return None
-    return {name: "".join(part) for name, part in entries.items()}
+    texts = {name: "".join(part) for name, part in entries.items()}
+    return texts if all(numbers("*", text) <= numbers("&", text) for text in texts.values()) else None
+
+
+def join(entries: dict[str, str]) -> str:
+    """The whole file; anchors are numbered through it in the order of the entries, as a YAML dumper does it.
+
+    >>> join({"a": "  a: &id007\\n   b: *id007\\n", "c": "  c: &id001\\n  d: *id001\\n"}).removeprefix(HEAD)
+    '  a: &id001\\n   b: *id001\\n  c: &id002\\n  d: *id002\\n'
+    """
+    parts, count = [HEAD], 0
+    for text in entries.values():
+        own = sorted(numbers("&", text), key=int)
+        new = {old: f"{count + place:03}" for place, old in enumerate(own, 1)}
+        parts.append(ANCHOR.sub(lambda match, new=new: f"{match[1]}id{new[match[2]]}", text))
+        count += len(own)
+    return "".join(parts)
+
+
+def numbers(sign: str, text: str) -> set[str]:
+    """Numbers of the anchors (&) or of the references to anchors (*) in an entry."""
+    return {number for kind, number in ANCHOR.findall(text) if kind == sign}
