@@ -26,11 +26,13 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from popcast.planning.running.launchers import launcher_for
+from popcast.planning.running.launchers import Launcher, launcher_for
 from popcast.planning.running.progress import Progress, read_times, write_times
 from popcast.planning.running.ready_queue import ReadyQueue, Room, Task, claim_of
 from popcast.planning.running.runner import Runner, Stopped, summary
 from popcast.planning.running.stages import MUST_RUN, StageError, Stages
+
+ENDLESS = Room(10**6, 1e9, 10**6)  # what other machines may have; a launcher knows what they have
 
 
 def machine(jobs: int) -> Room:
@@ -48,9 +50,9 @@ def queue_of(stages: Stages, room: Room, elsewhere: bool) -> ReadyQueue:
     times = read_times()
     tasks = []
     for row in stages.rows:
-        claim = claim_of(row.name, row.meta, room)
+        claim = Room() if elsewhere else claim_of(row.name, row.meta, room)
         seconds = times[row.name].seconds if row.name in times else 1.0
-        tasks.append(Task(row.name, row.needs, Room() if elsewhere else claim, seconds))
+        tasks.append(Task(row.name, row.needs, claim, seconds))
     return ReadyQueue(tasks, room)
 
 
@@ -94,9 +96,10 @@ def main(
             print_dry(stages)
             return
         room = machine(jobs or len(os.sched_getaffinity(0)))
+        asked = {row.name: claim_of(row.name, row.meta, ENDLESS if launch else room) for row in stages.rows}
         queue = queue_of(stages, room, bool(launch))
         launcher = launcher_for(launch)
-        runner = follow(stages, queue, launcher, keep_going)
+        runner = follow(stages, queue, launcher, asked, keep_going)
     except (StageError, ValueError) as error:
         sys.exit(f"error: {error}")
     except Stopped as stopped:
@@ -106,10 +109,10 @@ def main(
         sys.exit("error: stage failed: " + "; ".join(f"{name}: {why}" for name, why in runner.problems.items()))
 
 
-def follow(stages: Stages, queue: ReadyQueue, launcher, keep_going: bool) -> Runner:
+def follow(stages: Stages, queue: ReadyQueue, launcher: Launcher, asked: dict[str, Room], keep_going: bool) -> Runner:
     """Run and tell about it; durations are kept even if the run is interrupted."""
     with Progress(len(stages.rows)) as progress:
-        runner = Runner(stages, queue, launcher, progress, keep_going=keep_going)
+        runner = Runner(stages, queue, launcher, progress, asked=asked, keep_going=keep_going)
         try:
             runner.run()
         finally:

@@ -128,6 +128,8 @@ def test_a_stop_cancels_slurm_jobs(toy, slurm):
 def test_ray(toy, made):
     said = repro(toy, "--launch", "ray", **SHELL, **TOGETHER)
     assert "next| first line" in said
+    lines = log(toy)
+    assert lines[lines.index("start c") + 1] == "end c"  # cores: all is a whole node
     assert outs(toy) == outs(made)
     assert (toy / "dvc.lock").read_bytes() == (made / "dvc.lock").read_bytes()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 UNITS = {"KB": 1e-6, "MB": 1e-3, "GB": 1.0, "TB": 1e3}  # in GB
 
@@ -171,8 +171,3 @@ class ReadyQueue:
         cores = max(self.patience // 2, 1)
         work = sum(rest[name] * self.tasks[name].claim.cores for name in left) / cores
         return max([work, *(self.path[name] - self.tasks[name].seconds + rest[name] for name in left)])
-
-
-def for_launching(task: Task) -> Task:
-    """The task when stages run elsewhere: it counts as one job, the machines there see to cores and memory."""
-    return replace(task, claim=Room())

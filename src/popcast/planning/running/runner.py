@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from popcast.planning.running.launchers import Command, Finished, Launcher
 from popcast.planning.running.progress import Progress, Timing
-from popcast.planning.running.ready_queue import ReadyQueue
+from popcast.planning.running.ready_queue import ReadyQueue, Room
 from popcast.planning.running.stages import MUST_RUN, RESTORED, UP_TO_DATE, StageError, Stages
 
 GRACE = 10.0  # seconds that stopped stages have before they are killed
@@ -29,13 +29,23 @@ class Stopped(Exception):
 
 
 class Runner:
-    """One run. After ``run``: names by what became of them, and ``problems`` of those that failed."""
+    """One run. ``asked``: cores and GPUs that a launcher hears of. After ``run``: ``problems`` of failed stages."""
 
-    def __init__(self, stages: Stages, queue: ReadyQueue, launcher: Launcher, progress: Progress, *, keep_going: bool):
+    def __init__(
+        self,
+        stages: Stages,
+        queue: ReadyQueue,
+        launcher: Launcher,
+        progress: Progress,
+        *,
+        asked: dict[str, Room],
+        keep_going: bool,
+    ):
         self.stages = stages
         self.queue = queue
         self.launcher = launcher
         self.progress = progress
+        self.asked = asked
         self.keep_going = keep_going
         self.meta = {row.name: row.meta for row in stages.rows}
         self.looked: dict[str, str] = {}
@@ -92,9 +102,8 @@ class Runner:
             except StageError as error:
                 self._fail(name, str(error))
                 continue
-            claim = self.queue.tasks[name].claim
-            local = bool(self.meta[name].get("local"))
-            command = replace(command, cores=claim.cores, gpu=claim.gpu, local=local)
+            asked, local = self.asked[name], bool(self.meta[name].get("local"))
+            command = replace(command, cores=asked.cores, gpu=asked.gpu, local=local)
             self.progress.start(name, command.lines)
             threading.Thread(target=self._wait_for, args=(command,), daemon=True).start()
 
