@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 from popcast.planning.running.launchers import Launcher, launcher_for
 from popcast.planning.running.progress import Progress, read_times, write_times
 from popcast.planning.running.ready_queue import ReadyQueue, Room, Task, claim_of
-from popcast.planning.running.runner import Runner, Stopped, summary
+from popcast.planning.running.stage_runner import Runner, Stopped, summary
 from popcast.planning.running.stages import MUST_RUN, StageError, Stages
 
 ENDLESS = Room(10**6, 1e9, 10**6)  # what other machines may have; a launcher knows what they have

@@ -1,5 +1,5 @@
-"""The one runner behind ``scripts/repro.py``: a ready queue over the stages of dvc.yaml, with or without DVC.
+"""The one runner of the pipeline: a ready queue over the stages, with or without DVC, here or on other machines.
 
-``ready_queue`` decides what starts, ``dvc_stages`` and ``plain_stages`` know the stages, ``launchers`` start commands,
-``progress`` tells about it, and ``runner`` is the loop that joins them.
+Comes in: stages with what each needs and claims. Goes out: commands in order of dependence, outs and dvc.lock as
+``dvc repro`` leaves them. Nothing here knows a dataset, a feature or a model.
 """
