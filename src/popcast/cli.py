@@ -14,8 +14,9 @@ import click
 from popcast.core import params, paths
 from popcast.core.errors import BadInput
 from popcast.core.stage import one_line_errors
-from popcast.planning import project_params
-from popcast.planning.overlay import leftovers, remove, use_overlay
+from popcast.planning import plot_definitions, project_params
+from popcast.planning.leftovers import leftovers, remove
+from popcast.planning.overlay import use_overlay
 from popcast.simulation.params import PersonaPolicy, ServerPolicy, TransformersPolicy
 from popcast.simulation.params import settings as audience_settings
 
@@ -53,6 +54,45 @@ def use(overlay: Path, raw: Path | None) -> None:
     llms, llm_runs) are replaced as wholes, all others are merged key by key. `git checkout params.yaml` undoes it.
     """
     print(f"{paths.PARAMS}: {', '.join(use_overlay(overlay, raw))} as in {overlay}")
+    plot_definitions.write(project_params.load())
+
+
+@main.command()
+@one_line_errors
+def plots() -> None:
+    """Write metrics/dvc.yaml anew, as `popcast use` does: what `dvc plots` draws for the datasets of params.yaml."""
+    plot_definitions.write(project_params.load())
+    print(f"{plot_definitions.FILE}: plots of {', '.join(project_params.load().datasets)}")
+
+
+@main.command()
+@one_line_errors
+def check() -> None:
+    """Check params.yaml as a whole, as the stage `plan` does: keys, values, references between sections, names."""
+    from popcast.planning import plan
+
+    print(f"{paths.PARAMS}: valid, {len(plan.all_instances(project_params.load()))} stage instances")
+
+
+@main.command()
+@one_line_errors
+def status() -> None:
+    """Say which stages would run now, and why: which setting, which source file, which version.
+
+    Changed data are not looked at: `dvc status` sees those.
+    """
+    from popcast.planning import plan
+    from popcast.planning.status import status as stale
+
+    planned = plan.contents(project_params.load())
+    found = stale(planned)
+    for one in found:
+        print(one.name)
+        for reason in one.reasons:
+            print(f"    {reason}")
+        if one.after:
+            print(f"    after {', '.join(one.after)}")
+    print(f"{len(found)} of {len(planned)} stages would be looked at; a result that stays the same stops what follows.")
 
 
 @main.command()
@@ -80,7 +120,7 @@ def submit(dataset: str, out: Path, name: str, version: str, external: str | Non
     from popcast.core import tables
     from popcast.report import submission
 
-    section = params.read(f"datasets.{dataset}")
+    section = project_params.entry("datasets", dataset)
     if section.kind != "smpd":
         raise BadInput(
             f"datasets.{dataset}.kind: got {section.kind!r}, expected 'smpd': only SMPD has a challenge file"
@@ -103,7 +143,7 @@ def prompts(task: str, limit: int) -> None:
     from popcast.fewshot import score_prompts as writing
     from popcast.lm import backbone
 
-    section = params.read(f"tasks.{task}")
+    section = project_params.entry("tasks", task)
     tokenizer = backbone.load_tokenizer(paths.base_model(section.source))
     settings = params.parse(writing.Params, project_params.load().llm.get("prompts", {}), "llm.prompts")
     writer = writing.PromptWriter(tokenizer, settings, section.template)

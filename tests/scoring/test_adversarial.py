@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput
 from popcast.planning import project_params
-from popcast.planning.overlay import leftovers
+from popcast.planning.leftovers import leftovers
 from popcast.scoring import adversarial, adversarial_plots, plots
 from popcast.scoring.params import Adversarial
 from tests.plans import run_stage

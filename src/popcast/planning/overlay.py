@@ -1,4 +1,4 @@
-"""What the command line does to a project: lay an overlay over params.yaml, remove leftovers of dropped datasets.
+"""Lay an overlay over params.yaml: what ``popcast use`` does.
 
 params.yaml is edited section by section as text, so that the comments of every section that an overlay does not
 replace stay as they are.
@@ -6,11 +6,9 @@ replace stay as they are.
 
 from __future__ import annotations
 
-import copy
 import io
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,12 +18,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input
-from popcast.core.section import Section
-from popcast.datasets.params import Dataset
-from popcast.fewshot.params import Llm
 from popcast.planning import project_params
-from popcast.simulation.params import Simulation
-from popcast.splits.params import Split
 
 PER_DATASET = (
     "sample",
@@ -45,14 +38,6 @@ PER_DATASET = (
     "simulations",
 )
 """Sections that say which datasets there are: an overlay replaces them as wholes. All others are merged key by key."""
-
-WATCHED = {
-    "datasets": (Dataset, ("zone", "metric")),
-    "splits": (Split, ("final_fit",)),
-    "llms": (Llm, ("preferences", "align")),
-    "simulations": (Simulation, ("simulate", "fields", "ablation")),
-}
-"""Keys that dvc.yaml names one by one. DVC wants them written down: an overlay gets the defaults that it leaves out."""
 
 PLACEHOLDER = "RAW"
 """In an overlay: the raw folder given on the command line."""
@@ -111,10 +96,6 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
         raise bad_input(f"it says {PLACEHOLDER}: name the raw folder with --raw", file=overlay)
     if raw is not None and not uses:
         raise bad_input(f"--raw given, but no value in it is {PLACEHOLDER}", file=overlay)
-    for section, (model, keys) in WATCHED.items():
-        for entry in given.get(section, {}).values():
-            for key in keys:
-                entry.setdefault(key, _plain(model.model_fields[key].default))
     if "datasets" in given:
         given = {**{key: {} for key in PER_DATASET if key not in given}, **given}
     text = overlaid(_read(paths.PARAMS), given)
@@ -144,83 +125,6 @@ def overlaid(text: str, given: dict[str, Any]) -> str:
             body = _dump(_merged(_yaml().load(part.body), {part.key: given[part.key]}))
         out += part.comment + body
     return out
-
-
-def leftovers(settings: project_params.Params) -> list[Path]:
-    """Files and folders below data, models, metrics and plots that no stage of params.yaml makes, sorted.
-
-    Only what popcast's own stages made for a dataset, block, run or suite since dropped: raw folders are left alone.
-    """
-    names = set(settings.datasets)
-    keep = set()
-    for name in names:
-        keep |= {paths.posts(name), paths.splits(name), paths.quality(name), paths.plots(name), paths.metrics(name)}
-        keep |= {paths.predictions(name, "blend"), paths.model(name, "blend")}
-        for block in settings.blocks_of(name):
-            keep |= {paths.features(name, block), paths.feature_model(name, block)}
-        for run in settings.runs_of(name):
-            keep |= {paths.predictions(name, run.name, run.suite), paths.model(name, run.name, run.suite)}
-    adversarial = (paths.adversarial, paths.adversarial_metrics, paths.adversarial_plots)
-    populations = (paths.population, paths.population_metrics)
-    keep |= {maker(name) for name in settings.adversarial for maker in adversarial}
-    keep |= {path for task in settings.tasks for path in _of_task(task)}
-    keep |= {path for llm in settings.llms for path in _of_llm(llm)}
-    keep |= {path for name in settings.simulations for path in _of_simulation(name)}
-    keep |= {maker(name) for name in settings.populations for maker in populations}
-    single = (paths.posts, paths.splits, paths.quality, paths.plots, paths.metrics, paths.members)
-    places = [
-        *(maker("*") for maker in (*single, *adversarial, *populations)),
-        *_of_task("*"),
-        *_of_llm("*"),
-        *_of_simulation("*"),
-        paths.predictions("*", "*"),
-        paths.members("*", "*"),
-        paths.predictions("*", "blend"),
-        paths.features("*", "*"),
-        paths.feature_model("*", "*"),
-        paths.model("*", "*"),
-    ]
-    found = {path for place in places for path in Path().glob(str(place))}
-    needed = keep | {parent for path in keep for parent in path.parents}
-    features_root = paths.feature_model("*", "*").parent.parent
-    gone = {path for path in found if path not in needed and path.parent != features_root}
-    return sorted(path for path in gone if not gone & set(path.parents))
-
-
-def _of_task(task: str) -> list[Path]:
-    """Everything that stages make for one few-shot task."""
-    tables = [paths.instructions(task), *(paths.answers(task, who) for who in ("llm", "features"))]
-    return [*tables, paths.track_metrics(task), paths.track_plots(task)]
-
-
-def _of_llm(llm: str) -> list[Path]:
-    """Everything that stages make for one language model."""
-    curves = [paths.training_curves(stage, llm) for stage in ("sft", "align")]
-    tables = [paths.preferences(llm), paths.preference_counts(llm)]
-    return [paths.base_model(llm), paths.sft(llm), paths.aligned(llm), *tables, *curves]
-
-
-def _of_simulation(name: str) -> list[Path]:
-    """Everything that stages make for one simulated audience, but its feature blocks."""
-    numbers = [paths.simulation_metrics(name), paths.ablation_metrics(name)]
-    return [paths.simulation(name), *numbers, paths.simulation_plots(name), paths.ablation_plots(name)]
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, and the folders above it that are empty then."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-    for parent in path.parents:
-        if parent == Path() or any(parent.iterdir()):
-            break
-        parent.rmdir()
-
-
-def _plain(default: Any) -> Any:
-    """A default as it would stand in YAML; a value of its own each time, since YAML marks shared ones."""
-    return default.model_dump() if isinstance(default, Section) else copy.deepcopy(default)
 
 
 def _yaml() -> YAML:

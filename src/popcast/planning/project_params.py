@@ -150,3 +150,11 @@ def load(path: Path = paths.PARAMS) -> Params:
     except YAMLError as error:
         raise bad_input(f"not valid YAML: {str(error).splitlines()[0]}", file=path) from None
     return parse(Params, values or {}, "")
+
+
+def entry(section: str, key: str) -> Any:
+    """``<section>.<key>`` of params.yaml; raises BadInput, one line, where there is none."""
+    entries = getattr(load(), section)
+    if key not in entries:
+        raise BadInput(f"{paths.PARAMS}: {section}.{key}: missing, expected one of {', '.join(entries) or 'none'}")
+    return entries[key]

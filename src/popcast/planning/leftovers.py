@@ -1,0 +1,81 @@
+"""What stages made for datasets, blocks, runs and suites that params.yaml no longer names: ``popcast tidy``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from popcast.core import paths
+from popcast.planning.project_params import Params
+
+
+def leftovers(settings: Params) -> list[Path]:
+    """Files and folders below data, models, metrics and plots that no stage of params.yaml makes, sorted.
+
+    Only what popcast's own stages made for a dataset, block, run or suite since dropped: raw folders are left alone.
+    """
+    names = set(settings.datasets)
+    keep = set()
+    for name in names:
+        keep |= {paths.posts(name), paths.splits(name), paths.quality(name), paths.plots(name), paths.metrics(name)}
+        keep |= {paths.predictions(name, "blend"), paths.model(name, "blend")}
+        for block in settings.blocks_of(name):
+            keep |= {paths.features(name, block), paths.feature_model(name, block)}
+        for run in settings.runs_of(name):
+            keep |= {paths.predictions(name, run.name, run.suite), paths.model(name, run.name, run.suite)}
+    adversarial = (paths.adversarial, paths.adversarial_metrics, paths.adversarial_plots)
+    populations = (paths.population, paths.population_metrics)
+    keep |= {maker(name) for name in settings.adversarial for maker in adversarial}
+    keep |= {path for task in settings.tasks for path in _of_task(task)}
+    keep |= {path for llm in settings.llms for path in _of_llm(llm)}
+    keep |= {path for name in settings.simulations for path in _of_simulation(name)}
+    keep |= {maker(name) for name in settings.populations for maker in populations}
+    single = (paths.posts, paths.splits, paths.quality, paths.plots, paths.metrics, paths.members)
+    places = [
+        *(maker("*") for maker in (*single, *adversarial, *populations)),
+        *_of_task("*"),
+        *_of_llm("*"),
+        *_of_simulation("*"),
+        paths.predictions("*", "*"),
+        paths.members("*", "*"),
+        paths.predictions("*", "blend"),
+        paths.features("*", "*"),
+        paths.feature_model("*", "*"),
+        paths.model("*", "*"),
+    ]
+    found = {path for place in places for path in Path().glob(str(place))}
+    needed = keep | {parent for path in keep for parent in path.parents}
+    features_root = paths.feature_model("*", "*").parent.parent
+    gone = {path for path in found if path not in needed and path.parent != features_root}
+    return sorted(path for path in gone if not gone & set(path.parents))
+
+
+def _of_task(task: str) -> list[Path]:
+    """Everything that stages make for one few-shot task."""
+    tables = [paths.instructions(task), *(paths.answers(task, who) for who in ("llm", "features"))]
+    return [*tables, paths.track_metrics(task), paths.track_plots(task)]
+
+
+def _of_llm(llm: str) -> list[Path]:
+    """Everything that stages make for one language model."""
+    curves = [paths.training_curves(stage, llm) for stage in ("sft", "align")]
+    tables = [paths.preferences(llm), paths.preference_counts(llm)]
+    return [paths.base_model(llm), paths.sft(llm), paths.aligned(llm), *tables, *curves]
+
+
+def _of_simulation(name: str) -> list[Path]:
+    """Everything that stages make for one simulated audience, but its feature blocks."""
+    numbers = [paths.simulation_metrics(name), paths.ablation_metrics(name)]
+    return [paths.simulation(name), *numbers, paths.simulation_plots(name), paths.ablation_plots(name)]
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, and the folders above it that are empty then."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    for parent in path.parents:
+        if parent == Path() or any(parent.iterdir()):
+            break
+        parent.rmdir()
