@@ -1,29 +1,34 @@
-# make setup   .venv with the pinned requirements and popcast itself
-# make repro   setup if needed, then the whole pipeline; JOBS=2 runs independent stages side by side
-# make test    setup if needed, lint and test suite
+# make setup      .venv with the pinned requirements and popcast itself
+# make setup-dev  the same with what tests and lint need
+# make repro      setup if needed, then the whole pipeline, as many stages side by side as there are cores (JOBS=1: one)
+# make test       setup-dev if needed, lint and the whole test suite on all cores
+# make quick      lint, contracts and the tests of the rooms that changed since the last commit on main, under 90 s
 
 PYTHON ?= python3
-JOBS ?= 1
+WORKERS ?= auto
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro test
+.PHONY: setup setup-dev repro test quick lint
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed
 
-repro: setup
-ifeq ($(JOBS),1)
-	dvc repro
-else
-	python scripts/repro_parallel.py --jobs $(JOBS)
-endif
+setup-dev: $(VENV)/.installed-dev
 
-test: $(VENV)/.installed-dev
+repro: setup
+	python scripts/repro.py $(if $(JOBS),--jobs $(JOBS))
+
+lint: setup-dev
 	ruff check .
 	ruff format --check .
-	python -m pytest -q
+
+test: lint
+	python -m pytest -q -n $(WORKERS)
+
+quick: lint
+	python scripts/quick.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

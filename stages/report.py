@@ -2,8 +2,10 @@
 
 from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
+from popcast.core.processor import processor_kind
 from popcast.core.stage import stage
 from popcast.report import fewshot_chapter, simulation_chapter, standard, stepping_page
+from popcast.report.headline import headline
 from popcast.report.params import ReportedDataset
 from popcast.scoring.params import Evaluation
 
@@ -15,7 +17,8 @@ def main(plan: Plan) -> None:
     tracks = fewshot_chapter.collect(plan["tasks"])
     audiences = simulation_chapter.collect(plan["simulations"])
     summary = standard.summary(results) | fewshot_chapter.summary(tracks) | simulation_chapter.summary(audiences)
-    tables.write_json(summary, paths.SUMMARY)
+    tables.write_json(summary | {"processor": processor_kind()}, paths.SUMMARY)
+    tables.write_json(headline(results, tracks), paths.HEADLINE)
     chapters = (standard.leaderboard(results), fewshot_chapter.markdown(tracks), simulation_chapter.markdown(audiences))
     standard.write_text("".join(chapters), paths.LEADERBOARD)
     standard.write_text(standard.page(results, [*tracks, *audiences]), paths.REPORT / "index.html")

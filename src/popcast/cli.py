@@ -10,9 +10,11 @@ from importlib import metadata, util
 from pathlib import Path
 
 import click
+import orjson
 
 from popcast.core import params, paths
 from popcast.core.errors import BadInput
+from popcast.core.processor import processor_kind
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
 from popcast.planning.leftovers import leftovers, remove
@@ -206,6 +208,7 @@ def doctor() -> None:
     print(f"Python {platform.python_version()}, {platform.platform()}")
     print(", ".join(f"{name} {_version(name)}" for name in PACKAGES))
     threads = os.environ.get("POPCAST_THREADS", "2")
+    print(processor())
     print(f"cores: {os.cpu_count()}; a stage uses POPCAST_THREADS={threads} (other numbers, other last digits)")
     settings = project_params.load()
     runs = sum(len(settings.runs_of(name)) for name in settings.datasets)
@@ -220,6 +223,18 @@ def doctor() -> None:
     for name, simulation in settings.simulations.items():
         policy = audience_settings(simulation.simulate, settings.simulation).policy
         print(f"simulations.{name}: personas answered by {_answering(policy)}")
+
+
+def processor() -> str:
+    """This machine's processor kind, and that of the committed tables where it is another one."""
+    here = processor_kind()
+    made = orjson.loads(paths.SUMMARY.read_bytes()).get("processor") if paths.SUMMARY.exists() else None
+    if made in (None, here):
+        return f"processor: {here}"
+    return (
+        f"processor: {here}; metrics/summary.json was made on {made}: figures may differ in their last digits, and "
+        "outs get other hashes, without any change of yours (docs/decisions/013-same-bytes-same-processor.md)"
+    )
 
 
 def _version(package: str) -> str:

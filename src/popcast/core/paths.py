@@ -9,6 +9,7 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 SUMMARY = Path("metrics/summary.json")
+HEADLINE = Path("metrics/headline.json")
 LEADERBOARD = Path("metrics/leaderboard.md")
 REPORT = Path("reports")
 SCRATCH = Path(".scratch")

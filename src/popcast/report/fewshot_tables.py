@@ -46,8 +46,20 @@ class Track:
         shots = ", ".join(plural(shots) for shots in self.about["shots"])
         return (
             f"{self.about['records']:,} test records over {shots}; labels on their log scale, lower MAE is better. "
-            "Intervals and p-values: bootstrap over authors."
+            "Intervals and p-values: bootstrap over authors." + self.not_run
         )
+
+    @property
+    def not_run(self) -> str:
+        """Which tables of the paper this run leaves out, and what makes them; empty where it has them all."""
+        if self.about["track"] != "coldstart" or not self.about["generated"]:
+            return ""
+        methods = {of.get("method") for of in self.systems.values()}
+        shots = [plural(n) for n in (1, 2, 3) if n not in self.about["shots"]]
+        left = shots + [f"{name} tuning" for name in ("freeze", "prefix", "full") if name not in methods]
+        if not any(str(of.get("records", "")).startswith("many") for of in self.systems.values()):
+            left.append("many-shot rows")
+        return f" Not in this run: {', '.join(left)} (`bash recipes/fewshot-tables.sh`)." if left else ""
 
     @property
     def stand_in(self) -> bool:

@@ -15,37 +15,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from popcast.planning.running.commands import Command, Finished
+
 LOGS = Path(".scratch/launch")
 CARRIED = ("POPCAST_", "DVC_")  # environment that a launcher without an environment of its own takes along
-
-
-@dataclass(frozen=True)
-class Command:
-    """What to run for a stage: lines of shell, one process each, in ``folder`` with ``environment``."""
-
-    name: str
-    lines: list[str]
-    folder: str
-    environment: dict[str, str]
-    shell: list[str]  # program and options before the line, such as /bin/bash --noprofile --norc -c
-    cores: int = 1
-    gpu: int = 0
-    local: bool = False  # runs here whatever the launcher
-
-
-@dataclass
-class Finished:
-    """How a command ended: exit code, wall seconds, and CPU seconds and peak RSS in MB where they are known."""
-
-    code: int
-    seconds: float
-    cpu: float | None = None
-    peak: float | None = None
-    text: list[str] = field(default_factory=list)  # said by the launcher itself
 
 
 class Launcher(Protocol):

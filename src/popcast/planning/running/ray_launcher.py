@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from popcast.planning.running.launchers import Command, Finished
+from popcast.planning.running.commands import Command, Finished
 
 
 class Ray:
