@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 
 CHUNK = 16_384
@@ -116,8 +116,7 @@ class Block:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        state = orjson.loads((folder / "state.json").read_bytes())
-        block = cls(Params.model_validate(state["params"]), context)
+        block, _ = read_block(cls, folder / "state.json", context)
         block.keys = pl.read_parquet(folder / "posts.parquet")
         block.vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         return block
