@@ -20,8 +20,11 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core.section import Section
+from popcast.features.common.joined_text import verbatim_text
+from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 
 COLUMNS = ("scores.text", "scores.author_text")
+WORDS = {"analyzer": "word", "ngram_range": (1, 2)}
 
 
 class ScoreParams(Section):
@@ -78,20 +81,11 @@ class TextScores:
         return pl.DataFrame({name: pl.Series(values).fill_nan(None) for name, values in named})
 
     def _texts(self, posts: pl.DataFrame) -> list[str]:
-        parts = [pl.col(name).list.join(" ") if name == "tags" else pl.col(name) for name in self.params.fields]
-        text = pl.concat_str(parts, separator=" | ", ignore_nulls=True).fill_null("")
-        return posts.select(text=text)["text"].to_list()
-
-    def _make_vectorizer(self, vocabulary: dict[str, int] | None = None):
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        limits = {"min_df": self.params.min_df, "max_features": self.params.max_features}
-        limits = limits if vocabulary is None else {"vocabulary": vocabulary}
-        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float64, **limits)
+        return verbatim_text(posts, self.params.fields)
 
     def _learn_words(self, posts: pl.DataFrame):
         """TF-IDF [n, terms] of the training posts; None where they share no word."""
-        vectorizer = self._make_vectorizer()
+        vectorizer = new_tfidf(WORDS, min_df=self.params.min_df, max_features=self.params.max_features)
         try:
             words = vectorizer.fit_transform(self._texts(posts)).tocsr()
         except ValueError:  # scikit-learn's answer to posts without a single common word
@@ -125,7 +119,7 @@ class TextScores:
         content: dict[str, object] = {"params": self.params.model_dump(), "terms": None}
         if self.vectorizer is not None:
             own = self.author_weights
-            content |= {"terms": self.vectorizer.get_feature_names_out().tolist(), "intercept": self.weights[1]}
+            content |= {"terms": terms_of(self.vectorizer), "intercept": self.weights[1]}
             content |= {"authors": list(own), "intercepts": [intercept for *_, intercept in own.values()]}
             np.savez(
                 folder / "scores.npz",
@@ -144,8 +138,7 @@ class TextScores:
         if content["terms"] is None:
             return scores
         with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
-            scores.vectorizer = scores._make_vectorizer({term: i for i, term in enumerate(content["terms"])})
-            scores.vectorizer.idf_ = arrays["idf"]
+            scores.vectorizer = kept_tfidf(WORDS, content["terms"], arrays["idf"])
             scores.weights = (arrays["weights"], content["intercept"])
             cuts = np.cumsum(arrays["sizes"])[:-1]
             terms, weights = np.split(arrays["author_terms"], cuts), np.split(arrays["author_weights"], cuts)
