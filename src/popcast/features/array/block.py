@@ -23,7 +23,7 @@ from popcast.core.section import Section
 from popcast.core.tables import write_json
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
-from popcast.features.common.encoders import embedding_column
+from popcast.features.common.embeddings import embedding_column
 from popcast.features.common.media import raw_folder
 
 CHUNK = 4096

@@ -22,7 +22,8 @@ from popcast.core.errors import BadInput
 from popcast.core.scratch import kept
 from popcast.core.section import Section
 from popcast.features.common import descriptors, media
-from popcast.features.common.encoders import VisionEncoder, embedding_column
+from popcast.features.common.embeddings import embedding_column
+from popcast.features.common.encoders import VisionEncoder
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16")
 FILE = ("width", "height", "pixels", "aspect")

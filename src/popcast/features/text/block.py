@@ -24,7 +24,8 @@ from popcast.core.section import Section
 from popcast.core.tables import write_json
 from popcast.features.common.block_files import read_block, read_json
 from popcast.features.common.contract import Context
-from popcast.features.common.encoders import PACKAGED, SentenceEncoder, embedding_column
+from popcast.features.common.embeddings import embedding_column
+from popcast.features.common.encoders import PACKAGED, SentenceEncoder
 from popcast.features.common.joined_text import joined_text
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 

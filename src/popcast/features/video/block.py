@@ -29,7 +29,8 @@ from popcast.core.errors import BadInput
 from popcast.core.scratch import kept
 from popcast.core.section import Section
 from popcast.features.common import descriptors, media
-from popcast.features.common.encoders import VisionEncoder, embedding_column
+from popcast.features.common.embeddings import embedding_column
+from popcast.features.common.encoders import VisionEncoder
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
 FILE = ("width", "height", "pixels", "aspect", "duration", "fps", "frames", "change", "motion")

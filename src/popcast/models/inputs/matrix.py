@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from popcast.core.errors import BadInput
+from popcast.features.common.embeddings import embedding
 from popcast.models.contract.predictors import require_blocks
 
 OTHER, MISSING, FIRST = 0, 1, 2
@@ -146,16 +147,6 @@ def numeric_columns(features: pl.DataFrame, names: list[str]) -> np.ndarray:
     """Numeric columns side by side, float64 [n, len(names)] with NaN for null, rounded to float32 on the way."""
     columns = [numbers(features[name]).astype(np.float64) for name in names]
     return np.stack(columns, axis=1) if columns else np.empty((features.height, 0))
-
-
-def embedding(column: pl.Series) -> np.ndarray:
-    """An embedding column as float32 [n, width]; a post without one is a row of NaN."""
-    values = np.full((len(column), column.dtype.size), np.nan, np.float32)
-    present = column.is_not_null().to_numpy()
-    if present.any():
-        flat = column.drop_nulls().explode(keep_nulls=True, empty_as_null=True)
-        values[present] = numbers(flat).reshape(-1, column.dtype.size)
-    return values
 
 
 def _informative(values: np.ndarray) -> bool:

@@ -16,7 +16,8 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from popcast.core.errors import BadInput, bad_input
-from popcast.models.inputs.matrix import embedding, in_time_order
+from popcast.features.common.embeddings import embedding
+from popcast.models.inputs.matrix import in_time_order
 from popcast.models.nets.network_predictor import NetworkPredictor
 from popcast.models.nets.networks import NetworkParams
 from popcast.models.nets.training import Arrays

@@ -16,11 +16,12 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core.section import Section
+from popcast.features.common.embeddings import embedding
 from popcast.features.common.nearest import unit_rows
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.inputs.learned_posts import COLUMNS, LearnedPosts, neighbour_weights, weighted_sums
-from popcast.models.inputs.matrix import NO_BLOCK, embedding, in_time_order
+from popcast.models.inputs.matrix import NO_BLOCK, in_time_order
 from popcast.models.inputs.scaling import center_and_scale, standardised
 
 

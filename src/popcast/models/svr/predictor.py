@@ -16,10 +16,11 @@ from pydantic import Field, PositiveFloat
 
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
+from popcast.features.common.embeddings import embedding
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import sample_rows
-from popcast.models.inputs.matrix import NO_BLOCK, embedding, training_order
+from popcast.models.inputs.matrix import NO_BLOCK, training_order
 from popcast.models.inputs.pooling import PooledInputs
 from popcast.models.inputs.scaling import center_and_scale, standardised
 

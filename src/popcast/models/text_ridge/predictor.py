@@ -16,11 +16,12 @@ from pydantic import AfterValidator, Field
 
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
+from popcast.features.common.embeddings import embedding
 from popcast.features.common.joined_text import verbatim_text, with_fields
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import loss_weights, stopping_window
-from popcast.models.inputs.matrix import NO_BLOCK, embedding, in_time_order, numeric_columns
+from popcast.models.inputs.matrix import NO_BLOCK, in_time_order, numeric_columns
 from popcast.models.inputs.scaling import center_and_scale, standardised
 from popcast.models.inputs.text_terms import TextTerms
 
