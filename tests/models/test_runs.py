@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 import pytest
-from popcast.models.params import ModelRun
 
 from popcast.core.errors import BadInput
 from popcast.core.scratch import Scratch
 from popcast.models import lightgbm, reference
 from popcast.models.contract.fitting import make_design, predict_all, predictor_maker, with_pseudo_rows
 from popcast.models.contract.stopping import stopping_window
+from popcast.models.params import ModelRun
 from tests.models.test_train import ROWS, SPLIT, table
 
 

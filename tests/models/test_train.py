@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from popcast.models.params import ModelRun
 
 from popcast.core.errors import BadInput
 from popcast.core.scratch import Scratch
 from popcast.models import reference
 from popcast.models.contract.crossfit import out_of_fold
 from popcast.models.contract.fitting import make_design, predict_all, predictor_maker
+from popcast.models.params import ModelRun
 from tests.models.wide import wide
 
 ROWS = 240
