@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import polars as pl
 
 SEPARATOR = " | "
+TextField = Literal["title", "tags", "category", "subcategory", "concept"]
+"""Columns of posts that say something in words; ``tags`` is a list of them."""
 
 
 def joined_text(posts: pl.DataFrame, fields: Sequence[str]) -> pl.Series:

@@ -13,7 +13,7 @@ safetensors.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self, get_args
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,7 @@ from popcast.features.common.block_files import read_block, read_json
 from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding_column
 from popcast.features.common.encoders import PACKAGED, SentenceEncoder
-from popcast.features.common.joined_text import joined_text
+from popcast.features.common.joined_text import TextField, joined_text
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 
 
@@ -55,9 +55,7 @@ class Tfidf(Section):
 
 
 class Params(Section):
-    fields: list[Literal["title", "tags", "category", "subcategory", "concept"]] = Field(
-        ["title", "tags", "category", "subcategory", "concept"], min_length=1
-    )
+    fields: list[TextField] = Field(list(get_args(TextField)), min_length=1)
     tfidf: Tfidf | None = Tfidf()
     encoder: str | None = Field(PACKAGED, description="sentence encoder: hub id or folder; null: none")
     layers: list[Annotated[int, Field(ge=0)]] = Field(

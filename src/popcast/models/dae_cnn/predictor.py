@@ -19,7 +19,7 @@ from popcast.models.dae_cnn.params import Params
 from popcast.models.inputs.dense import Dense
 from popcast.models.inputs.matrix import in_time_order, numbers
 from popcast.models.nets.network_predictor import NetworkPredictor
-from popcast.models.nets.networks import CHUNK
+from popcast.models.nets.networks import CHUNK, steady_error
 from popcast.models.nets.training import Arrays, prediction_device, seeded, train
 
 NEVER = {"post_id", "user_id", "popularity"}
@@ -77,12 +77,7 @@ class Predictor(NetworkPredictor):
             return network(**batch)
 
         def error_on_window(network: torch.nn.Module) -> float:
-            rows, device, total = np.flatnonzero(window), next(network.parameters()).device, 0.0
-            with seeded(self.seed):  # the same noise after every epoch
-                for i in range(0, len(rows), CHUNK):
-                    batch = {k: v.to(device) for k, v in examples.batch(rows[i : i + CHUNK]).items()}
-                    total += float(network(**batch)) * len(rows[i : i + CHUNK])
-            return total / len(rows)
+            return steady_error(network, loss, examples, np.flatnonzero(window), self.seed)
 
         train(
             self.autoencoder, examples, learn, loss, p.training, self.seed,

@@ -12,7 +12,7 @@ Stacked generalisation: Wolpert, Neural Networks 5 (1992); per-author text model
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import orjson
@@ -20,7 +20,7 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core.section import Section
-from popcast.features.common.joined_text import verbatim_text
+from popcast.features.common.joined_text import TextField, verbatim_text
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 
 COLUMNS = ("scores.text", "scores.author_text")
@@ -28,7 +28,7 @@ WORDS = {"analyzer": "word", "ngram_range": (1, 2)}
 
 
 class ScoreParams(Section):
-    fields: list[Literal["title", "tags", "category", "subcategory", "concept"]] = Field(["title"], min_length=1)
+    fields: list[TextField] = Field(["title"], min_length=1)
     min_df: int = Field(5, ge=1, description="posts that a term must occur in")
     max_features: int = Field(200_000, ge=1)
     alpha: float = Field(15.0, gt=0, description="ridge penalty over all posts")

@@ -24,10 +24,8 @@ from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.dense import Dense
 from popcast.models.inputs.matrix import in_time_order
 from popcast.models.nets.network_predictor import NetworkPredictor
-from popcast.models.nets.networks import NetworkParams
+from popcast.models.nets.networks import NetworkParams, steady_error
 from popcast.models.nets.training import Arrays, Training, seeded, train
-
-CHUNK = 1024
 
 
 class TabNetShape(Section):
@@ -140,10 +138,7 @@ class Predictor(NetworkPredictor):
             watched, epochs = np.flatnonzero(window), settings.max_epochs
 
             def monitor(network) -> float:
-                with seeded(self.seed, 2):  # the same columns are hidden after every epoch
-                    starts = range(0, len(watched), CHUNK)
-                    parts = [watched[i : i + CHUNK] for i in starts]
-                    return sum(float(error(network, examples.batch(rows))) * len(rows) for rows in parts) / len(watched)
+                return steady_error(network, error, examples, watched, self.seed, 2)
 
         self.pretraining = train(
             module, examples, learn, error, settings, self.seed, monitor=monitor, epochs=epochs, folder=folder,

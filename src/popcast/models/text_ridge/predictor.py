@@ -8,7 +8,7 @@ and weights are saved as JSON and npz.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, get_args
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
 from popcast.features.common.embeddings import embedding
-from popcast.features.common.joined_text import verbatim_text, with_fields
+from popcast.features.common.joined_text import TextField, verbatim_text, with_fields
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import loss_weights, stopping_window
@@ -25,7 +25,7 @@ from popcast.models.inputs.matrix import NO_BLOCK, in_time_order, numeric_column
 from popcast.models.inputs.scaling import center_and_scale, standardised
 from popcast.models.inputs.text_terms import TextTerms
 
-FIELDS = ("title", "tags", "category", "subcategory", "concept")
+FIELDS = get_args(TextField)
 
 
 def _is_text(name: str) -> str:
