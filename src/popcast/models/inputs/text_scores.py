@@ -22,6 +22,7 @@ from pydantic import Field
 from popcast.core.section import Section
 from popcast.features.common.joined_text import TextField, verbatim_text
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
+from popcast.models.contract.predictor_files import read_arrays
 
 COLUMNS = ("scores.text", "scores.author_text")
 WORDS = {"analyzer": "word", "ngram_range": (1, 2)}
@@ -137,13 +138,13 @@ class TextScores:
         scores = cls(ScoreParams.model_validate(content["params"]))
         if content["terms"] is None:
             return scores
-        with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
-            scores.vectorizer = kept_tfidf(WORDS, content["terms"], arrays["idf"])
-            scores.weights = (arrays["weights"], content["intercept"])
-            cuts = np.cumsum(arrays["sizes"])[:-1]
-            terms, weights = np.split(arrays["author_terms"], cuts), np.split(arrays["author_weights"], cuts)
-            authors = zip(content["authors"], content["intercepts"], strict=True)
-            scores.author_weights = {a: (terms[i].astype(np.int64), weights[i], c) for i, (a, c) in enumerate(authors)}
+        arrays = read_arrays(folder / "scores.npz")
+        scores.vectorizer = kept_tfidf(WORDS, content["terms"], arrays["idf"])
+        scores.weights = (arrays["weights"], content["intercept"])
+        cuts = np.cumsum(arrays["sizes"])[:-1]
+        terms, weights = np.split(arrays["author_terms"], cuts), np.split(arrays["author_weights"], cuts)
+        authors = zip(content["authors"], content["intercepts"], strict=True)
+        scores.author_weights = {a: (terms[i].astype(np.int64), weights[i], c) for i, (a, c) in enumerate(authors)}
         return scores
 
 

@@ -18,7 +18,7 @@ from pydantic import Field
 from popcast.core.section import Section
 from popcast.features.common.embeddings import embedding
 from popcast.features.common.joined_text import verbatim_text
-from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import sample_rows
 from popcast.models.inputs.matrix import NO_BLOCK, training_order
@@ -110,11 +110,10 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> Self:
         predictor, content = read_predictor(cls, folder)
-        predictor.mean, predictor.gamma = content["mean"], content["gamma"]
-        with np.load(folder / "kernel_ridge.npz", allow_pickle=False) as arrays:
-            for name in ARRAYS:
-                setattr(predictor, name, arrays[name])
-            predictor.words = TextTerms.load(folder, arrays)
+        take(predictor, content, ("mean", "gamma"))
+        arrays = read_arrays(folder / "kernel_ridge.npz")
+        take(predictor, arrays, ARRAYS)
+        predictor.words = TextTerms.load(folder, arrays)
         return predictor
 
 

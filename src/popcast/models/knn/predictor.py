@@ -14,9 +14,11 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core.section import Section
-from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.predictor_files import read_predictor, take, write_predictor
 from popcast.models.contract.predictors import require_blocks, require_columns
 from popcast.models.inputs.matrix import numbers, training_order
+
+LEARNED = ("median", "slope", "intercept")
 
 
 class Params(Section):
@@ -64,12 +66,11 @@ class Predictor:
         return {self.params.mean: abs(self.slope)}
 
     def save(self, folder: Path) -> None:
-        learned = {name: getattr(self, name) for name in ("median", "slope", "intercept")}
+        learned = {name: getattr(self, name) for name in LEARNED}
         write_predictor(folder, self, **learned)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         predictor, content = read_predictor(cls, folder)
-        for name in ("median", "slope", "intercept"):
-            setattr(predictor, name, content[name])
+        take(predictor, content, LEARNED)
         return predictor

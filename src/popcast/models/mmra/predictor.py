@@ -5,7 +5,7 @@ Augmentation", SIGIR 2024). ``variant: ref`` computes what the published code do
 ``paper`` what the paper says. Text is one vector per title, not a sequence of tokens, so a frame that attends to the
 title always takes the whole of it.
 
-Weights of neighbours are not learned, so the K neighbours are averaged once, before training (exact, ``bank.py``); with
+Weights of neighbours are not learned, so the K neighbours are averaged once, before training (exact); with
 ``learn_temperature`` they are gathered in every step instead. What is in the bank are the rows of the fit: see
 ``Policy``. A post without a vector has zeros in its place; a post that finds no neighbour has zeros and the mean label
 of the learning rows. ``ref`` differs from the published code in two things: the monitor is taken on the whole window
@@ -48,7 +48,7 @@ class Params(MicroVideoParams):
     ablate: Ablation = Field("none", description="what is left out")
     retrieval: str = Field("text.embedding", description="column whose cosine finds neighbours")
     k: int = Field(10, ge=1, description="neighbours")
-    bank: Policy = Field("train", description="what is searched, see bank.py; ref where variant is ref")
+    bank: Policy = Field("train", description="what is searched, see learned_posts.py; ref where variant is ref")
     drop_same_title: bool = False
     temperature: float = Field(1.0, gt=0, description="of the weights softmax(similarity / temperature)")
     learn_temperature: bool = Field(False, description="start from temperature; neighbours are gathered in every step")

@@ -18,7 +18,7 @@ from pydantic import Field
 from popcast.core.section import Section
 from popcast.features.common.embeddings import embedding
 from popcast.features.common.nearest import unit_rows
-from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.inputs.learned_posts import COLUMNS, LearnedPosts, neighbour_weights, weighted_sums
 from popcast.models.inputs.matrix import NO_BLOCK, in_time_order
@@ -88,8 +88,8 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> Self:
         predictor, content = read_predictor(cls, folder)
-        predictor.slope, predictor.intercept = content["slope"], content["intercept"]
-        with np.load(folder / "nearby.npz", allow_pickle=False) as arrays:
-            predictor.target, predictor.center, predictor.scale = arrays["target"], arrays["center"], arrays["scale"]
-            predictor._fill(pl.read_parquet(folder / "posts.parquet"), arrays["vectors"])
+        take(predictor, content, ("slope", "intercept"))
+        arrays = read_arrays(folder / "nearby.npz")
+        take(predictor, arrays, ("target", "center", "scale"))
+        predictor._fill(pl.read_parquet(folder / "posts.parquet"), arrays["vectors"])
         return predictor

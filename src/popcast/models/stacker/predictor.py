@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from popcast.models.contract.member_weights import fit_weights
-from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.stopping import SMALLEST_WINDOW
 from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.dense import Dense
@@ -139,11 +139,9 @@ class Predictor:
     def load(cls, folder: Path) -> Self:
         predictor, content = read_predictor(cls, folder)
         predictor.columns, predictor.ensemble = Dense.from_json(content["columns"]), None
-        for name in ("weights", "intercept", "bounds"):
-            setattr(predictor, name, content[name])
+        take(predictor, content, ("weights", "intercept", "bounds"))
         for name in predictor.params.members[: content["fitted"]]:
-            with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-                predictor.members.append(make_member(name, predictor.params).of(dict(arrays)))
+            predictor.members.append(make_member(name, predictor.params).of(read_arrays(folder / f"{name}.npz")))
         if content["ensemble"]:
             from popcast.models.stacker.stacker_autogluon import Ensemble
 

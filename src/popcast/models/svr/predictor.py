@@ -17,7 +17,7 @@ from pydantic import Field, PositiveFloat
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
 from popcast.features.common.embeddings import embedding
-from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import sample_rows
 from popcast.models.inputs.matrix import NO_BLOCK, training_order
@@ -26,6 +26,8 @@ from popcast.models.inputs.scaling import center_and_scale, standardised
 
 CONTENT = ("text.embedding", "image.embedding", "video.embedding")
 CHUNK = 512
+LEARNED, ARRAYS = ("columns", "gamma", "bias", "median"), ("vectors", "weights", "mean", "scale")
+"""What a fitted machine keeps, in JSON and as arrays."""
 
 
 class Params(Section):
@@ -101,18 +103,14 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {name: getattr(self, name) for name in ("vectors", "weights", "mean", "scale")}
-        np.savez(folder / "svr.npz", **arrays)
-        learned = {name: getattr(self, name) for name in ("columns", "gamma", "bias", "median")}
+        np.savez(folder / "svr.npz", **{name: getattr(self, name) for name in ARRAYS})
+        learned = {name: getattr(self, name) for name in LEARNED}
         write_predictor(folder, self, pooled=self.pooled.to_json() if self.pooled else None, **learned)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         predictor, content = read_predictor(cls, folder)
         predictor.pooled = PooledInputs.from_json(content["pooled"]) if content["pooled"] else None
-        for name in ("columns", "gamma", "bias", "median"):
-            setattr(predictor, name, content[name])
-        with np.load(folder / "svr.npz", allow_pickle=False) as arrays:
-            for name in ("vectors", "weights", "mean", "scale"):
-                setattr(predictor, name, arrays[name])
+        take(predictor, content, LEARNED)
+        take(predictor, read_arrays(folder / "svr.npz"), ARRAYS)
         return predictor

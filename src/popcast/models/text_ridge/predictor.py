@@ -18,7 +18,7 @@ from popcast.core.errors import BadInput
 from popcast.core.section import Section
 from popcast.features.common.embeddings import embedding
 from popcast.features.common.joined_text import TextField, verbatim_text, with_fields
-from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import loss_weights, stopping_window
 from popcast.models.inputs.matrix import NO_BLOCK, in_time_order, numeric_columns
@@ -136,8 +136,8 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> Self:
         predictor, content = read_predictor(cls, folder)
-        predictor.alpha, predictor.intercept = content["alpha"], content["intercept"]
-        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
-            predictor.weights, predictor.mean, predictor.scale = (arrays[n] for n in ("weights", "mean", "scale"))
-            predictor.words = TextTerms.load(folder, arrays)
+        take(predictor, content, ("alpha", "intercept"))
+        arrays = read_arrays(folder / "weights.npz")
+        take(predictor, arrays, ("weights", "mean", "scale"))
+        predictor.words = TextTerms.load(folder, arrays)
         return predictor

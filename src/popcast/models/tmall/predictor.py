@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import in_time_order
 from popcast.models.micro_video.family import REFERENCE, MicroVideoInputs, MicroVideoParams
@@ -149,7 +149,7 @@ class Predictor(NetworkPredictor):
             arrays = {name: getattr(self, name) for name in ARRAYS}
             arrays |= {f"units_{number}": graph.units for number, graph in enumerate(self.graphs)}
             np.savez(folder / "graphs.npz", **arrays)
-            content |= {name: getattr(self, name) for name in ("center", "mu", "lam", "objective")}
+            content |= {name: getattr(self, name) for name in NUMBERS}
             content["graphs"] = [[graph.scale, graph.trace] for graph in self.graphs]
         write_predictor(folder, self, **content)
 
@@ -162,17 +162,15 @@ class Predictor(NetworkPredictor):
             return predictor
         from popcast.models.tmall.tmall_graphs import Graph
 
-        for name in ("center", "mu", "lam", "objective"):
-            setattr(predictor, name, content[name])
-        with np.load(folder / "graphs.npz", allow_pickle=False) as arrays:
-            for name in ARRAYS:
-                setattr(predictor, name, arrays[name])
-            facts = enumerate(content["graphs"])
-            predictor.graphs = [Graph(arrays[f"units_{number}"], *fact) for number, fact in facts]
+        arrays, facts = read_arrays(folder / "graphs.npz"), enumerate(content["graphs"])
+        take(predictor, content, NUMBERS)
+        take(predictor, arrays, ARRAYS)
+        predictor.graphs = [Graph(arrays[f"units_{number}"], *fact) for number, fact in facts]
         return predictor
 
 
 ARRAYS = ("rank", "labelled", "target", "popularity", "mixture")
+NUMBERS = ("center", "mu", "lam", "objective")
 """What a fitted graph model keeps, besides the unit vectors of its posts."""
 
 
