@@ -9,8 +9,8 @@ from popcast.core.params import parse
 from popcast.features.common import encoders
 from popcast.features.common.contract import Context
 from popcast.features.common.encoders import SentenceEncoder, token_batches
+from popcast.features.common.joined_text import joined_text, verbatim_text, with_fields
 from popcast.features.text import Block, Params
-from popcast.features.text.block import joined_text
 from tests.generated import make_posts
 
 CONTEXT = Context("generated", seed=1)
@@ -36,6 +36,16 @@ def test_joined_text_leaves_null_and_blank_parts_out():
     fields = ["title", "tags", "category"]
     assert joined_text(posts, fields).to_list() == ["rain | a b c | x", None, None, "snow | y"]
     assert joined_text(posts, ["category", "title"]).to_list() == ["x | rain", None, None, "y | snow"]
+
+
+def test_verbatim_text_keeps_blank_parts_and_a_missing_field_is_null():
+    posts = pl.DataFrame(
+        {"title": ["rain ", None, ""], "tags": [["a", "b"], [], None]}, schema_overrides={"tags": pl.List(pl.String)}
+    )
+    assert verbatim_text(posts, ["title", "tags"]) == ["rain  | a b", "", ""]
+    whole = with_fields(posts, ["title", "concept"])
+    assert whole.columns == ["title", "tags", "concept"]
+    assert verbatim_text(whole, ["concept", "title"]) == ["rain ", "", ""]
 
 
 def test_svd_is_learned_from_training_posts_only():

@@ -12,19 +12,9 @@ from popcast.models.hyfea import predictor as hyfea
 from popcast.models.lightgbm import predictor as lightgbm
 from tests.models.wide import wide
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FEW = {"rounds": 30, "early_stopping": 5}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-
-
-@pytest.fixture(scope="module")
-def data():
-    return wide()
 
 
 def test_the_stopping_window_is_the_last_fold_or_the_last_fifth():

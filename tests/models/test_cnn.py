@@ -15,12 +15,9 @@ from popcast.models.inputs.matrix import FIRST, OTHER
 from popcast.models.nets.cnn_layers import ConvolutionalNetwork, Embedded, Noise, Norm
 from tests.models.wide import wide
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = {"convolution": {"length": 8, "channels": 2, "filters": 2}, "training": {"max_epochs": 2, "batch_size": 32}}
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def count(module: torch.nn.Module) -> int:

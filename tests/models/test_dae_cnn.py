@@ -19,6 +19,8 @@ from tests.models.test_cnn import count
 from tests.models.test_training import digest
 from tests.models.wide import wide
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = {"tokens": 2, "width": 8, "heads": 2, "feedforward": 8, "layers": 2}
 LEARN = {"learning_rate": 0.01, "max_epochs": 3, "batch_size": 32}
 
@@ -26,16 +28,6 @@ LEARN = {"learning_rate": 0.01, "max_epochs": 3, "batch_size": 32}
 def params(supervised: bool = False, **autoencoder) -> Params:
     autoencoder = {**SMALL, "supervised": supervised, "training": LEARN, **autoencoder}
     return Params(autoencoder=autoencoder, convolution={"length": 12, "channels": 2, "filters": 2}, training=LEARN)
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return wide()
 
 
 def inputs(rows: int = 4000):

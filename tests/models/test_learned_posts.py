@@ -10,7 +10,7 @@ import pytest
 
 from popcast.core.errors import BadInput
 from popcast.features.common.nearest import unit_rows
-from popcast.models.inputs.learned_posts import Bank, neighbour_weights, weighted_sums
+from popcast.models.inputs.learned_posts import LearnedPosts, neighbour_weights, weighted_sums
 
 START = datetime(2022, 6, 1, tzinfo=UTC)
 DEGREES = {"a": 0, "b": 10, "c": 30, "d": 35, "e": 60}
@@ -34,8 +34,8 @@ def angles(degrees) -> np.ndarray:
     return unit_rows(np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32))
 
 
-def small_bank(policy: str, days=(1, 2, 3, 4, 5), drop=False, titles=None) -> Bank:
-    return Bank(posts(DEGREES, list(days), titles), angles(DEGREES.values()), LEARNING, policy, drop)
+def small_bank(policy: str, days=(1, 2, 3, 4, 5), drop=False, titles=None) -> LearnedPosts:
+    return LearnedPosts(posts(DEGREES, list(days), titles), angles(DEGREES.values()), LEARNING, policy, drop)
 
 
 def names(index: np.ndarray) -> list[str]:
@@ -73,13 +73,13 @@ def test_fewer_neighbours_than_asked_for_and_a_post_without_vector():
 def test_a_row_without_vector_is_nobodys_neighbour():
     vectors = angles(DEGREES.values())
     vectors[1] = 0
-    bank = Bank(posts(DEGREES, [1, 2, 3, 4, 5]), vectors, LEARNING, "ref", False)
+    bank = LearnedPosts(posts(DEGREES, [1, 2, 3, 4, 5]), vectors, LEARNING, "ref", False)
     index, _ = bank.neighbours(posts("q", [9]), angles([12]), 4, "predict")
     assert names(index) == ["acde"]
 
 
 def test_ties_go_by_ascending_id_not_by_place():
-    bank = Bank(posts("dbca", [1, 2, 3, 4]), angles([5, 5, 5, 5]), np.ones(4, bool), "train", False)
+    bank = LearnedPosts(posts("dbca", [1, 2, 3, 4]), angles([5, 5, 5, 5]), np.ones(4, bool), "train", False)
     index, _ = bank.neighbours(posts("q", [9]), angles([7]), 3, "predict")
     assert index.tolist() == [[3, 1, 2]]
 
@@ -94,7 +94,7 @@ def test_the_same_title_is_passed_over_and_a_missing_title_is_no_title():
 
 def test_past_only_needs_times():
     with pytest.raises(BadInput, match="past_only needs the times"):
-        Bank(posts(DEGREES), angles(DEGREES.values()), LEARNING, "past_only", False)
+        LearnedPosts(posts(DEGREES), angles(DEGREES.values()), LEARNING, "past_only", False)
     bank = small_bank("past_only")
     index, _ = bank.neighbours(posts("q"), angles([32]), 2, "predict")
     assert (index == -1).all()
@@ -111,7 +111,7 @@ def many(seed: int = 0, rows: int = 700, width: int = 16):
 @pytest.mark.parametrize("drop", [False, True])
 def test_same_neighbours_as_a_plain_loop(policy, drop):
     table, vectors, learning = many()
-    bank = Bank(table, vectors, learning, policy, drop)
+    bank = LearnedPosts(table, vectors, learning, policy, drop)
     index, _ = bank.neighbours(table, vectors, 6, "fit")
     exact = (vectors.astype(np.float64) @ vectors.astype(np.float64).T).round(6)
     ids, titles = table["post_id"].to_list(), table["title"].to_list()
@@ -127,7 +127,7 @@ def test_same_neighbours_as_a_plain_loop(policy, drop):
 
 def test_never_oneself_and_only_labels_that_the_policy_allows():
     table, vectors, learning = many(1)
-    index, _ = Bank(table, vectors, learning, "train", False).neighbours(table, vectors, 10, "fit")
+    index, _ = LearnedPosts(table, vectors, learning, "train", False).neighbours(table, vectors, 10, "fit")
     assert (index >= 0).all()
     assert (index != np.arange(len(index))[:, None]).all()
     assert learning[index].all()
@@ -135,7 +135,7 @@ def test_never_oneself_and_only_labels_that_the_policy_allows():
 
 def test_a_query_is_answered_alone_as_among_others():
     table, vectors, learning = many(2)
-    bank = Bank(table, vectors, learning, "train", True)
+    bank = LearnedPosts(table, vectors, learning, "train", True)
     whole, similar = bank.neighbours(table, vectors, 5, "predict")
     for rows in (np.array([600]), np.arange(699, 450, -7)):
         index, similarity = bank.neighbours(table[rows], vectors[rows], 5, "predict")

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from popcast.core.errors import BadInput
-from popcast.models.inputs.matrix import FIRST, MISSING, OTHER, Encoder, embedding, training_order
+from popcast.features.common.embeddings import embedding
+from popcast.models.inputs.matrix import FIRST, MISSING, OTHER, Encoder, training_order
 from tests.models.wide import wide
 
 

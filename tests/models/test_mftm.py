@@ -7,25 +7,17 @@ import polars as pl
 import pytest
 
 from popcast.core.errors import BadInput
+from popcast.features.common.embeddings import embedding
+from popcast.models.contract.member_weights import best_share
 from popcast.models.hyfea import predictor as hyfea
-from popcast.models.inputs.matrix import embedding
 from popcast.models.inputs.pooling import PooledInputs, pooled
 from popcast.models.mftm import predictor as mftm
 from popcast.models.svr import predictor as svr
-from tests.models.wide import wide
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 FRAMES = {"visual": "image.embedding", "frames": 2}
 QUICK = {"lightgbm": {"rounds": 30, "min_child_samples": 5}, "training": {"max_epochs": 5, "batch_size": 64}}
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return wide()
 
 
 def fitted(data, **settings):
@@ -113,10 +105,10 @@ def test_fixed_chooses_the_weight_on_the_window(data):
 
 def test_weight_in_closed_form():
     first, second = np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 0.0])
-    assert mftm.best_weight(first, second, 0.3 * first + 0.7 * second) == pytest.approx(0.3)
-    assert mftm.best_weight(first, second, 4 * first - 3 * second) == 1.0
-    assert mftm.best_weight(first, second, 4 * second - 3 * first) == 0.0
-    assert mftm.best_weight(first, first, second) == 0.5
+    assert best_share(first, second, 0.3 * first + 0.7 * second, otherwise=0.5) == pytest.approx(0.3)
+    assert best_share(first, second, 4 * first - 3 * second, otherwise=0.5) == 1.0
+    assert best_share(first, second, 4 * second - 3 * first, otherwise=0.5) == 0.0
+    assert best_share(first, first, second, otherwise=0.5) == 0.5
 
 
 def test_window_weighs_so_it_is_not_learned():

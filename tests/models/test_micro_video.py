@@ -20,6 +20,8 @@ from popcast.models.micro_video.variational_layers import divergence, positions,
 from popcast.models.nets.training import Training
 from tests.models.wide import wide
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FRAMES, WIDTH = 4, 6
 LITTLE = {"visual": "video.frame_embedding", "frames": FRAMES, "training": {"max_epochs": 2, "learning_rate": 1e-3}}
 SMALL = {
@@ -29,13 +31,6 @@ SMALL = {
     "massl": {"width": 8, "heads": 2, "feedforward": 8, "hidden": (8, 8), "latent": 64},
 }
 MODULES = {"cban": cban, "contextual_lstm": contextual_lstm, "hmmved": hmmved, "massl": massl}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 @pytest.fixture(scope="module")

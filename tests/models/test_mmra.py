@@ -11,23 +11,12 @@ from popcast.core.errors import BadInput
 from popcast.models.mmra import Params, Predictor
 from popcast.models.mmra.mmra_layers import Layout, Network
 from popcast.models.mmra.predictor import Gathered
-from tests.models.wide import wide
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TINY = {"visual": "image.embedding", "frames": 2, "width": 16, "hidden": [32, 8], "k": 5}
 BRIEF = {"max_epochs": 3, "learning_rate": 3e-3}
 LINEAR = 768 * 768 + 768
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-
-
-@pytest.fixture(scope="module")
-def data():
-    return wide()
 
 
 def fit(data, rows: int = 200, **values) -> Predictor:

@@ -12,12 +12,9 @@ from popcast.models.nets.networks import NetworkParams, Networks, Targeted
 from popcast.models.nets.training import Arrays, Training
 from tests.models.test_training import contents
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROWS = 200
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def build() -> nn.Module:

@@ -20,6 +20,8 @@ from tests.models.tiny_backbone import tiny_backbone
 from tests.models.wide import wide
 from tests.plans import write_plan
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FEW = {"rounds": 25, "early_stopping": 5}
 SCORES = {"fields": ["title", "tags"], "min_df": 2, "author_posts": 5, "stretches": 3}
 PREDICTORS = {
@@ -139,14 +141,6 @@ def make(name: str, seed: int = SEED):
     module = predictor_module(file)
     values = {key: value() if callable(value) else value for key, value in values.items()}
     return module.Predictor(module.Params(**values), seed)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """A few hundred rows do not need more, and tests share their cores."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 @pytest.fixture(scope="module")

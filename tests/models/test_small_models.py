@@ -8,12 +8,7 @@ import pytest
 
 from popcast.core.errors import BadInput
 from popcast.models import kernel_ridge, knn, reference, svr, text_ridge
-from tests.models.wide import WORDS, wide
-
-
-@pytest.fixture(scope="module")
-def data():
-    return wide()
+from tests.models.wide import WORDS
 
 
 def test_median_and_author_mean(data):
@@ -86,7 +81,7 @@ def test_kernel_ridge_equals_scikit_learn_on_the_sum_of_both_kernels(data):
     model.fit(posts, features, target, None)
     raw = features["text.embedding"].to_numpy().astype(np.float64)
     x = (raw - raw.mean(axis=0)) / raw.std(axis=0)
-    terms = model._terms(posts).toarray()
+    terms = model.words.transform(posts["title"].to_list()).toarray()
     kernel = 0.5 * terms @ terms.T + rbf_kernel(x, gamma=2.0 / x.shape[1])
     expected = KernelRidge(alpha=1.0, kernel="precomputed").fit(kernel, target - target.mean()).predict(kernel)
     assert model.predict(posts, features) == pytest.approx(expected + target.mean(), abs=1e-3)

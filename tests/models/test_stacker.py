@@ -17,15 +17,7 @@ from popcast.models.stacker.stacker_members import Settings, make_member
 from popcast.models.trees.tree_arrays import Trees
 from tests.models.wide import wide
 
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return wide()
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def table(rows: int = 400):

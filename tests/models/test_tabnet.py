@@ -12,6 +12,8 @@ from popcast.models.nets.training import Arrays
 from popcast.models.tabnet import predictor as tabnet
 from tests.models.wide import wide
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 torch = pytest.importorskip("torch")
 layers = pytest.importorskip("popcast.models.tabnet.tabnet_layers")
 
@@ -20,11 +22,6 @@ SHAPE = {
     "momentum": 0.02,
 }  # fmt: skip
 QUICK = {"learning_rate": 0.02, "max_epochs": 4, "batch_size": 64}
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def small_network(virtual_batch: int = 3):
@@ -188,7 +185,7 @@ def test_pretraining_sees_no_label_and_the_encoder_starts_from_it():
     assert [row["loss"] for row in model.networks.history] != [row["loss"] for row in other.networks.history]
     examples = Arrays(**model._inputs(features))
     start = model._pretrain(examples, stopping_window(folds, 240), None)
-    fresh = model._build().state_dict()
+    fresh = model.network().state_dict()
     changed = {name for name, tensor in start.items() if not torch.equal(tensor, fresh[name])}
     assert "encoder.transformers.1.own.0.weight" in changed
     assert "encoder.attention.0.weight" in changed

@@ -15,15 +15,10 @@ from popcast.models.text_regressor.params import Mlm
 from tests.models.tiny_backbone import tiny_backbone
 from tests.models.wide import wide
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHORT = {"learning_rate": 0.01, "max_epochs": 3, "batch_size": 32}
 KINDS = ("bert", "roberta")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 def backbone(kind: str = "bert"):

@@ -10,19 +10,10 @@ from scipy import sparse
 from popcast.core.errors import BadInput
 from popcast.models.tmall import predictor as tmall
 from popcast.models.tmall.tmall_graphs import Terms, best_mixture, clipped, edges, extend, make_graph, solve
-from tests.models.wide import wide
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 FRAMES = {"visual": "image.embedding", "frames": 2}
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return wide()
 
 
 @pytest.fixture(scope="module")

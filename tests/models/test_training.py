@@ -19,6 +19,8 @@ from popcast.models.nets import checkpoint
 from popcast.models.nets.training import Arrays, Progress, Training, chosen_device, epoch_batches, learning_rate, train
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROWS = 48
 
 
@@ -72,11 +74,6 @@ def run(values: list[float] | None = None, folder: Path | None = None, **options
     history = train(network, examples(), np.arange(ROWS), squared, settings(**options), 5, monitor=monitor,
                     folder=folder, label="small")  # fmt: skip
     return network, history
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def test_the_best_weights_come_back_and_patience_counts_epochs_without_a_better_monitor():

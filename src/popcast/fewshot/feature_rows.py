@@ -19,7 +19,8 @@ from popcast.core.params import merged
 from popcast.fewshot.params import FeatureRow
 from popcast.models.cr import predictor as cr
 from popcast.models.hyfea import predictor as hyfea
-from popcast.models.inputs.matrix import Encoder, numbers
+from popcast.models.inputs.matrix import Encoder, numeric_columns
+from popcast.models.inputs.scaling import center_and_scale, standardised
 from popcast.models.lightgbm import predictor as lightgbm
 
 PREDICTORS = {"hyfea": hyfea, "cr": cr, "lightgbm": lightgbm}
@@ -144,10 +145,9 @@ def ridge_predictions(train: pl.DataFrame, target: np.ndarray, test: pl.DataFram
     names = Encoder(["history"], []).fit(train).numbers if train.height else []
     if not names:
         return np.full(test.height, float(target.mean()))
-    x, asked_for = (np.stack([numbers(t[name]).astype(np.float64) for name in names], axis=1) for t in (train, test))
-    center, deviation = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
-    deviation[deviation < 1e-12] = 1.0
-    x, asked_for = (np.nan_to_num((table - center) / deviation, nan=0.0) for table in (x, asked_for))
+    x, asked_for = numeric_columns(train, names), numeric_columns(test, names)
+    center, scale = center_and_scale(x, still=1e-12)
+    x, asked_for = standardised(x, center, scale), standardised(asked_for, center, scale)
     model = RidgeCV(alphas=ALPHAS).fit(x, target)
     return model.intercept_ + (asked_for * model.coef_).sum(axis=1)
 

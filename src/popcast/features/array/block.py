@@ -15,16 +15,16 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, field_validator
 
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.section import Section
 from popcast.core.tables import write_json
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
-from popcast.features.common.encoders import embedding_column
-from popcast.features.image.block import raw_folder
+from popcast.features.common.embeddings import embedding_column
+from popcast.features.common.media import raw_folder
 
 CHUNK = 4096
 """Rows looked at once: the files are mapped, never read as a whole."""
@@ -128,7 +128,6 @@ class Block:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        content = orjson.loads((folder / "block.json").read_bytes())
-        block = cls(Params.model_validate(content["params"]), context)
+        block, content = read_block(cls, folder / "block.json", context)
         block.widths = content["widths"]
         return block

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from popcast.core.engine import progress
 from popcast.core.errors import BadInput
@@ -182,19 +181,6 @@ class VisionEncoder:
                 tokens = output.last_hidden_state
                 vectors = tokens[:, 0] if tokens.ndim == 3 else output.pooler_output.flatten(1)
         return vectors.float().cpu().numpy()
-
-
-def embedding_column(name: str, vectors: np.ndarray, present: np.ndarray) -> pl.Series:
-    """Column ``Array(Float32, width)`` from vectors [number of present rows, width], null in all other rows.
-
-    present: bool [rows]. Values are rounded to 6 places.
-    """
-    width = vectors.shape[1]
-    filled = np.zeros((len(present), width), np.float32)
-    filled[present] = vectors.astype(np.float32).round(6) + np.float32(0)
-    column = pl.Series("vectors", filled.reshape(-1), dtype=pl.Float32).reshape((len(present), width))
-    table = pl.DataFrame({"vectors": column, "present": present})
-    return table.select(pl.when("present").then("vectors").alias(name)).to_series()
 
 
 def _sentence_transformer(name: str):

@@ -22,6 +22,7 @@ from pydantic import Field
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
 from popcast.features.common.contract import Context
+from popcast.features.common.embeddings import embedding_of
 from popcast.features.common.nearest import Visible, nearest, unit_rows
 from popcast.features.common.visibility import horizon, label_bank
 
@@ -82,12 +83,7 @@ class Bank:
             raise BadInput(
                 f"{self.context.dataset}: {self.name} are a derived block: expected the block that they are of"
             )
-        column = posts.select("post_id").join(embedding, on="post_id", how="left", maintain_order="left")["embedding"]
-        vectors = np.zeros((len(column), column.dtype.size), np.float32)
-        known = column.is_not_null().to_numpy()
-        if known.any():
-            vectors[known] = column.drop_nulls().to_numpy()
-        return unit_rows(vectors)
+        return unit_rows(embedding_of(posts, embedding, missing=0.0))
 
     def search(
         self, posts: pl.DataFrame, embedding: pl.DataFrame | None, k: int, scopes: tuple[str, ...] = ("all",)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 from popcast.features.common.timelines import DAY, HOUR, microseconds, timeline
 from popcast.features.common.visibility import horizon, label_bank
@@ -115,8 +115,7 @@ class Block:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        state = orjson.loads((folder / "state.json").read_bytes())
-        block = cls(Params.model_validate(state["params"]), context)
+        block, state = read_block(cls, folder / "state.json", context)
         block.targets, block.kinds, block._past = state["targets"], state["kinds"], {}
         block.labels = pl.read_parquet(folder / "labels.parquet")
         block.activity = pl.read_parquet(folder / "activity.parquet")

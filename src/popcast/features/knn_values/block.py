@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, field_validator
 
 from popcast.core.errors import BadInput
 from popcast.core.tables import write_json
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 from popcast.features.common.retrieval import Bank, Rules
 
@@ -102,8 +102,7 @@ class Block:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        content = orjson.loads((folder / "block.json").read_bytes())
-        block = cls(Params.model_validate(content["params"]), context)
+        block, content = read_block(cls, folder / "block.json", context)
         block.retriever.load(folder)
         block.columns, block.values = content["columns"], pl.read_parquet(folder / "values.parquet")
         return block

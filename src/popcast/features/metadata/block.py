@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-import orjson
 import polars as pl
 from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 
 CATEGORIES = ("category", "subcategory", "concept")
@@ -32,6 +32,9 @@ RATIOS = {
     "likes_given_per_like": ("user_digg_count", "user_likes_count"),
 }
 """Where a dataset has both counts: what a post of this author usually gets says more than either total."""
+
+LEARNED = ("numbers", "categories", "measures", "skewed")
+"""What a fitted block keeps: names of columns."""
 
 
 class Params(Section):
@@ -100,16 +103,14 @@ class Block:
         return [*parts, local.week().alias("week")] if self.params.week else parts
 
     def save(self, folder: Path) -> None:
-        names = ("numbers", "categories", "measures", "skewed")
-        state = {"params": self.params.model_dump()} | {name: getattr(self, name) for name in names}
+        state = {"params": self.params.model_dump()} | {name: getattr(self, name) for name in LEARNED}
         tables.write_json(state, folder / "state.json")
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        state = orjson.loads((folder / "state.json").read_bytes())
-        block = cls(Params.model_validate(state.pop("params")), context)
-        for name, value in state.items():
-            setattr(block, name, value)
+        block, state = read_block(cls, folder / "state.json", context)
+        for name in LEARNED:
+            setattr(block, name, state[name])
         return block
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, model_validator
 
 from popcast.core.tables import write_json
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 from popcast.features.common.retrieval import Bank, Rules
 
@@ -99,7 +99,6 @@ class Block:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        content = orjson.loads((folder / "block.json").read_bytes())
-        block = cls(Params.model_validate(content["params"]), context)
+        block, _ = read_block(cls, folder / "block.json", context)
         block.retriever.load(folder)
         return block

@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-import orjson
 import polars as pl
 from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 
 PREFIX = "posthoc_"
@@ -79,7 +79,6 @@ class Block:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        state = orjson.loads((folder / "state.json").read_bytes())
-        block = cls(Params.model_validate(state["params"]), context)
+        block, state = read_block(cls, folder / "state.json", context)
         block.names = state["names"]
         return block

@@ -13,18 +13,21 @@ safetensors.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Self, get_args
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, model_validator
 
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
 from popcast.core.tables import write_json
+from popcast.features.common.block_files import read_block, read_json
 from popcast.features.common.contract import Context
-from popcast.features.common.encoders import PACKAGED, SentenceEncoder, embedding_column
+from popcast.features.common.embeddings import embedding_column
+from popcast.features.common.encoders import PACKAGED, SentenceEncoder
+from popcast.features.common.joined_text import TextField, joined_text
+from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 
 
 class Tfidf(Section):
@@ -41,11 +44,18 @@ class Tfidf(Section):
             raise ValueError("word and char are both null: set tfidf to null instead")
         return self
 
+    def kinds(self) -> list[dict[str, Any]]:
+        """Settings of the vectorisers: of words, of characters."""
+        ngrams = {"word": self.word, "char_wb": self.char}
+        return [
+            {"analyzer": analyzer, "ngram_range": both_ends, "dtype": np.float32}
+            for analyzer, both_ends in ngrams.items()
+            if both_ends is not None
+        ]
+
 
 class Params(Section):
-    fields: list[Literal["title", "tags", "category", "subcategory", "concept"]] = Field(
-        ["title", "tags", "category", "subcategory", "concept"], min_length=1
-    )
+    fields: list[TextField] = Field(list(get_args(TextField)), min_length=1)
     tfidf: Tfidf | None = Tfidf()
     encoder: str | None = Field(PACKAGED, description="sentence encoder: hub id or folder; null: none")
     layers: list[Annotated[int, Field(ge=0)]] = Field(
@@ -65,14 +75,6 @@ class Params(Section):
         if self.layers and self.encoder is None:
             raise ValueError("layers need an encoder")
         return self
-
-
-def joined_text(posts: pl.DataFrame, fields: list[str]) -> pl.Series:
-    """One text per post: ``fields`` with " | " between them, missing ones left out; null where all are missing."""
-    parts = [pl.col(field).list.join(" ") if field == "tags" else pl.col(field) for field in fields]
-    parts = [pl.when(part.str.strip_chars() != "").then(part.str.strip_chars()) for part in parts]
-    text = pl.concat_str(parts, separator=" | ", ignore_nulls=True)
-    return posts.select(text=pl.when(text != "").then(text)).to_series()
 
 
 class Block:
@@ -128,10 +130,9 @@ class Block:
         from sklearn.decomposition import TruncatedSVD
 
         settings = self.params.tfidf
-        self.vectorizers = _vectorizers(settings)
+        limits = {"min_df": settings.min_df, "max_features": settings.max_features}
         try:
-            for vectorizer in self.vectorizers:
-                vectorizer.fit(training)
+            self.vectorizers = [new_tfidf(kind, **limits).fit(training) for kind in settings.kinds()]
         except ValueError as error:  # scikit-learn's answer to texts that leave no term
             raise BadInput(f"{self.context.dataset}: features.text.tfidf: {str(error).splitlines()[0]}") from None
         terms = self._terms(training)
@@ -161,7 +162,7 @@ class Block:
         if self.components is not None:
             arrays["components"] = self.components
         for i, vectorizer in enumerate(self.vectorizers):
-            write_json({"terms": vectorizer.get_feature_names_out().tolist()}, folder / f"terms-{i}.json")
+            write_json({"terms": terms_of(vectorizer)}, folder / f"terms-{i}.json")
             arrays[f"idf-{i}"] = vectorizer.idf_
         if self.pca_axes is not None:
             arrays |= {"pca_mean": self.pca_mean, "pca_axes": self.pca_axes}
@@ -174,36 +175,16 @@ class Block:
     def load(cls, folder: Path, context: Context) -> Self:
         from safetensors.numpy import load_file
 
-        content = orjson.loads((folder / "block.json").read_bytes())
-        block = cls(Params.model_validate(content["params"]), context)
+        block, _ = read_block(cls, folder / "block.json", context)
         file = folder / "text.safetensors"
         arrays = load_file(file) if file.exists() else {}
         if block.params.tfidf is not None:
             block.components = arrays["components"]
-            terms = []
-            while (path := folder / f"terms-{len(terms)}.json").exists():
-                terms.append(orjson.loads(path.read_bytes())["terms"])
-            block.vectorizers = _vectorizers(block.params.tfidf, terms)
-            for i, vectorizer in enumerate(block.vectorizers):
-                vectorizer.idf_ = arrays[f"idf-{i}"]
+            for i, kind in enumerate(block.params.tfidf.kinds()):
+                terms = read_json(folder / f"terms-{i}.json")["terms"]
+                block.vectorizers.append(kept_tfidf(kind, terms, arrays[f"idf-{i}"]))
         block.pca_mean, block.pca_axes = arrays.get("pca_mean"), arrays.get("pca_axes")
         return block
-
-
-def _vectorizers(settings: Tfidf, terms: list[list[str]] | None = None) -> list:
-    """Vectorisers of words and of characters; terms: their vocabularies in column order, where already fitted."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    kinds = [("word", settings.word), ("char_wb", settings.char)]
-    result = []
-    for analyzer, ngrams in [kind for kind in kinds if kind[1] is not None]:
-        limits = {"min_df": settings.min_df, "max_features": settings.max_features}
-        if terms is not None:
-            limits = {"vocabulary": {term: i for i, term in enumerate(terms[len(result)])}}
-        result.append(
-            TfidfVectorizer(analyzer=analyzer, ngram_range=ngrams, sublinear_tf=True, dtype=np.float32, **limits)
-        )
-    return result
 
 
 def _principal_axes(centred: np.ndarray, count: int) -> np.ndarray:

@@ -22,22 +22,17 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core.engine import map_shards, progress
 from popcast.core.errors import BadInput
 from popcast.core.scratch import kept
 from popcast.core.section import Section
-from popcast.core.tables import write_json
-from popcast.features.common import descriptors
-from popcast.features.common.contract import Context
-from popcast.features.common.encoders import VisionEncoder, embedding_column
-from popcast.features.image import block as image
+from popcast.features.common import descriptors, media
+from popcast.features.common.embeddings import embedding_column
+from popcast.features.common.encoders import VisionEncoder
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
-REASONS = image.REASONS
 FILE = ("width", "height", "pixels", "aspect", "duration", "fps", "frames", "change", "motion")
 NUMBERS = (*FILE, *descriptors.NAMES)
 CHUNK = 1024
@@ -135,7 +130,7 @@ def _small(rgb: np.ndarray) -> np.ndarray:
 
 
 def row_type(count: int) -> np.dtype:
-    """What is known of a file: status (0 good, 1 + place in REASONS, NaN: no file), NUMBERS, and a vector per frame."""
+    """What is known of a file: status (see ``media.REASONS``, NaN: no file), NUMBERS, and a vector per frame."""
     shape = (count, descriptors.WIDTH)
     return np.dtype([("status", "f8"), ("numbers", "f8", (len(NUMBERS),)), ("frames", "f4", shape)])
 
@@ -154,7 +149,7 @@ def describe_file(path: Path, count: int) -> np.ndarray:
     try:
         frames, facts = read_media(path, count)
     except descriptors.Undecodable as reason:
-        row["status"] = 1 + REASONS.index(str(reason))
+        row["status"] = 1 + media.REASONS.index(str(reason))
         return row
     facts |= {"pixels": facts["width"] * facts["height"], "aspect": facts["width"] / facts["height"]}
     row["status"] = 0
@@ -171,45 +166,32 @@ def padded(vectors: np.ndarray, count: int) -> np.ndarray:
 
 def describe_shard(names: list[str], raw: Path, count: int, scratch: Path | None) -> np.ndarray:
     """Rows of :func:`describe_file`, kept in the scratch folder."""
-    key = image.file_key(raw, names, f"video {count}")
+    key = media.file_key(raw, names, f"video {count}")
     return kept(scratch, f"videos-{key}", lambda: np.concatenate([describe_file(raw / name, count) for name in names]))
 
 
-class Block:
+class Block(media.MediaBlock):
     """Descriptors and embeddings of a post's video. ``quality``: undecodable media by reason."""
 
     Params = Params
 
-    def __init__(self, params: Params, context: Context) -> None:
-        self.params, self.context = params, context
-        self.quality: dict[str, int] = {}
-        self.standard: descriptors.Standard | None = None
-        self._rows: dict[str, np.ndarray] = {}
-
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """Describe every video once; learn mean and deviation of the embedding from those of training posts."""
-        names, rows = self._described(posts)
-        self.quality = _counts(names, rows)
-        training = np.flatnonzero((posts["split"] == "train").to_numpy() & (rows["status"] == 0))
-        order = np.argsort(posts["post_id"].to_numpy()[training], kind="stable")
-        self.standard = descriptors.Standard.of(_means(rows["frames"][training[order]]))
+        _, rows = self._described(posts)
+        training = media.training_rows(posts, rows["status"] == 0)
+        self.standard = descriptors.Standard.of(_means(rows["frames"][training]))
         return self
 
     def _described(self, posts: pl.DataFrame) -> tuple[list[str | None], np.ndarray]:
         """Names of the videos or covers, and rows of :func:`row_type` [posts]; NaN where a post has neither."""
-        pairs = zip(image.first_media(posts, SUFFIXES), image.first_media(posts, image.SUFFIXES), strict=True)
+        pairs = zip(media.first_media(posts, SUFFIXES), media.first_media(posts, media.PICTURES), strict=True)
         names = [video or cover for video, cover in pairs]
-        fresh = sorted({name for name in names if name is not None} - self._rows.keys())
-        if fresh:
-            raw = image.raw_folder(self.context)
-            shards = [fresh[start : start + self.params.shard] for start in range(0, len(fresh), self.params.shard)]
-            work = partial(describe_shard, raw=raw, count=self.params.frames, scratch=self.context.scratch)
-            for shard, rows in zip(shards, map_shards(work, shards, "video: files"), strict=True):
-                self._rows.update(zip(shard, rows, strict=True))
+        self._describe(names, partial(describe_shard, count=self.params.frames), "video: files")
         described = unknown_rows(len(names), self.params.frames)
         for i, name in enumerate(names):
             if name is not None:
                 described[i] = self._rows[name]
+        self.quality = media.quality(names, described["status"], "with_media")
         return names, described
 
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -217,7 +199,6 @@ class Block:
         if not posts.height:
             raise BadInput(f"{self.context.dataset}: no posts to describe")
         names, rows = self._described(posts)
-        self.quality = _counts(names, rows)
         good = rows["status"] == 0
         moving = np.array([name is not None and name.lower().endswith(SUFFIXES) for name in names])
         columns = [posts["post_id"], pl.Series("video.has_video", (good & moving).astype(np.float64))]
@@ -238,30 +219,13 @@ class Block:
 
     def _encoded(self, names: list[str | None], good: np.ndarray) -> np.ndarray:
         """Vectors float32 [good posts, frames, width] of the vision encoder."""
-        raw, encoder = image.raw_folder(self.context), VisionEncoder(self.params.encoder, self.params.batch)
+        raw, encoder = self.context.raw, VisionEncoder(self.params.encoder, self.params.batch)
         count, vectors = self.params.frames, {}
-        wanted = sorted({name for name, ok in zip(names, good, strict=True) if ok})
-        for name in progress(wanted, len(wanted), "video: encoder"):
-            key = image.file_key(raw, [name], f"{self.params.encoder} {count} frames")
-            vectors[name] = kept(
-                self.context.scratch, f"encoded-{key}", partial(_encode_file, encoder, raw / name, count)
-            )
-        found = [padded(vectors[name], count) for name, ok in zip(names, good, strict=True) if ok]
+        wanted = [name for name, ok in zip(names, good, strict=True) if ok]
+        for (name,), key in self._pieces(wanted, 1, f"{self.params.encoder} {count} frames", "video: encoder"):
+            vectors[name] = kept(self.context.scratch, key, partial(_encode_file, encoder, raw / name, count))
+        found = [padded(vectors[name], count) for name in wanted]
         return np.stack(found) if found else np.empty((0, count, encoder.width), np.float32)
-
-    def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        learned = {"mean": self.standard.mean.tolist(), "scale": self.standard.scale.tolist()}
-        write_json({"params": self.params.model_dump(mode="json"), **learned}, folder / "block.json")
-        write_json(self.quality, folder / "quality.json")
-
-    @classmethod
-    def load(cls, folder: Path, context: Context) -> Self:
-        content = orjson.loads((folder / "block.json").read_bytes())
-        block = cls(cls.Params.model_validate(content["params"]), context)
-        block.standard = descriptors.Standard(np.array(content["mean"]), np.array(content["scale"]))
-        block.quality = orjson.loads((folder / "quality.json").read_bytes())
-        return block
 
 
 def _encode_file(encoder: VisionEncoder, path: Path, count: int) -> np.ndarray:
@@ -271,9 +235,3 @@ def _encode_file(encoder: VisionEncoder, path: Path, count: int) -> np.ndarray:
 def _means(frames: np.ndarray) -> np.ndarray:
     """Mean over the frames [n, frames, width] in float64 [n, width]."""
     return frames.mean(axis=1, dtype=np.float64)
-
-
-def _counts(names: list[str | None], rows: np.ndarray) -> dict[str, int]:
-    """Posts with a video or cover, and those whose file gives nothing, by reason."""
-    counts = {"with_media": sum(name is not None for name in names)}
-    return counts | {reason: int((rows["status"] == 1 + i).sum()) for i, reason in enumerate(REASONS)}

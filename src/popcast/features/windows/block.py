@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
+from popcast.features.common.embeddings import embedding_of
 
 CHUNK = 16_384
 """Rows averaged at once in float64."""
@@ -116,8 +117,7 @@ class Block:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        state = orjson.loads((folder / "state.json").read_bytes())
-        block = cls(Params.model_validate(state["params"]), context)
+        block, _ = read_block(cls, folder / "state.json", context)
         block.keys = pl.read_parquet(folder / "posts.parquet")
         block.vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         return block
@@ -132,10 +132,4 @@ def _vectors(posts: pl.DataFrame, embedding: pl.DataFrame | None) -> np.ndarray:
     """Embeddings [n, width] float32 of ``posts``, NaN rows where null."""
     if embedding is None:
         raise BadInput("block 'windows' needs the embedding of another block: declare it in derived, with 'of'")
-    rows = posts.select("post_id").join(embedding, on="post_id", how="left", maintain_order="left")["embedding"]
-    width = embedding.schema["embedding"].size
-    vectors = np.full((len(rows), width), np.nan, np.float32)
-    known = rows.is_not_null()
-    flat = rows.filter(known).explode(keep_nulls=True, empty_as_null=True)
-    vectors[known.to_numpy()] = flat.cast(pl.Float32).to_numpy().reshape(known.sum(), width)
-    return vectors
+    return embedding_of(posts, embedding)

@@ -21,7 +21,6 @@ import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
 from popcast.core.errors import bad_input
 from popcast.core.section import Section
 from popcast.core.stable import stable_random
@@ -31,6 +30,7 @@ from popcast.fewshot.score_prompts import PostText
 from popcast.lm import backbone, decoding, tuning
 from popcast.lm.decoding import Params as Decoding
 from popcast.lm.tuning import Params as Tuning
+from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.inputs.matrix import training_order
 from popcast.models.params import Loss
 
@@ -208,14 +208,12 @@ class Predictor:
         shutil.copytree(self.tuned, folder / "tuned", dirs_exist_ok=True)
         self.memory.posts.write_parquet(folder / "memory.parquet")
         self.records.write_parquet(folder / "records.parquet")
-        content = {"params": self.params.model_dump(), "seed": self.seed, "center": self.center}
-        tables.write_json(content, folder / "predictor.json")
+        write_predictor(folder, self, center=self.center)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Raises BadInput where the base model is gone."""
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(cls.Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.center = content["center"]
         predictor.memory = Memory(pl.read_parquet(folder / "memory.parquet"))
         predictor.records = pl.read_parquet(folder / "records.parquet")

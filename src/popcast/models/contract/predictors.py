@@ -7,6 +7,7 @@ CatBoost's cbm, LightGBM's text, safetensors, npz without objects, or JSON.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
@@ -77,6 +78,16 @@ def fitted(
     model.scratch = None
     shutil.rmtree(scratch, ignore_errors=True)
     return model
+
+
+def require_columns(features: pl.DataFrame, names: Iterable[str], what: str, remedy: str) -> None:
+    """Raise :class:`BadInput` for the first of ``names`` that ``features`` lacks.
+
+    what: who needs it and as what, ``svr: embedding column``. remedy: what to do about it.
+    """
+    for name in names:
+        if name not in features.columns:
+            raise BadInput(f"{what} {name!r} is missing: {remedy}")
 
 
 def require_blocks(features: pl.DataFrame, blocks: tuple[str, ...] | list[str], model: str) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 
-from popcast.core import tables
+from popcast.models.contract.member_weights import best_share
+from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.stopping import stopping_window
-from popcast.models.inputs.matrix import training_order
+from popcast.models.inputs.matrix import in_time_order
 from popcast.models.trees.catboosted import BoostingParams, CatBoosted
 
 SEGMENTS = ("profile", "known", "new")
@@ -45,9 +45,7 @@ class Predictor:
         self.ensembles: dict[str, CatBoosted] = {}
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        order = training_order(posts)
-        features, target = features[order], target[order]
-        folds = None if folds is None else folds[order]
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         given = sorted({name.split(".", 1)[0] for name in features.columns if "." in name})
         chosen = given if self.params.blocks is None else self.params.blocks
         sides = {"without": [block for block in chosen if block != "profile"]}
@@ -76,10 +74,7 @@ class Predictor:
             if rows.sum() < SMALLEST_SEGMENT:
                 shares[name] = PUBLISHED[name]
                 continue
-            step = with_profile[rows] - without[rows]
-            length = float(step @ step)
-            best = float(step @ (truth[rows] - without[rows])) / length if length > 0 else 0.0
-            shares[name] = min(max(best, 0.0), 1.0)
+            shares[name] = best_share(with_profile[rows], without[rows], truth[rows], otherwise=0.0)
         return shares
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
@@ -94,13 +89,11 @@ class Predictor:
         folder.mkdir(parents=True, exist_ok=True)
         for side, ensemble in self.ensembles.items():
             ensemble.save(folder, side)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "shares": self.shares}
-        tables.write_json({**content, "ensembles": sorted(self.ensembles)}, folder / "predictor.json")
+        write_predictor(folder, self, shares=self.shares, ensembles=sorted(self.ensembles))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.shares = content["shares"]
         for side in content["ensembles"]:
             predictor.ensembles[side] = predictor._ensemble(None).restore(folder, side)

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from popcast.core.section import Section
+from popcast.models.inputs.columns import ColumnParams
 from popcast.models.nets.convolution import Convolution
 from popcast.models.nets.networks import NetworkParams
 from popcast.models.nets.training import Training
@@ -41,12 +42,9 @@ class Autoencoder(Section):
         return self
 
 
-class Params(NetworkParams):
+class Params(ColumnParams, NetworkParams):
     """Settings of both stages. ``seeds`` networks share one autoencoder."""
 
-    blocks: list[str] | None = Field(None, description="null: all that the run gets")
-    embeddings: list[str] | None = Field(None, description="null: all; else these, where the run gets them")
-    rare: int = Field(10, ge=1, description="posts that a category needs for a code of its own")
     autoencoder: Autoencoder = Autoencoder()
     convolution: Convolution = Convolution(kernel=7, dense=[256, 128], batch_norm=True, noise=0.01, dropout=0.2)
     training: Training = Training(

@@ -8,40 +8,33 @@ is fitted anew in every fold, on the rows of that fold alone. The CNN is that of
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-import orjson
 import polars as pl
 
-from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.dae_cnn.params import Params
 from popcast.models.inputs.dense import Dense
-from popcast.models.inputs.matrix import numbers, training_order
-from popcast.models.nets.networks import CHUNK, Networks
+from popcast.models.inputs.matrix import in_time_order, numbers
+from popcast.models.nets.network_predictor import NetworkPredictor
+from popcast.models.nets.networks import CHUNK, steady_error
 from popcast.models.nets.training import Arrays, prediction_device, seeded, train
 
 NEVER = {"post_id", "user_id", "popularity"}
 """Columns that must not be among the inputs (section 9, defect 10)."""
 
 
-class Predictor:
+class Predictor(NetworkPredictor):
     """The mean of ``seeds`` convolutional networks on one frozen autoencoder."""
 
     Params = Params
-    blocks = ()
-    scratch: Path | None = None
-
-    def __init__(self, params: Params, seed: int) -> None:
-        self.params, self.seed = params, seed
-        self.networks = Networks(params, seed, "dae_cnn")
+    name = "dae_cnn"
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        p, order = self.params, training_order(posts)
-        features, target = features[order], target[order]
-        folds = None if folds is None else folds[order]
+        p = self.params
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.inputs = Dense(p.blocks, p.embeddings, p.rare).fit(features, "dae_cnn")
         self._refuse_the_label(features, target)
         if not self.inputs.varies:  # nothing to learn from: every post gets the mean
@@ -51,7 +44,7 @@ class Predictor:
         if self.inputs.varies:
             self._learn_encoding(self.inputs.transform(features), target, folds)
         arrays = {name: _single(values) for name, values in self._arrays(features).items()}
-        self.networks.fit(self._build, Arrays(**arrays), target, folds, scratch=self.scratch)
+        self.networks.fit(self.network, Arrays(**arrays), target, folds, scratch=self.scratch)
         return self
 
     def _refuse_the_label(self, features: pl.DataFrame, target: np.ndarray) -> None:
@@ -84,12 +77,7 @@ class Predictor:
             return network(**batch)
 
         def error_on_window(network: torch.nn.Module) -> float:
-            rows, device, total = np.flatnonzero(window), next(network.parameters()).device, 0.0
-            with seeded(self.seed):  # the same noise after every epoch
-                for i in range(0, len(rows), CHUNK):
-                    batch = {k: v.to(device) for k, v in examples.batch(rows[i : i + CHUNK]).items()}
-                    total += float(network(**batch)) * len(rows[i : i + CHUNK])
-            return total / len(rows)
+            return steady_error(network, loss, examples, np.flatnonzero(window), self.seed)
 
         train(
             self.autoencoder, examples, learn, loss, p.training, self.seed,
@@ -114,46 +102,34 @@ class Predictor:
                 found.append(network.encode(part["numeric"].double(), part["codes"]).cpu().numpy())
         return inputs | {"encoded": np.concatenate(found) if found else np.empty((0, network.features))}
 
-    def _build(self):
+    def network(self):
         from popcast.models.nets.cnn_layers import ConvolutionalNetwork
 
         return ConvolutionalNetwork(
             self.inputs.width, self.inputs.sizes, self.autoencoder.features, self.params.convolution
         )
 
-    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        return self.predict_seeds(posts, features).mean(axis=1)
-
     def predict_seeds(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        """float64 [n, seeds]."""
         return self.networks.predict(Arrays(**self._arrays(features)))
-
-    def importances(self) -> dict[str, float]:
-        return {}
 
     def save(self, folder: Path) -> None:
         """``predictor.json``, ``autoencoder.safetensors`` and the files of the networks."""
         from safetensors.torch import save_file
 
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "inputs": self.inputs.to_json()}
-        tables.write_json(content, folder / "predictor.json")
+        super().save(folder)
         tensors = {name: tensor.contiguous() for name, tensor in self.autoencoder.state_dict().items()}
         save_file(tensors, folder / "autoencoder.safetensors")
-        self.networks.save(folder)
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
+    def learned(self) -> dict[str, Any]:
+        return {"inputs": self.inputs.to_json()}
+
+    def restore(self, folder: Path, content: dict[str, Any]) -> None:
         from safetensors.torch import load_file
 
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        predictor.inputs = Dense.from_json(content["inputs"])
-        with seeded(predictor.seed):
-            predictor.autoencoder = predictor._autoencoder()
-        predictor.autoencoder.load_state_dict(load_file(folder / "autoencoder.safetensors"))
-        predictor.networks.load(folder, predictor._build)
-        return predictor
+        self.inputs = Dense.from_json(content["inputs"])
+        with seeded(self.seed):
+            self.autoencoder = self._autoencoder()
+        self.autoencoder.load_state_dict(load_file(folder / "autoencoder.safetensors"))
 
 
 def _single(values: np.ndarray) -> np.ndarray:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, model_validator
 
-from popcast.core import tables
-from popcast.models.inputs.matrix import start_values, training_order
+from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.inputs.matrix import in_time_order, start_values
 from popcast.models.inputs.pooling import Pool, PooledInputs
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
 from popcast.models.trees.catboosted import BoostingParams, CatBoosted
@@ -60,17 +59,17 @@ class Predictor:
         self.pooled: PooledInputs | None = None
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        order = training_order(posts)
-        features, target, p = features[order], target[order], self.params
+        p = self.params
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.center = float(np.median(target))
         if p.visual_pool is not None:
             self.pooled = PooledInputs(p.visual, p.title, p.frames, p.visual_pool).fit(features, "hyfea")
             features = self.pooled.transform(features)
         residual = target - self._start(features)
         if self.scores:
-            features = features.hstack(self.scores.fit(posts[order], residual))
+            features = features.hstack(self.scores.fit(posts, residual))
         target = residual if p.baseline else target
-        self.ensemble.fit(features, target, None if folds is None else folds[order], "hyfea")
+        self.ensemble.fit(features, target, folds, "hyfea")
         return self
 
     def _start(self, features: pl.DataFrame) -> np.ndarray:
@@ -88,14 +87,11 @@ class Predictor:
         self.ensemble.save(folder, "catboost")
         if self.scores:
             self.scores.save(folder)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "center": self.center}
-        content["pooled"] = self.pooled.to_json() if self.pooled else None
-        tables.write_json(content, folder / "predictor.json")
+        write_predictor(folder, self, center=self.center, pooled=self.pooled.to_json() if self.pooled else None)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.center = content["center"]
         predictor.pooled = PooledInputs.from_json(content["pooled"]) if content["pooled"] else None
         predictor.ensemble.restore(folder, "catboost")

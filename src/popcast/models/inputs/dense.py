@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from popcast.models.inputs.matrix import FIRST, Encoder
+from popcast.models.inputs.scaling import moments
 
 CLAMP = 5.0
 """Largest standardised value: a post unlike all others must not drive a network out of its range."""
@@ -32,13 +33,13 @@ class Dense:
         values = _known(matrix.numeric)
         known = ~np.isnan(values)
         count = np.maximum(known.sum(axis=0), 1)
-        mean, sd = _moments(values, known, count)
+        mean, sd = moments(values)
         centred = np.where(known, values - mean, 0.0)
         skew = (centred**3).sum(axis=0) / count / np.where(sd > 0, sd, 1.0) ** 3
         vectors = sum(len(kept) for kept in self.encoder.vectors.values())
         self.skewed = np.abs(skew) > SKEWED
         self.skewed[len(skew) - vectors :] = False  # entries of embeddings have no scale of their own
-        self.mean, self.sd = _moments(_unskewed(values, self.skewed), known, count)
+        self.mean, self.sd = moments(_unskewed(values, self.skewed))
         self.sd[self.sd == 0] = 1.0
         self.flagged = np.flatnonzero((~known).any(axis=0) & known.any(axis=0))
         return self
@@ -84,12 +85,6 @@ class Dense:
 def _known(numeric: np.ndarray) -> np.ndarray:
     """float64 with NaN for whatever is not finite: an infinite value, too, says nothing."""
     return np.where(np.isfinite(numeric), numeric, np.nan).astype(np.float64)
-
-
-def _moments(values: np.ndarray, known: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and population sd of the known values of every column."""
-    mean = np.where(known, values, 0.0).sum(axis=0) / count
-    return mean, np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / count)
 
 
 def _unskewed(values: np.ndarray, skewed: np.ndarray) -> np.ndarray:

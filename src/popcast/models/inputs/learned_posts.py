@@ -29,7 +29,7 @@ Role = Literal["fit", "predict"]
 COLUMNS = ("post_id", "posted_at", "title")
 
 
-class Bank:
+class LearnedPosts:
     """m rows in the order of the fit. Indices that it returns are numbers of these rows.
 
     posts: ``post_id``, ``posted_at`` and ``title`` [m], sorted by time, then id. vectors: float32 [m, d], unit rows,

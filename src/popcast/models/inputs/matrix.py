@@ -14,10 +14,14 @@ import numpy as np
 import polars as pl
 
 from popcast.core.errors import BadInput
+from popcast.features.common.embeddings import embedding
 from popcast.models.contract.predictors import require_blocks
 
 OTHER, MISSING, FIRST = 0, 1, 2
 """Codes of a rare or unknown category, of a null, and of the first value in the vocabulary."""
+
+NO_BLOCK = "declare its block in params.yaml"
+"""What to do about a feature column that is missing."""
 
 
 @dataclass(frozen=True)
@@ -126,19 +130,23 @@ def training_order(posts: pl.DataFrame) -> np.ndarray:
     return posts.select(pl.arg_sort_by("posted_at", "post_id", nulls_last=True)).to_series().to_numpy()
 
 
+def in_time_order(
+    posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None
+) -> tuple[pl.DataFrame, pl.DataFrame, np.ndarray, np.ndarray | None]:
+    """The arguments of a predictor's ``fit`` with their rows in :func:`training_order`."""
+    order = training_order(posts)
+    return posts[order], features[order], target[order], None if folds is None else folds[order]
+
+
 def numbers(column: pl.Series) -> np.ndarray:
     """A numeric or boolean column as float32 [n] with NaN for null."""
     return column.cast(pl.Float32).fill_null(float("nan")).to_numpy()
 
 
-def embedding(column: pl.Series) -> np.ndarray:
-    """An embedding column as float32 [n, width]; a post without one is a row of NaN."""
-    values = np.full((len(column), column.dtype.size), np.nan, np.float32)
-    present = column.is_not_null().to_numpy()
-    if present.any():
-        flat = column.drop_nulls().explode(keep_nulls=True, empty_as_null=True)
-        values[present] = numbers(flat).reshape(-1, column.dtype.size)
-    return values
+def numeric_columns(features: pl.DataFrame, names: list[str]) -> np.ndarray:
+    """Numeric columns side by side, float64 [n, len(names)] with NaN for null, rounded to float32 on the way."""
+    columns = [numbers(features[name]).astype(np.float64) for name in names]
+    return np.stack(columns, axis=1) if columns else np.empty((features.height, 0))
 
 
 def _informative(values: np.ndarray) -> bool:

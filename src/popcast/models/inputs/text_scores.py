@@ -12,7 +12,7 @@ Stacked generalisation: Wolpert, Neural Networks 5 (1992); per-author text model
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import orjson
@@ -20,12 +20,16 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core.section import Section
+from popcast.features.common.joined_text import TextField, verbatim_text
+from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
+from popcast.models.contract.predictor_files import read_arrays
 
 COLUMNS = ("scores.text", "scores.author_text")
+WORDS = {"analyzer": "word", "ngram_range": (1, 2)}
 
 
 class ScoreParams(Section):
-    fields: list[Literal["title", "tags", "category", "subcategory", "concept"]] = Field(["title"], min_length=1)
+    fields: list[TextField] = Field(["title"], min_length=1)
     min_df: int = Field(5, ge=1, description="posts that a term must occur in")
     max_features: int = Field(200_000, ge=1)
     alpha: float = Field(15.0, gt=0, description="ridge penalty over all posts")
@@ -78,20 +82,11 @@ class TextScores:
         return pl.DataFrame({name: pl.Series(values).fill_nan(None) for name, values in named})
 
     def _texts(self, posts: pl.DataFrame) -> list[str]:
-        parts = [pl.col(name).list.join(" ") if name == "tags" else pl.col(name) for name in self.params.fields]
-        text = pl.concat_str(parts, separator=" | ", ignore_nulls=True).fill_null("")
-        return posts.select(text=text)["text"].to_list()
-
-    def _make_vectorizer(self, vocabulary: dict[str, int] | None = None):
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        limits = {"min_df": self.params.min_df, "max_features": self.params.max_features}
-        limits = limits if vocabulary is None else {"vocabulary": vocabulary}
-        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float64, **limits)
+        return verbatim_text(posts, self.params.fields)
 
     def _learn_words(self, posts: pl.DataFrame):
         """TF-IDF [n, terms] of the training posts; None where they share no word."""
-        vectorizer = self._make_vectorizer()
+        vectorizer = new_tfidf(WORDS, min_df=self.params.min_df, max_features=self.params.max_features)
         try:
             words = vectorizer.fit_transform(self._texts(posts)).tocsr()
         except ValueError:  # scikit-learn's answer to posts without a single common word
@@ -125,7 +120,7 @@ class TextScores:
         content: dict[str, object] = {"params": self.params.model_dump(), "terms": None}
         if self.vectorizer is not None:
             own = self.author_weights
-            content |= {"terms": self.vectorizer.get_feature_names_out().tolist(), "intercept": self.weights[1]}
+            content |= {"terms": terms_of(self.vectorizer), "intercept": self.weights[1]}
             content |= {"authors": list(own), "intercepts": [intercept for *_, intercept in own.values()]}
             np.savez(
                 folder / "scores.npz",
@@ -143,14 +138,13 @@ class TextScores:
         scores = cls(ScoreParams.model_validate(content["params"]))
         if content["terms"] is None:
             return scores
-        with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
-            scores.vectorizer = scores._make_vectorizer({term: i for i, term in enumerate(content["terms"])})
-            scores.vectorizer.idf_ = arrays["idf"]
-            scores.weights = (arrays["weights"], content["intercept"])
-            cuts = np.cumsum(arrays["sizes"])[:-1]
-            terms, weights = np.split(arrays["author_terms"], cuts), np.split(arrays["author_weights"], cuts)
-            authors = zip(content["authors"], content["intercepts"], strict=True)
-            scores.author_weights = {a: (terms[i].astype(np.int64), weights[i], c) for i, (a, c) in enumerate(authors)}
+        arrays = read_arrays(folder / "scores.npz")
+        scores.vectorizer = kept_tfidf(WORDS, content["terms"], arrays["idf"])
+        scores.weights = (arrays["weights"], content["intercept"])
+        cuts = np.cumsum(arrays["sizes"])[:-1]
+        terms, weights = np.split(arrays["author_terms"], cuts), np.split(arrays["author_weights"], cuts)
+        authors = zip(content["authors"], content["intercepts"], strict=True)
+        scores.author_weights = {a: (terms[i].astype(np.int64), weights[i], c) for i, (a, c) in enumerate(authors)}
         return scores
 
 

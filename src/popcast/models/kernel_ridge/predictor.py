@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
-from popcast.core.errors import BadInput
 from popcast.core.section import Section
-from popcast.models.inputs.matrix import embedding, training_order
+from popcast.features.common.embeddings import embedding
+from popcast.features.common.joined_text import verbatim_text
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
+from popcast.models.contract.predictors import require_columns
+from popcast.models.contract.stopping import sample_rows
+from popcast.models.inputs.matrix import NO_BLOCK, training_order
+from popcast.models.inputs.scaling import center_and_scale, standardised
+from popcast.models.inputs.text_terms import TextTerms
 
-KINDS = {
-    "word": {"analyzer": "word", "ngram_range": (1, 2)},
-    "char": {"analyzer": "char_wb", "ngram_range": (3, 5)},
-}
 CHUNK = 1024
+ARRAYS = ("vectors", "dual", "weights", "center", "scale")
+"""What a fitted model keeps, besides its terms."""
 
 
 class Params(Section):
@@ -51,59 +53,23 @@ class Predictor:
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         p, rows = self.params, training_order(posts)
-        if p.embedding not in features.columns:
-            raise BadInput(
-                f"kernel_ridge: embedding column {p.embedding!r} is missing: declare its block in params.yaml"
-            )
+        require_columns(features, [p.embedding], "kernel_ridge: embedding column", NO_BLOCK)
         if len(rows) > p.max_train:
-            chosen = np.random.default_rng(self.seed).choice(len(rows), size=p.max_train, replace=False)
-            rows = rows[np.sort(chosen)]
+            rows = rows[sample_rows(len(rows), self.seed, p.max_train)]
         posts, features, target = posts[rows], features[rows], target[rows]
-        self._learn_terms(posts)
-        raw = embedding(features[p.embedding]).astype(np.float64)
-        known = ~np.isnan(raw)
-        count = np.maximum(known.sum(axis=0), 1)
-        self.center = np.where(known, raw, 0.0).sum(axis=0) / count
-        deviation = np.sqrt(np.where(known, (raw - self.center) ** 2, 0.0).sum(axis=0) / count)
-        self.scale = np.where(deviation > 1e-9, deviation, 1.0)
+        texts = verbatim_text(posts, p.fields)
+        self.words = TextTerms().fit(texts, p.min_df)
+        self.center, self.scale = center_and_scale(embedding(features[p.embedding]))
         self.vectors = self._standardised(features)
-        self.gamma, self.mean = p.width / raw.shape[1], float(target.mean())
-        terms = self._terms(posts)
+        self.gamma, self.mean = p.width / self.vectors.shape[1], float(target.mean())
+        terms = self.words.transform(texts)
         self.dual = _solve(self._kernel(terms), target - self.mean, p.penalty)
         self.weights = p.word_weight * (terms.T @ self.dual)
         return self
 
-    def _learn_terms(self, posts: pl.DataFrame) -> None:
-        self.words = {}
-        for kind in KINDS:
-            vectorizer = self._vectorizer(kind)
-            try:
-                self.words[kind] = vectorizer.fit(self._texts(posts))
-            except ValueError:  # scikit-learn's answer to posts without a single common word
-                continue
-
-    def _vectorizer(self, kind: str, vocabulary: dict[str, int] | None = None):
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        limit = {"min_df": self.params.min_df} if vocabulary is None else {"vocabulary": vocabulary}
-        return TfidfVectorizer(**KINDS[kind], sublinear_tf=True, **limit)
-
-    def _texts(self, posts: pl.DataFrame) -> list[str]:
-        joined = pl.concat_str(self.params.fields, separator=" | ", ignore_nulls=True).fill_null("")
-        return posts.select(text=joined)["text"].to_list()
-
-    def _terms(self, posts: pl.DataFrame):
-        """TF-IDF vectors, sparse [n, terms]."""
-        from scipy import sparse
-
-        texts = self._texts(posts)
-        parts = [vectorizer.transform(texts) for vectorizer in self.words.values()]
-        return sparse.hstack(parts).tocsr() if parts else sparse.csr_matrix((len(texts), 0))
-
     def _standardised(self, features: pl.DataFrame) -> np.ndarray:
         """float32 [n, width]; a post without the embedding lies at the mean."""
-        scaled = (embedding(features[self.params.embedding]) - self.center) / self.scale
-        return np.where(np.isnan(scaled), 0.0, scaled).astype(np.float32)
+        return standardised(embedding(features[self.params.embedding]), self.center, self.scale).astype(np.float32)
 
     def _near(self, vectors: np.ndarray) -> np.ndarray:
         """Kernel of meaning between ``vectors`` [m, width] and the training posts, float32 [m, n]."""
@@ -121,41 +87,33 @@ class Predictor:
         return kernel
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        if not posts.height:  # scikit-learn refuses an empty list of texts
+        if not posts.height:
             return np.empty(0)
-        vectors, found = self._standardised(features), self.mean + self._terms(posts) @ self.weights
+        terms = self.words.transform(verbatim_text(posts, self.params.fields))
+        vectors, found = self._standardised(features), self.mean + terms @ self.weights
         for start in range(0, len(vectors), CHUNK):
             found[start : start + CHUNK] += self._near(vectors[start : start + CHUNK]).astype(np.float64) @ self.dual
         return found
 
     def importances(self) -> dict[str, float]:
         """Absolute weight of the 200 heaviest words and character groups; the kernel of meaning has none."""
-        names = [f"{kind}:{term}" for kind, words in self.words.items() for term in words.get_feature_names_out()]
+        names = self.words.names
         heaviest = sorted(np.argsort(-np.abs(self.weights), kind="stable")[:200].tolist())
         return {names[i]: abs(float(self.weights[i])) for i in heaviest}
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        terms = {kind: words.get_feature_names_out().tolist() for kind, words in self.words.items()}
-        (folder / "vocabulary.json").write_bytes(orjson.dumps(terms))
-        arrays = {name: getattr(self, name) for name in ("vectors", "dual", "weights", "center", "scale")}
-        arrays |= {f"idf_{kind}": words.idf_ for kind, words in self.words.items()}
+        arrays = {name: getattr(self, name) for name in ARRAYS} | self.words.save(folder)
         np.savez(folder / "kernel_ridge.npz", **arrays)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "mean": self.mean, "gamma": self.gamma}
-        tables.write_json(content, folder / "predictor.json")
+        write_predictor(folder, self, mean=self.mean, gamma=self.gamma)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        predictor.mean, predictor.gamma, predictor.words = content["mean"], content["gamma"], {}
-        with np.load(folder / "kernel_ridge.npz", allow_pickle=False) as arrays:
-            for name in ("vectors", "dual", "weights", "center", "scale"):
-                setattr(predictor, name, arrays[name])
-            for kind, terms in orjson.loads((folder / "vocabulary.json").read_bytes()).items():
-                vectorizer = predictor._vectorizer(kind, {term: i for i, term in enumerate(terms)})
-                vectorizer.idf_ = arrays[f"idf_{kind}"]
-                predictor.words[kind] = vectorizer
+        predictor, content = read_predictor(cls, folder)
+        take(predictor, content, ("mean", "gamma"))
+        arrays = read_arrays(folder / "kernel_ridge.npz")
+        take(predictor, arrays, ARRAYS)
+        predictor.words = TextTerms.load(folder, arrays)
         return predictor
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
-from popcast.core.errors import BadInput
 from popcast.core.section import Section
-from popcast.models.contract.predictors import require_blocks
+from popcast.models.contract.predictor_files import read_predictor, take, write_predictor
+from popcast.models.contract.predictors import require_blocks, require_columns
 from popcast.models.inputs.matrix import numbers, training_order
+
+LEARNED = ("median", "slope", "intercept")
 
 
 class Params(Section):
@@ -40,9 +40,8 @@ class Predictor:
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         require_blocks(features, self.blocks, "knn")
-        for name in (self.params.mean, self.params.count):
-            if name not in features.columns:
-                raise BadInput(f"knn: feature column {name!r} is missing: see models.knn in params.yaml")
+        wanted = (self.params.mean, self.params.count)
+        require_columns(features, wanted, "knn: feature column", "see models.knn in params.yaml")
         order = training_order(posts)
         self.median = float(np.median(target))
         self.slope, self.intercept = 1.0, 0.0
@@ -67,14 +66,11 @@ class Predictor:
         return {self.params.mean: abs(self.slope)}
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        learned = {name: getattr(self, name) for name in ("median", "slope", "intercept")}
-        tables.write_json({"params": self.params.model_dump(), "seed": self.seed, **learned}, folder / "predictor.json")
+        learned = {name: getattr(self, name) for name in LEARNED}
+        write_predictor(folder, self, **learned)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        for name in ("median", "slope", "intercept"):
-            setattr(predictor, name, content[name])
+        predictor, content = read_predictor(cls, folder)
+        take(predictor, content, LEARNED)
         return predictor

@@ -11,24 +11,21 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
-from popcast.core.section import Section
+from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window, threads
-from popcast.models.inputs.matrix import Encoder, start_values, training_order
+from popcast.models.inputs.columns import ColumnParams
+from popcast.models.inputs.matrix import Encoder, in_time_order, start_values
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
 from popcast.models.params import Loss
+from popcast.models.trees.lightgbm_trees import same_bytes, stopped
 
 
-class Params(Section):
+class Params(ColumnParams):
     """Settings of LightGBM, under its own names where it has one."""
 
-    blocks: list[str] | None = Field(None, description="null: all that the run gets")
-    embeddings: list[str] | None = Field(None, description="null: all; else these, where the run gets them")
-    rare: int = Field(10, ge=1, description="posts that a category needs for a code of its own")
     baseline: str | None = Field(None, description="feature column to start from, e.g. history.smoothed_mean")
     text: ScoreParams | None = Field(None, description="text scores as further columns, see text_scores.py")
     loss: Loss = "rmse"
@@ -58,19 +55,19 @@ class Predictor:
         self.scores = TextScores(params.text) if params.text else None
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        p, order = self.params, training_order(posts)
-        features, target = features[order], target[order]
+        p = self.params
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.center = float(np.median(target))
         residual = target - start_values(features, p.baseline, self.center, "lightgbm")
         if self.scores:
-            features = features.hstack(self.scores.fit(posts[order], residual))
+            features = features.hstack(self.scores.fit(posts, residual))
         blocks = p.blocks if p.blocks is None or not self.scores else [*p.blocks, "scores"]
         self.encoder = Encoder(blocks, p.embeddings, p.rare).fit(features, "lightgbm")
         matrix = self.encoder.transform(features)
         if not matrix.varies():
             return self
         weights = loss_weights(target, p.loss)
-        window = stopping_window(None if folds is None else folds[order], len(target))
+        window = stopping_window(folds, len(target))
         rows, width = matrix.dense(), matrix.numeric.shape[1]
         for seed in range(self.seed, self.seed + p.seeds):
             self.boosters.append(self._boost(rows, width, residual, weights, window, matrix.names, seed))
@@ -97,10 +94,7 @@ class Predictor:
         rounds = p.rounds
         if window is not None:
             learn = dataset(~window)
-            stop = lightgbm.early_stopping(p.early_stopping, verbose=False)
-            watch = dataset(window, learn)
-            booster = lightgbm.train(settings, learn, rounds, valid_sets=[watch], callbacks=[stop])
-            rounds = max(booster.best_iteration, 1)
+            booster, rounds = stopped(settings, learn, dataset(window, learn), p.rounds, p.early_stopping)
             if not p.refit:
                 return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=rounds))
         return lightgbm.train(settings, dataset(slice(None)), rounds)
@@ -118,11 +112,7 @@ class Predictor:
             "bagging_freq": 1,
             "lambda_l2": p.lambda_l2,
             "max_bin": p.max_bin,
-            "seed": seed % 2**31,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": threads(),
-            "verbosity": -1,
+            **same_bytes(seed),
         }
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
@@ -150,16 +140,14 @@ class Predictor:
             self.scores.save(folder)
         for number, booster in enumerate(self.boosters):
             booster.save_model(str(folder / f"lightgbm-{number}.txt"))
-        content = {"params": self.params.model_dump(), "seed": self.seed, "center": self.center}
-        content |= {"encoder": self.encoder.to_json(), "boosters": len(self.boosters)}
-        tables.write_json({**content, "importances": self.importances()}, folder / "predictor.json")
+        learned = {"center": self.center, "encoder": self.encoder.to_json(), "boosters": len(self.boosters)}
+        write_predictor(folder, self, **learned, importances=self.importances())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         import lightgbm
 
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.center, predictor.shap = content["center"], content["importances"]
         predictor.scores = TextScores.load(folder) if predictor.scores else None
         predictor.encoder = Encoder.from_json(content["encoder"])

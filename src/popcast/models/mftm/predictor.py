@@ -9,22 +9,22 @@ it. TabNet is that of ``tabnet.py``: with ``ref`` it learns labels as they are, 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
 from popcast.core.section import Section
+from popcast.models.contract.member_weights import best_share
 from popcast.models.contract.stopping import stopping_window, threads
-from popcast.models.inputs.matrix import training_order
+from popcast.models.inputs.matrix import in_time_order
 from popcast.models.inputs.pooling import Pool, pooled
 from popcast.models.micro_video.family import MicroVideoInputs, MicroVideoParams
-from popcast.models.nets.networks import Networks
+from popcast.models.nets.network_predictor import NetworkPredictor
 from popcast.models.nets.training import Arrays, Training
 from popcast.models.tabnet.predictor import TabNetShape, tabnet
+from popcast.models.trees.lightgbm_trees import same_bytes
 
 
 class Trees(Section):
@@ -55,27 +55,24 @@ class Params(TabNetShape, MicroVideoParams):
     training: Training = Training(learning_rate=0.02, batch_size=1024, max_epochs=200, patience=20)
 
 
-class Predictor:
+class Predictor(NetworkPredictor):
     """``weight * LightGBM + (1 - weight) * TabNet``."""
 
     Params = Params
-    blocks = ()
+    name = "mftm"
 
     def __init__(self, params: Params, seed: int) -> None:
-        self.params, self.seed = params, seed
-        self.networks = Networks(params, seed, "mftm")
-        self.scratch: Path | None = None
+        super().__init__(params, seed)
         self.booster, self.weight = None, 0.5
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        p, order = self.params, training_order(posts)
-        features, target = features[order], target[order]
-        folds = None if folds is None else folds[order]
+        p = self.params
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.inputs = MicroVideoInputs(p.visual, p.text, p.frames).fit(features, "mftm")
         rows = self._rows(features)
         self.width = rows.shape[1]
         window = stopping_window(folds, len(target))
-        self.networks.fit(self._build, self._examples(rows), target, folds, window=window, scratch=self.scratch)
+        self.networks.fit(self.network, self._examples(rows), target, folds, window=window, scratch=self.scratch)
         if target.min() == target.max():  # nothing to learn: the network part is that constant
             self.weight = 0.0
             return self
@@ -83,7 +80,7 @@ class Predictor:
         self.booster = self._boost(rows[learn], target[learn])
         if p.variant == "fixed" and window is not None:
             trees, network = self._halves(rows[window])
-            self.weight = best_weight(trees, network.mean(axis=1), target[window])
+            self.weight = best_share(trees, network.mean(axis=1), target[window], otherwise=0.5)
         return self
 
     def _rows(self, features: pl.DataFrame) -> np.ndarray:
@@ -96,16 +93,16 @@ class Predictor:
     def _examples(self, rows: np.ndarray) -> Arrays:
         return Arrays(numeric=rows, codes=np.empty((len(rows), 0), np.int64))
 
-    def _build(self):
+    def network(self):
         return tabnet(self.params, self.width, [])
 
     def _boost(self, rows: np.ndarray, target: np.ndarray):
         import lightgbm
 
         settings = self.params.lightgbm.model_dump(exclude={"rounds"}) | {
-            "objective": "l2", "seed": self.seed % 2**31, "deterministic": True, "force_row_wise": True,
-            "num_threads": threads(), "verbosity": -1,
-        }  # fmt: skip
+            "objective": "l2",
+            **same_bytes(self.seed),
+        }
         return lightgbm.train(settings, lightgbm.Dataset(rows, target), self.params.lightgbm.rounds)
 
     def _halves(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,36 +116,18 @@ class Predictor:
         trees, network = self._halves(self._rows(features))
         return self.weight * trees[:, None] + (1 - self.weight) * network
 
-    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        return self.predict_seeds(posts, features).mean(axis=1)
-
-    def importances(self) -> dict[str, float]:
-        return {}
-
     def save(self, folder: Path) -> None:
-        self.networks.save(folder)
+        super().save(folder)
         if self.booster is not None:
             self.booster.save_model(str(folder / "lightgbm.txt"))
-        content = {"params": self.params.model_dump(), "seed": self.seed, "inputs": self.inputs.to_json()}
-        content |= {"width": self.width, "weight": self.weight}
-        tables.write_json(content, folder / "predictor.json")
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        predictor.inputs = MicroVideoInputs.from_json(content["inputs"])
-        predictor.width, predictor.weight = content["width"], content["weight"]
-        predictor.networks.load(folder, predictor._build)
+    def learned(self) -> dict[str, Any]:
+        return {"inputs": self.inputs.to_json(), "width": self.width, "weight": self.weight}
+
+    def restore(self, folder: Path, content: dict[str, Any]) -> None:
+        self.inputs = MicroVideoInputs.from_json(content["inputs"])
+        self.width, self.weight = content["width"], content["weight"]
         if (folder / "lightgbm.txt").exists():
             import lightgbm
 
-            predictor.booster = lightgbm.Booster(model_file=str(folder / "lightgbm.txt"))
-        return predictor
-
-
-def best_weight(first: np.ndarray, second: np.ndarray, target: np.ndarray) -> float:
-    """w in 0..1 with the smallest mean of (w * first + (1 - w) * second - target)^2; .5 where both are the same."""
-    apart = first - second
-    length = float(apart @ apart)
-    return float(np.clip(apart @ (target - second) / length, 0.0, 1.0)) if length else 0.5
+            self.booster = lightgbm.Booster(model_file=str(folder / "lightgbm.txt"))

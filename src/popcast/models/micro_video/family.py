@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, model_validator
 
-from popcast.core import tables
 from popcast.core.errors import BadInput, bad_input
-from popcast.models.inputs.matrix import embedding, training_order
-from popcast.models.nets.networks import NetworkParams, Networks
+from popcast.features.common.embeddings import embedding
+from popcast.models.inputs.matrix import in_time_order
+from popcast.models.nets.network_predictor import NetworkPredictor
+from popcast.models.nets.networks import NetworkParams
 from popcast.models.nets.training import Arrays
 
 REFERENCE = {"standardise": False, "bounded": False, "training": {"shuffle": False}}
@@ -132,7 +132,7 @@ class MicroVideoInputs:
         return inputs
 
 
-class MicroVideoPredictor:
+class MicroVideoPredictor(NetworkPredictor):
     """Fit, prediction and files of a predictor that is one network per seed on both modalities.
 
     A subclass has ``name``, ``Params`` and ``network()``, which makes a fresh module for ``self.params`` and
@@ -142,24 +142,14 @@ class MicroVideoPredictor:
     """
 
     Params: ClassVar[type[MicroVideoParams]]
-    name: ClassVar[str]
-    blocks: ClassVar[tuple[str, ...]] = ()
-    scratch: Path | None = None
-
-    def __init__(self, params: MicroVideoParams, seed: int) -> None:
-        self.params, self.seed = params, seed
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        p, order = self.params, training_order(posts)
-        features, folds = features[order], None if folds is None else folds[order]
+        p = self.params
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.inputs = MicroVideoInputs(p.visual, p.text, p.frames).fit(features, self.name)
-        self.networks = Networks(p, self.seed, self.name)
         examples = Arrays(**self.inputs.transform(features))
-        self.networks.fit(self.network, examples, target[order], folds, scratch=self.scratch)
+        self.networks.fit(self.network, examples, target, folds, scratch=self.scratch)
         return self
-
-    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        return self.predict_seeds(posts, features).mean(axis=1)
 
     def predict_seeds(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         order = np.argsort(posts["post_id"].to_numpy(), kind="stable")
@@ -167,20 +157,8 @@ class MicroVideoPredictor:
         found[order] = self.networks.predict(Arrays(**self.inputs.transform(features[order])))
         return found
 
-    def importances(self) -> dict[str, float]:
-        return {}
+    def learned(self) -> dict[str, Any]:
+        return {"inputs": self.inputs.to_json()}
 
-    def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.networks.save(folder)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "inputs": self.inputs.to_json()}
-        tables.write_json(content, folder / "predictor.json")
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(cls.Params.model_validate(content["params"]), content["seed"])
-        predictor.inputs = MicroVideoInputs.from_json(content["inputs"])
-        predictor.networks = Networks(predictor.params, predictor.seed, cls.name)
-        predictor.networks.load(folder, predictor.network)
-        return predictor
+    def restore(self, folder: Path, content: dict[str, Any]) -> None:
+        self.inputs = MicroVideoInputs.from_json(content["inputs"])

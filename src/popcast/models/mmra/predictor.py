@@ -5,7 +5,7 @@ Augmentation", SIGIR 2024). ``variant: ref`` computes what the published code do
 ``paper`` what the paper says. Text is one vector per title, not a sequence of tokens, so a frame that attends to the
 title always takes the whole of it.
 
-Weights of neighbours are not learned, so the K neighbours are averaged once, before training (exact, ``bank.py``); with
+Weights of neighbours are not learned, so the K neighbours are averaged once, before training (exact); with
 ``learn_temperature`` they are gathered in every step instead. What is in the bank are the rows of the fit: see
 ``Policy``. A post without a vector has zeros in its place; a post that finds no neighbour has zeros and the mean label
 of the learning rows. ``ref`` differs from the published code in two things: the monitor is taken on the whole window
@@ -25,10 +25,9 @@ from pydantic import Field, model_validator
 from popcast.core import tables
 from popcast.features.common.nearest import unit_rows
 from popcast.models.contract.stopping import stopping_window
-from popcast.models.inputs.learned_posts import Bank, Policy, Role, neighbour_weights, weighted_sums
-from popcast.models.inputs.matrix import training_order
+from popcast.models.inputs.learned_posts import LearnedPosts, Policy, Role, neighbour_weights, weighted_sums
+from popcast.models.inputs.matrix import in_time_order
 from popcast.models.micro_video.family import REFERENCE, MicroVideoInputs, MicroVideoParams, MicroVideoPredictor
-from popcast.models.nets.networks import Networks
 from popcast.models.nets.training import Arrays, Training
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Params(MicroVideoParams):
     ablate: Ablation = Field("none", description="what is left out")
     retrieval: str = Field("text.embedding", description="column whose cosine finds neighbours")
     k: int = Field(10, ge=1, description="neighbours")
-    bank: Policy = Field("train", description="what is searched, see bank.py; ref where variant is ref")
+    bank: Policy = Field("train", description="what is searched, see learned_posts.py; ref where variant is ref")
     drop_same_title: bool = False
     temperature: float = Field(1.0, gt=0, description="of the weights softmax(similarity / temperature)")
     learn_temperature: bool = Field(False, description="start from temperature; neighbours are gathered in every step")
@@ -101,19 +100,18 @@ class Gathered(Arrays):
 
 
 class Predictor(MicroVideoPredictor):
-    """Networks of ``mmra_layers`` over a :class:`Bank` of the rows that they were fitted on.
+    """Networks of ``mmra_layers`` over the :class:`LearnedPosts` that they were fitted on.
 
     ``key``: the retrieval column. ``lent``: ``text``, ``visual`` and ``label`` (popularity) of the bank's rows.
     """
 
     Params = Params
     name = "mmra"
-    bank: Bank | None = None
+    bank: LearnedPosts | None = None
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        p, order = self.params, training_order(posts)
-        posts, features, target = posts[order], features[order], target[order]
-        folds = None if folds is None else folds[order]
+        p = self.params
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         window = stopping_window(folds, len(target))
         learning = np.ones(len(target), bool) if window is None else ~window
         columns = p.modalities()
@@ -126,14 +124,13 @@ class Predictor(MicroVideoPredictor):
             self.key = MicroVideoInputs(None, p.retrieval, 1).fit(features, "mmra: retrieval")
             self._fill_bank(posts, self._vectors(features), learning, {**arrays, "label": target})
         examples = self._examples(posts, features, arrays, "fit")
-        self.networks = Networks(p, self.seed, "mmra")
         self.networks.fit(self.network, examples, target, folds, window=window, scratch=self.scratch)
         return self
 
     def _fill_bank(
         self, posts: pl.DataFrame, vectors: np.ndarray, learning: np.ndarray, lent: dict[str, np.ndarray]
     ) -> None:
-        self.bank = Bank(posts, vectors, learning, self.params.bank, self.params.drop_same_title)
+        self.bank = LearnedPosts(posts, vectors, learning, self.params.bank, self.params.drop_same_title)
         self.lent = lent
 
     def _vectors(self, features: pl.DataFrame) -> np.ndarray:
@@ -201,19 +198,13 @@ class Predictor(MicroVideoPredictor):
             save_file({"key": self.bank.vectors, **self.lent}, folder / "bank.safetensors")
         tables.write_json(content, folder / "bank.json")
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
+    def restore(self, folder: Path, content: dict[str, Any]) -> None:
         from safetensors.numpy import load_file
 
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        predictor.inputs = MicroVideoInputs.from_json(content["inputs"])
-        content = orjson.loads((folder / "bank.json").read_bytes())
-        predictor.mean, predictor.center, predictor.scale = content["mean"], content["center"], content["scale"]
-        if "key" in content:
-            predictor.key = MicroVideoInputs.from_json(content["key"])
+        super().restore(folder, content)
+        bank = orjson.loads((folder / "bank.json").read_bytes())
+        self.mean, self.center, self.scale = bank["mean"], bank["center"], bank["scale"]
+        if "key" in bank:
+            self.key = MicroVideoInputs.from_json(bank["key"])
             rows, lent = pl.read_parquet(folder / "bank.parquet"), load_file(folder / "bank.safetensors")
-            predictor._fill_bank(rows, lent.pop("key"), rows["learning"].to_numpy(), lent)
-        predictor.networks = Networks(predictor.params, predictor.seed, cls.name)
-        predictor.networks.load(folder, predictor.network)
-        return predictor
+            self._fill_bank(rows, lent.pop("key"), rows["learning"].to_numpy(), lent)

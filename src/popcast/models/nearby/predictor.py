@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
-from popcast.core.errors import BadInput
 from popcast.core.section import Section
+from popcast.features.common.embeddings import embedding
 from popcast.features.common.nearest import unit_rows
-from popcast.models.inputs.learned_posts import COLUMNS, Bank, neighbour_weights, weighted_sums
-from popcast.models.inputs.matrix import embedding, training_order
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
+from popcast.models.contract.predictors import require_columns
+from popcast.models.inputs.learned_posts import COLUMNS, LearnedPosts, neighbour_weights, weighted_sums
+from popcast.models.inputs.matrix import NO_BLOCK, in_time_order
+from popcast.models.inputs.scaling import center_and_scale, standardised
 
 
 class Params(Section):
@@ -42,17 +43,10 @@ class Predictor:
         self.params, self.seed = params, seed
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        name = self.params.embedding
-        if name not in features.columns:
-            raise BadInput(f"nearby: embedding column {name!r} is missing: declare its block in params.yaml")
-        order = training_order(posts)
-        posts, features, self.target = posts[order], features[order], target[order].astype(np.float64)
-        raw = embedding(features[name]).astype(np.float64)
-        known = ~np.isnan(raw)
-        count = np.maximum(known.sum(axis=0), 1)
-        self.center = np.where(known, raw, 0.0).sum(axis=0) / count
-        deviation = np.sqrt(np.where(known, (raw - self.center) ** 2, 0.0).sum(axis=0) / count)
-        self.scale = np.where(deviation > 1e-9, deviation, 1.0)
+        require_columns(features, [self.params.embedding], "nearby: embedding column", NO_BLOCK)
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
+        self.target = target.astype(np.float64)
+        self.center, self.scale = center_and_scale(embedding(features[self.params.embedding]))
         self._fill(posts, self._vectors(features))
         estimate, center = self._mean(posts, self.bank.vectors), self.target.mean()
         spread = float(((estimate - estimate.mean()) ** 2).sum())
@@ -63,12 +57,11 @@ class Predictor:
 
     def _fill(self, posts: pl.DataFrame, vectors: np.ndarray) -> None:
         everything = np.ones(posts.height, bool)
-        self.bank = Bank(posts, vectors, everything, "train", drop_same_title=False)
+        self.bank = LearnedPosts(posts, vectors, everything, "train", drop_same_title=False)
 
     def _vectors(self, features: pl.DataFrame) -> np.ndarray:
         """Unit rows float32 [n, width]; zero without embedding."""
-        scaled = (embedding(features[self.params.embedding]) - self.center) / self.scale
-        return unit_rows(np.where(np.isnan(scaled), 0.0, scaled))
+        return unit_rows(standardised(embedding(features[self.params.embedding]), self.center, self.scale))
 
     def _mean(self, posts: pl.DataFrame, vectors: np.ndarray) -> np.ndarray:
         """Weighted mean label [n] of the neighbours."""
@@ -90,16 +83,13 @@ class Predictor:
         arrays = {"vectors": self.bank.vectors, "target": self.target, "center": self.center, "scale": self.scale}
         np.savez(folder / "nearby.npz", **arrays)
         self.bank.posts.select(COLUMNS).write_parquet(folder / "posts.parquet")
-        content = {"params": self.params.model_dump(), "seed": self.seed}
-        content |= {"slope": self.slope, "intercept": self.intercept}
-        tables.write_json(content, folder / "predictor.json")
+        write_predictor(folder, self, slope=self.slope, intercept=self.intercept)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        predictor.slope, predictor.intercept = content["slope"], content["intercept"]
-        with np.load(folder / "nearby.npz", allow_pickle=False) as arrays:
-            predictor.target, predictor.center, predictor.scale = arrays["target"], arrays["center"], arrays["scale"]
-            predictor._fill(pl.read_parquet(folder / "posts.parquet"), arrays["vectors"])
+        predictor, content = read_predictor(cls, folder)
+        take(predictor, content, ("slope", "intercept"))
+        arrays = read_arrays(folder / "nearby.npz")
+        take(predictor, arrays, ("target", "center", "scale"))
+        predictor._fill(pl.read_parquet(folder / "posts.parquet"), arrays["vectors"])
         return predictor

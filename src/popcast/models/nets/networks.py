@@ -75,6 +75,20 @@ class Targeted:
             self.examples.to(device)
 
 
+def steady_error(network: torch.nn.Module, loss: Callable, examples: Examples, rows: np.ndarray, *key: int) -> float:
+    """Mean over ``rows`` (at least one) of ``loss(network, batch)``, where the network or the loss draws noise.
+
+    key: of the random numbers, which are the same every time, so that what is measured after two epochs compares.
+    """
+    device, total = next(network.parameters()).device, 0.0
+    with seeded(*key):
+        for i in range(0, len(rows), CHUNK):
+            part = rows[i : i + CHUNK]
+            batch = {name: tensor.to(device) for name, tensor in examples.batch(part).items()}
+            total += float(loss(network, batch)) * len(part)
+    return total / len(rows)
+
+
 class Networks:
     """The networks of one predictor. ``label`` stands in progress bars and errors."""
 

@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.core.named import predictor_module
 from popcast.core.params import merged
 from popcast.core.section import Section
+from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.predictors import fitted, seed_predictions
-from popcast.models.inputs.matrix import start_values, training_order
+from popcast.models.inputs.matrix import in_time_order, start_values
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
 from popcast.models.params import Loss
 
@@ -53,8 +52,7 @@ class Predictor:
         self.scores = TextScores(params.text) if params.text else None
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        order = training_order(posts)
-        posts, features, target = posts[order], features[order], target[order]
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.center = float(np.median(target))
         self.constant = bool(target.min() == target.max())  # then no start value is better than the only label
         if self.constant:
@@ -62,7 +60,7 @@ class Predictor:
         residual = target - start_values(features, self.params.baseline, self.center, "on_top")
         if self.scores:
             features = features.hstack(self.scores.fit(posts, residual))
-        fitted(self.inner, self.scratch, posts, features, residual, None if folds is None else folds[order])
+        fitted(self.inner, self.scratch, posts, features, residual, folds)
         return self
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
@@ -81,10 +79,7 @@ class Predictor:
         return {} if self.constant else self.inner.importances()
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"params": self.params.model_dump(mode="json"), "seed": self.seed}
-        content |= {"center": self.center, "constant": self.constant}
-        tables.write_json(content, folder / "predictor.json")
+        write_predictor(folder, self, center=self.center, constant=self.constant)
         if self.constant:
             return
         if self.scores:
@@ -96,8 +91,7 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.center, predictor.constant = content["center"], content["constant"]
         if predictor.constant:
             return predictor

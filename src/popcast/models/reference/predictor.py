@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
 from popcast.core.section import Section
+from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.predictors import require_blocks
-from popcast.models.inputs.matrix import Encoder, numbers, training_order
+from popcast.models.inputs.matrix import Encoder, numbers, numeric_columns, training_order
+from popcast.models.inputs.scaling import center_and_scale
 
 AUTHOR_MEAN = "history.smoothed_mean"
 
@@ -63,15 +63,12 @@ class Predictor:
         return {} if self.ridge is None else self.ridge.importances()
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         ridge = None if self.ridge is None else self.ridge.to_json()
-        content = {"params": self.params.model_dump(), "seed": self.seed, "median": self.median, "ridge": ridge}
-        tables.write_json(content, folder / "predictor.json")
+        write_predictor(folder, self, median=self.median, ridge=ridge)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.median = content["median"]
         if content["ridge"] is not None:
             predictor.ridge = Ridge.from_json(content["ridge"])
@@ -85,27 +82,22 @@ class Ridge:
         self.columns, self.alpha = columns, alpha
 
     def fit(self, features: pl.DataFrame, target: np.ndarray) -> Self:
-        raw = self._raw(features)
+        raw = numeric_columns(features, self.columns)
         self.fill = np.array([np.median(column[~np.isnan(column)]) for column in raw.T])
         design = self._design(raw)
-        self.mean, deviation = design.mean(axis=0), design.std(axis=0)
-        self.scale = np.where(deviation > 1e-12, deviation, 1.0)
+        self.mean, self.scale = center_and_scale(design, still=1e-12)
         design = (design - self.mean) / self.scale
         self.intercept = float(target.mean())
         gram = design.T @ design + self.alpha * np.eye(design.shape[1])
         self.weights = np.linalg.solve(gram, design.T @ (target - self.intercept))
         return self
 
-    def _raw(self, features: pl.DataFrame) -> np.ndarray:
-        columns = [numbers(features[name]).astype(np.float64) for name in self.columns]
-        return np.stack(columns, axis=1) if columns else np.empty((features.height, 0))
-
     def _design(self, raw: np.ndarray) -> np.ndarray:
         missing = np.isnan(raw)
         return np.hstack([np.where(missing, self.fill, raw), missing])
 
     def predict(self, features: pl.DataFrame) -> np.ndarray:
-        design = (self._design(self._raw(features)) - self.mean) / self.scale
+        design = (self._design(numeric_columns(features, self.columns)) - self.mean) / self.scale
         # a sum per row, not a matrix product: its last bit does not depend on the other rows
         return self.intercept + (design * self.weights).sum(axis=1)
 

@@ -11,27 +11,24 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
 from popcast.models.contract.member_weights import fit_weights
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.stopping import SMALLEST_WINDOW
+from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.dense import Dense
-from popcast.models.inputs.matrix import training_order
+from popcast.models.inputs.matrix import in_time_order
 from popcast.models.stacker.stacker_members import Settings, make_member
 
 Member = Literal["boosting", "ridge", "extra_trees"]
 
 
-class Params(Settings):
+class Params(ColumnParams, Settings):
     """Settings of both layers. Which columns the members get, which members there are, how they are weighed."""
 
     backend: Literal["sklearn", "autogluon"] = "sklearn"
-    blocks: list[str] | None = Field(None, description="null: all that the run gets")
-    embeddings: list[str] | None = Field(None, description="null: all; else these, where the run gets them")
-    rare: int = Field(10, ge=1, description="posts that a category needs for a code of its own")
     members: list[Member] = Field(["boosting", "ridge"], min_length=1)
     inner_folds: int = Field(3, ge=2, description="folds of the first layer; neighbouring folds of the run are joined")
     second: Literal["nonnegative", "ridge"] = Field("nonnegative", description="nonnegative: weights of sum 1")
@@ -52,9 +49,8 @@ class Predictor:
         self.members = []
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        p, order = self.params, training_order(posts)
-        posts, features, target = posts[order], features[order], target[order]
-        folds = None if folds is None else folds[order]
+        p = self.params
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.columns = Dense(p.blocks, p.embeddings, p.rare).fit(features, "stacker")
         self.bounds = [float(target.min()), float(target.max())]
         self.weights, self.intercept, self.members, self.ensemble = [], float(target.mean()), [], None
@@ -131,11 +127,9 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         """``predictor.json`` and an npz per member, or AutoGluon's own folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "columns": self.columns.to_json()}
-        content |= {"weights": self.weights, "intercept": self.intercept, "bounds": self.bounds}
-        content |= {"fitted": len(self.members), "ensemble": self.ensemble is not None}
-        tables.write_json(content, folder / "predictor.json")
+        learned = {"weights": self.weights, "intercept": self.intercept, "bounds": self.bounds}
+        learned |= {"fitted": len(self.members), "ensemble": self.ensemble is not None}
+        write_predictor(folder, self, columns=self.columns.to_json(), **learned)
         for name, member in zip(self.params.members, self.members, strict=False):
             np.savez(folder / f"{name}.npz", **member.arrays())
         if self.ensemble is not None:
@@ -143,14 +137,11 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.columns, predictor.ensemble = Dense.from_json(content["columns"]), None
-        for name in ("weights", "intercept", "bounds"):
-            setattr(predictor, name, content[name])
+        take(predictor, content, ("weights", "intercept", "bounds"))
         for name in predictor.params.members[: content["fitted"]]:
-            with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-                predictor.members.append(make_member(name, predictor.params).of(dict(arrays)))
+            predictor.members.append(make_member(name, predictor.params).of(read_arrays(folder / f"{name}.npz")))
         if content["ensemble"]:
             from popcast.models.stacker.stacker_autogluon import Ensemble
 

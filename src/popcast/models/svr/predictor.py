@@ -11,18 +11,23 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, PositiveFloat
 
-from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
-from popcast.models.inputs.matrix import embedding, training_order
+from popcast.features.common.embeddings import embedding
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
+from popcast.models.contract.predictors import require_columns
+from popcast.models.contract.stopping import sample_rows
+from popcast.models.inputs.matrix import NO_BLOCK, training_order
 from popcast.models.inputs.pooling import PooledInputs
+from popcast.models.inputs.scaling import center_and_scale, standardised
 
 CONTENT = ("text.embedding", "image.embedding", "video.embedding")
 CHUNK = 512
+LEARNED, ARRAYS = ("columns", "gamma", "bias", "median"), ("vectors", "weights", "mean", "scale")
+"""What a fitted machine keeps, in JSON and as arrays."""
 
 
 class Params(Section):
@@ -57,15 +62,14 @@ class Predictor:
             self.pooled = PooledInputs(p.visual, p.text, p.frames, p.visual_pool).fit(features, "svr")
         wanted = list(self.pooled.inputs.columns.values()) if self.pooled else p.embeddings
         self.columns = [name for name in CONTENT if name in features.columns] if wanted is None else list(wanted)
-        missing = [name for name in self.columns if name not in features.columns] or ([] if self.columns else CONTENT)
-        if missing:
-            raise BadInput(f"svr: embedding column {missing[0]!r} is missing: declare its block in params.yaml")
+        if not self.columns:
+            raise BadInput(f"svr: embedding column {CONTENT[0]!r} is missing: {NO_BLOCK}")
+        require_columns(features, self.columns, "svr: embedding column", NO_BLOCK)
         rows = training_order(posts)
-        if len(rows) > self.params.max_train:
-            chosen = np.random.default_rng(self.seed).choice(len(rows), size=self.params.max_train, replace=False)
-            rows = rows[np.sort(chosen)]
+        if len(rows) > p.max_train:
+            rows = rows[sample_rows(len(rows), self.seed, p.max_train)]
         self.median = float(np.median(target[rows]))
-        self._fit_scale(self._raw(features[rows]))
+        self.mean, self.scale = center_and_scale(self._raw(features[rows]))
         x = self._scaled(features[rows])
         variance = float(x.var())
         gamma = (
@@ -81,17 +85,9 @@ class Predictor:
         features = self.pooled.transform(features) if self.pooled else features
         return np.hstack([embedding(features[name]) for name in self.columns])
 
-    def _fit_scale(self, raw: np.ndarray) -> None:
-        known = np.where(np.isnan(raw), 0.0, raw).astype(np.float64)
-        count = np.maximum((~np.isnan(raw)).sum(axis=0), 1)
-        self.mean = known.sum(axis=0) / count
-        deviation = np.sqrt(np.where(np.isnan(raw), 0.0, (raw - self.mean) ** 2).sum(axis=0) / count)
-        self.scale = np.where(deviation > 1e-9, deviation, 1.0)
-
     def _scaled(self, features: pl.DataFrame) -> np.ndarray:
         """Standardised columns; a post without the embedding lies at the mean."""
-        scaled = (self._raw(features) - self.mean) / self.scale
-        return np.where(np.isnan(scaled), 0.0, scaled).astype(np.float32).astype(np.float64)
+        return standardised(self._raw(features), self.mean, self.scale).astype(np.float32).astype(np.float64)
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         x, vectors = self._scaled(features), self.vectors.astype(np.float64)
@@ -107,21 +103,14 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {name: getattr(self, name) for name in ("vectors", "weights", "mean", "scale")}
-        np.savez(folder / "svr.npz", **arrays)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "columns": self.columns}
-        content |= {"gamma": self.gamma, "bias": self.bias, "median": self.median}
-        content["pooled"] = self.pooled.to_json() if self.pooled else None
-        tables.write_json(content, folder / "predictor.json")
+        np.savez(folder / "svr.npz", **{name: getattr(self, name) for name in ARRAYS})
+        learned = {name: getattr(self, name) for name in LEARNED}
+        write_predictor(folder, self, pooled=self.pooled.to_json() if self.pooled else None, **learned)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.pooled = PooledInputs.from_json(content["pooled"]) if content["pooled"] else None
-        for name in ("columns", "gamma", "bias", "median"):
-            setattr(predictor, name, content[name])
-        with np.load(folder / "svr.npz", allow_pickle=False) as arrays:
-            for name in ("vectors", "weights", "mean", "scale"):
-                setattr(predictor, name, arrays[name])
+        take(predictor, content, LEARNED)
+        take(predictor, read_arrays(folder / "svr.npz"), ARRAYS)
         return predictor

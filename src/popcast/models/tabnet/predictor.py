@@ -12,22 +12,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, model_validator
 
-from popcast.core import tables
 from popcast.core.section import Section
 from popcast.models.contract.stopping import sample_rows, stopping_window
+from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.dense import Dense
-from popcast.models.inputs.matrix import training_order
-from popcast.models.nets.networks import NetworkParams, Networks
+from popcast.models.inputs.matrix import in_time_order
+from popcast.models.nets.network_predictor import NetworkPredictor
+from popcast.models.nets.networks import NetworkParams, steady_error
 from popcast.models.nets.training import Arrays, Training, seeded, train
-
-CHUNK = 1024
 
 
 class TabNetShape(Section):
@@ -63,12 +61,9 @@ class Pretraining(Section):
     training: Training = Training(learning_rate=0.02, batch_size=256, max_epochs=30, patience=10)
 
 
-class Params(TabNetShape, NetworkParams):
+class Params(TabNetShape, ColumnParams, NetworkParams):
     """Settings of TabNet on the columns of the wide frame."""
 
-    blocks: list[str] | None = Field(None, description="null: all that the run gets")
-    embeddings: list[str] | None = Field(None, description="null: all; else these, where the run gets them")
-    rare: int = Field(10, ge=1, description="posts that a category needs for a code of its own")
     pretrain: Pretraining | None = None
     training: Training = Training(
         learning_rate=0.1, weight_decay=1e-5, schedule="plateau", plateau_epochs=3, batch_size=2048, max_epochs=100,
@@ -84,22 +79,18 @@ def tabnet(shape: TabNetShape, numbers: int, sizes: list[int]):
     return TabNet(numbers, sizes, widths, shape.sizes(), shape.lambda_sparse)
 
 
-class Predictor:
+class Predictor(NetworkPredictor):
     """TabNet, one network per seed; the pretraining, if any, is common to them."""
 
     Params = Params
-    blocks = ()
+    name = "tabnet"
 
     def __init__(self, params: Params, seed: int) -> None:
-        self.params, self.seed = params, seed
-        self.networks = Networks(params, seed, "tabnet")
-        self.scratch: Path | None = None
+        super().__init__(params, seed)
         self.pretraining: list[dict[str, float]] = []
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        order = training_order(posts)
-        features, target = features[order], target[order]
-        folds = None if folds is None else folds[order]
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.dense = Dense(self.params.blocks, self.params.embeddings, self.params.rare).fit(features, "tabnet")
         arrays = self.dense.transform(features)
         self.low, self.high = arrays["numeric"].min(axis=0), arrays["numeric"].max(axis=0)
@@ -111,7 +102,7 @@ class Predictor:
             start = self._pretrain(examples, stopping_window(folds, len(target)), folder)
 
         def build():
-            module = self._build()
+            module = self.network()
             if start is not None:
                 module.load_state_dict(start, strict=False)
             return module
@@ -120,7 +111,7 @@ class Predictor:
         self.weights = self._column_weights(features[sample_rows(len(target), self.seed)])
         return self
 
-    def _build(self):
+    def network(self):
         return tabnet(self.params, max(self.dense.width, 1), self.dense.sizes)
 
     def _inputs(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
@@ -140,17 +131,14 @@ class Predictor:
         p, settings = self.params.pretrain, self.params.pretrain.training
         learn = np.arange(len(examples)) if window is None else np.flatnonzero(~window)
         with seeded(self.seed, 1):
-            module = Reconstruction(self._build(), self.params.sizes(), p.n_shared, p.n_independent)
+            module = Reconstruction(self.network(), self.params.sizes(), p.n_shared, p.n_independent)
         error = masked_error(module, examples, learn, p.ratio)
         monitor, epochs = None, max(1, settings.max_epochs // 10)
         if window is not None:
             watched, epochs = np.flatnonzero(window), settings.max_epochs
 
             def monitor(network) -> float:
-                with seeded(self.seed, 2):  # the same columns are hidden after every epoch
-                    starts = range(0, len(watched), CHUNK)
-                    parts = [watched[i : i + CHUNK] for i in starts]
-                    return sum(float(error(network, examples.batch(rows))) * len(rows) for rows in parts) / len(watched)
+                return steady_error(network, error, examples, watched, self.seed, 2)
 
         self.pretraining = train(
             module, examples, learn, error, settings, self.seed, monitor=monitor, epochs=epochs, folder=folder,
@@ -182,29 +170,18 @@ class Predictor:
     def predict_seeds(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         return self.networks.predict(Arrays(**self._inputs(features)))
 
-    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        return self.predict_seeds(posts, features).mean(axis=1)
-
     def importances(self) -> dict[str, float]:
         return self.weights
 
-    def save(self, folder: Path) -> None:
-        self.networks.save(folder)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "dense": self.dense.to_json()}
-        content |= {"low": self.low.tolist(), "high": self.high.tolist(), "known": self.known}
-        content |= {"importances": self.weights, "pretraining": self.pretraining}
-        tables.write_json(content, folder / "predictor.json")
+    def learned(self) -> dict[str, Any]:
+        ranges = {"low": self.low.tolist(), "high": self.high.tolist(), "known": self.known}
+        return {"dense": self.dense.to_json(), "importances": self.weights, "pretraining": self.pretraining, **ranges}
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        predictor.dense = Dense.from_json(content["dense"])
-        predictor.low, predictor.high = (np.array(content[key], np.float32) for key in ("low", "high"))
-        predictor.known, predictor.weights = content["known"], content["importances"]
-        predictor.pretraining = content["pretraining"]
-        predictor.networks.load(folder, predictor._build)
-        return predictor
+    def restore(self, folder: Path, content: dict[str, Any]) -> None:
+        self.dense = Dense.from_json(content["dense"])
+        self.low, self.high = (np.array(content[key], np.float32) for key in ("low", "high"))
+        self.known, self.weights = content["known"], content["importances"]
+        self.pretraining = content["pretraining"]
 
 
 def _known(codes: np.ndarray, size: int) -> list[int]:

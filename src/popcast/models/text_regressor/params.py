@@ -8,6 +8,7 @@ from pydantic import Field
 
 from popcast.core.section import Section
 from popcast.features.common.encoders import PACKAGED
+from popcast.features.common.joined_text import TextField
 from popcast.models.nets.networks import NetworkParams
 from popcast.models.nets.training import Training
 
@@ -44,7 +45,7 @@ class Mlm(Section):
 class Params(NetworkParams):
     """Settings of the backbone, its head and its training."""
 
-    fields: list[Literal["title", "tags", "category", "subcategory", "concept"]] = Field(["title"], min_length=1)
+    fields: list[TextField] = Field(["title"], min_length=1)
     columns: list[str] = Field([], description="numeric features that the output sees beside the text, standardised")
     backbone: str = Field(PACKAGED, description="encoder of the BERT family: hub id, folder, or the packaged MiniLM")
     max_tokens: int = Field(64, ge=4, description="longer texts are cut")

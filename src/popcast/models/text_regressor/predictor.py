@@ -9,18 +9,18 @@ of the network is run once and kept, which saves most of the time on a CPU. Save
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import orjson
 import polars as pl
 
-from popcast.core import tables
 from popcast.core.errors import BadInput
-from popcast.features.text.block import joined_text
+from popcast.features.common.joined_text import joined_text, with_fields
+from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import stopping_window
-from popcast.models.inputs.matrix import numbers, training_order
-from popcast.models.nets.networks import Networks
+from popcast.models.inputs.matrix import in_time_order, numeric_columns
+from popcast.models.inputs.scaling import center_and_scale, standardised
+from popcast.models.nets.network_predictor import NetworkPredictor
 from popcast.models.nets.training import chosen_device, seeded
 from popcast.models.text_regressor.params import Params
 
@@ -28,29 +28,22 @@ if TYPE_CHECKING:
     from popcast.models.text_regressor.text_network import TextNetwork, Texts
 
 
-class Predictor:
+class Predictor(NetworkPredictor):
     """Mean of the fine-tuned networks, one per seed."""
 
     Params = Params
-    blocks = ()
-    scratch: Path | None = None
+    name = "text_regressor"
 
     def __init__(self, params: Params, seed: int) -> None:
-        self.params, self.seed = params, seed
-        self.networks = Networks(params, seed, "text_regressor")
+        super().__init__(params, seed)
         self.perplexity: dict[str, float] = {}
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         from popcast.models.text_regressor import text_network
 
-        p, order = self.params, training_order(posts)
-        missing = [name for name in p.columns if name not in features.columns]
-        if missing:
-            raise BadInput(
-                f"text_regressor: feature column {missing[0]!r} is missing: see models.text_regressor.columns"
-            )
-        posts, features, target = posts[order], features[order], target[order]
-        folds = None if folds is None else folds[order]
+        p = self.params
+        require_columns(features, p.columns, "text_regressor: feature column", "see models.text_regressor.columns")
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         if not joined_text(posts, p.fields).drop_nulls().len():
             raise BadInput(f"text_regressor: no post has any text in {p.fields}: set models.text_regressor.fields")
         self.config = text_network.load_config(p.backbone, p.dropout)
@@ -61,7 +54,7 @@ class Predictor:
                 f"expected at most the {layers} layers of {p.backbone}"
             )
         self.tokenizer = text_network.load_tokenizer(p.backbone)
-        self._fit_scale(features)
+        self.mean, self.sd = center_and_scale(numeric_columns(features, p.columns))
         texts = self._texts(posts, features)
         adapted = self._adapted(texts, stopping_window(folds, len(target)))
 
@@ -92,63 +85,39 @@ class Predictor:
         )
         return adapted
 
-    def _fit_scale(self, features: pl.DataFrame) -> None:
-        raw = self._raw(features)
-        known = ~np.isnan(raw)
-        count = np.maximum(known.sum(axis=0), 1)
-        self.mean = np.where(known, raw, 0.0).sum(axis=0) / count
-        deviation = np.sqrt(np.where(known, (raw - self.mean) ** 2, 0.0).sum(axis=0) / count)
-        self.sd = np.where(deviation > 1e-9, deviation, 1.0)
-
-    def _raw(self, features: pl.DataFrame) -> np.ndarray:
-        """float64 [n, columns], NaN for null."""
-        columns = [numbers(features[name])[:, None] for name in self.params.columns]
-        return np.hstack(columns).astype(np.float64) if columns else np.empty((features.height, 0))
-
     def _texts(self, posts: pl.DataFrame, features: pl.DataFrame) -> Texts:
         from popcast.models.text_regressor.text_network import Texts, token_ids
 
         p = self.params
-        absent = [name for name in p.fields if name not in posts.columns]
-        posts = posts.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
-        words = joined_text(posts, p.fields).fill_null("").to_list()
-        scaled = (self._raw(features) - self.mean) / self.sd
+        words = joined_text(with_fields(posts, p.fields), p.fields).fill_null("").to_list()
+        scaled = standardised(numeric_columns(features, p.columns), self.mean, self.sd)
         ids = token_ids(self.tokenizer, words, self.config, p.max_tokens)
-        return Texts(ids, self.tokenizer.pad_token_id, np.where(np.isnan(scaled), 0.0, scaled))
+        return Texts(ids, self.tokenizer.pad_token_id, scaled)
 
     def predict_seeds(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        """Popularity [n, seeds] by every single network."""
         if not posts.height:
             return np.empty((0, self.params.seeds))
         return self.networks.predict(self._texts(posts, features), exact=self.params.exact)
 
-    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        return self.predict_seeds(posts, features).mean(axis=1)
+    def network(self) -> TextNetwork:
+        """One whose weights are yet to be loaded."""
+        from popcast.models.text_regressor.text_network import TextNetwork, empty_backbone
 
-    def importances(self) -> dict[str, float]:
-        return {}
+        return TextNetwork(empty_backbone(self.config), len(self.params.columns), self.params.frozen_layers)
 
     def save(self, folder: Path) -> None:
         """``backbone/`` (config and tokenizer), ``network-<i>.safetensors`` and JSON files."""
-        self.networks.save(folder)
+        super().save(folder)
         self.config.save_pretrained(folder / "backbone")
         self.tokenizer.save_pretrained(folder / "backbone")
-        content = {"params": self.params.model_dump(), "seed": self.seed, "perplexity": self.perplexity}
-        content |= {"mean": self.mean.tolist(), "sd": self.sd.tolist()}
-        tables.write_json(content, folder / "predictor.json")
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
+    def learned(self) -> dict[str, Any]:
+        return {"perplexity": self.perplexity, "mean": self.mean.tolist(), "sd": self.sd.tolist()}
+
+    def restore(self, folder: Path, content: dict[str, Any]) -> None:
         from popcast.models.text_regressor import text_network
 
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        predictor.perplexity = content["perplexity"]
-        predictor.mean, predictor.sd = np.array(content["mean"]), np.array(content["sd"])
-        predictor.config = text_network.load_config(str(folder / "backbone"), predictor.params.dropout)
-        predictor.tokenizer = text_network.load_tokenizer(str(folder / "backbone"))
-        columns, frozen = len(predictor.params.columns), predictor.params.frozen_layers
-        predictor.networks.load(
-            folder, lambda: text_network.TextNetwork(text_network.empty_backbone(predictor.config), columns, frozen)
-        )
-        return predictor
+        self.perplexity = content["perplexity"]
+        self.mean, self.sd = np.array(content["mean"]), np.array(content["sd"])
+        self.config = text_network.load_config(str(folder / "backbone"), self.params.dropout)
+        self.tokenizer = text_network.load_tokenizer(str(folder / "backbone"))

@@ -8,24 +8,24 @@ and weights are saved as JSON and npz.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, get_args
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import AfterValidator, Field
 
-from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
+from popcast.features.common.embeddings import embedding
+from popcast.features.common.joined_text import TextField, verbatim_text, with_fields
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
+from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import loss_weights, stopping_window
-from popcast.models.inputs.matrix import embedding, numbers, training_order
+from popcast.models.inputs.matrix import NO_BLOCK, in_time_order, numeric_columns
+from popcast.models.inputs.scaling import center_and_scale, standardised
+from popcast.models.inputs.text_terms import TextTerms
 
-KINDS = {
-    "word": {"analyzer": "word", "ngram_range": (1, 2)},
-    "char": {"analyzer": "char_wb", "ngram_range": (3, 5)},
-}
-FIELDS = ("title", "tags", "category", "subcategory", "concept")
+FIELDS = get_args(TextField)
 
 
 def _is_text(name: str) -> str:
@@ -56,18 +56,16 @@ class Predictor:
         self.params, self.seed = params, seed
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        p, order = self.params, training_order(posts)
+        p = self.params
         absent = [name for name in p.fields if posts.schema.get(name) not in (pl.String, pl.List(pl.String))]
         if absent:
             raise BadInput(f"text_ridge: posts have no text {absent[0]!r}: set models.text_ridge.fields")
-        missing = [name for name in (*p.columns, *p.embeddings) if name not in features.columns]
-        if missing:
-            raise BadInput(f"text_ridge: feature column {missing[0]!r} is missing: declare its block in params.yaml")
+        require_columns(features, [*p.columns, *p.embeddings], "text_ridge: feature column", NO_BLOCK)
         if not any(posts[name].drop_nulls().len() for name in p.fields):
             raise BadInput(f"text_ridge: no post has any text in {p.fields}: set models.text_ridge.fields")
-        posts, features, target = posts[order], features[order], target[order]
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         weights = loss_weights(target, "mape") if p.relative else np.ones(len(target))
-        window = stopping_window(None if folds is None else folds[order], len(target))
+        window = stopping_window(folds, len(target))
         self.alpha = sorted(p.alphas)[len(p.alphas) // 2]
         if window is not None and len(p.alphas) > 1:
             old, new = pl.Series(~window), pl.Series(window)
@@ -94,89 +92,52 @@ class Predictor:
 
     def _fit_columns(self, posts: pl.DataFrame, features: pl.DataFrame):
         """Learn vocabularies and scales from these posts and return their design matrix (sparse, n x columns)."""
-        self.words = {}
-        for kind in KINDS:
-            vectorizer = self._vectorizer(kind)
-            try:
-                vectorizer.fit(self._texts(posts))
-            except ValueError:  # scikit-learn's answer to posts without a single common word
-                continue
-            self.words[kind] = vectorizer
-        dense = self._dense(features)
-        known = np.where(np.isnan(dense), 0.0, dense)
-        count = np.maximum((~np.isnan(dense)).sum(axis=0), 1)
-        self.mean = known.sum(axis=0) / count
-        deviation = np.sqrt(np.where(np.isnan(dense), 0.0, (dense - self.mean) ** 2).sum(axis=0) / count)
+        self.words = TextTerms().fit(self._texts(posts), self.params.min_df)
+        self.mean, scale = center_and_scale(self._dense(features))
         width = np.ones(len(self.params.columns)).tolist()
         for name in self.params.embeddings:
             size = features.schema[name].size
             width += [np.sqrt(size) / self.params.embedding_scale] * size
-        self.scale = np.where(deviation > 1e-9, deviation, 1.0) * np.array(width)
+        self.scale = scale * np.array(width)
         return self._design(posts, features)
 
-    def _vectorizer(self, kind: str, vocabulary: dict[str, int] | None = None):
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        limit = {"min_df": self.params.min_df} if vocabulary is None else {"vocabulary": vocabulary}
-        return TfidfVectorizer(**KINDS[kind], sublinear_tf=True, **limit)
-
     def _texts(self, posts: pl.DataFrame) -> list[str]:
-        """One text per post: the fields with a separator between them, missing ones left out."""
-        absent = [name for name in self.params.fields if name not in posts.columns]
-        posts = posts.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
-        parts = [pl.col(name).list.join(" ") if name == "tags" else pl.col(name) for name in self.params.fields]
-        joined = posts.select(text=pl.concat_str(parts, separator=" | ", ignore_nulls=True).fill_null(""))
-        return joined["text"].to_list()
+        return verbatim_text(with_fields(posts, self.params.fields), self.params.fields)
 
     def _dense(self, features: pl.DataFrame) -> np.ndarray:
-        columns = [numbers(features[name])[:, None] for name in self.params.columns]
-        columns += [embedding(features[name]) for name in self.params.embeddings]
-        return np.hstack(columns).astype(np.float64) if columns else np.empty((features.height, 0))
+        """float64 [n, columns]: the numeric ones, then the embeddings; NaN for null."""
+        vectors = [embedding(features[name]) for name in self.params.embeddings]
+        return np.hstack([numeric_columns(features, self.params.columns), *vectors])
 
     def _design(self, posts: pl.DataFrame, features: pl.DataFrame):
         from scipy import sparse
 
-        texts = self._texts(posts)
-        parts = [vectorizer.transform(texts) for vectorizer in self.words.values()]
-        dense = (self._dense(features) - self.mean) / self.scale
-        parts.append(sparse.csr_matrix(np.where(np.isnan(dense), 0.0, dense)))
-        return sparse.hstack(parts).tocsr()
+        dense = standardised(self._dense(features), self.mean, self.scale)
+        return sparse.hstack([self.words.transform(self._texts(posts)), sparse.csr_matrix(dense)]).tocsr()
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        if not posts.height:  # scikit-learn refuses an empty list of texts
+        if not posts.height:
             return np.empty(0)
         return self._design(posts, features) @ self.weights + self.intercept
 
-    def _names(self) -> list[str]:
-        names = [f"{kind}:{term}" for kind, words in self.words.items() for term in words.get_feature_names_out()]
-        return names + self.params.columns
-
     def importances(self) -> dict[str, float]:
         """Absolute weight of the 200 heaviest words, character groups and numeric columns."""
-        names = self._names()
+        names = self.words.names + self.params.columns
         weights = np.abs(self.weights[: len(names)])
         heaviest = sorted(np.argsort(-weights, kind="stable")[:200].tolist())
         return {names[i]: float(weights[i]) for i in heaviest}
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        terms = {kind: words.get_feature_names_out().tolist() for kind, words in self.words.items()}
-        (folder / "vocabulary.json").write_bytes(orjson.dumps(terms))
-        idf = {f"idf_{kind}": words.idf_ for kind, words in self.words.items()}
+        idf = self.words.save(folder)
         np.savez(folder / "weights.npz", weights=self.weights, mean=self.mean, scale=self.scale, **idf)
-        content = {"params": self.params.model_dump(), "seed": self.seed}
-        content |= {"alpha": self.alpha, "intercept": self.intercept}
-        tables.write_json(content, folder / "predictor.json")
+        write_predictor(folder, self, alpha=self.alpha, intercept=self.intercept)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
-        predictor.alpha, predictor.intercept, predictor.words = content["alpha"], content["intercept"], {}
-        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
-            predictor.weights, predictor.mean, predictor.scale = (arrays[n] for n in ("weights", "mean", "scale"))
-            for kind, terms in orjson.loads((folder / "vocabulary.json").read_bytes()).items():
-                vectorizer = predictor._vectorizer(kind, {term: i for i, term in enumerate(terms)})
-                vectorizer.idf_ = arrays[f"idf_{kind}"]
-                predictor.words[kind] = vectorizer
+        predictor, content = read_predictor(cls, folder)
+        take(predictor, content, ("alpha", "intercept"))
+        arrays = read_arrays(folder / "weights.npz")
+        take(predictor, arrays, ("weights", "mean", "scale"))
+        predictor.words = TextTerms.load(folder, arrays)
         return predictor

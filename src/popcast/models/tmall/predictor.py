@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
+from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.stopping import stopping_window
-from popcast.models.inputs.matrix import training_order
+from popcast.models.inputs.matrix import in_time_order
 from popcast.models.micro_video.family import REFERENCE, MicroVideoInputs, MicroVideoParams
-from popcast.models.nets.networks import Networks
+from popcast.models.nets.network_predictor import NetworkPredictor
 from popcast.models.nets.training import Arrays, Training
 
 
@@ -50,26 +49,20 @@ class Params(MicroVideoParams):
     training: Training = Training(learning_rate=1e-3, batch_size=64, max_epochs=100)
 
 
-class Predictor:
+class Predictor(NetworkPredictor):
     """The linear map of ``ref`` or the graphs of ``fixed``, on frame means and title vectors."""
 
     Params = Params
-    blocks = ()
-
-    def __init__(self, params: Params, seed: int) -> None:
-        self.params, self.seed = params, seed
-        self.networks = Networks(params, seed, "tmall")
-        self.scratch: Path | None = None
+    name = "tmall"
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        p, order = self.params, training_order(posts)
-        posts, features, target = posts[order], features[order], target[order]
-        folds = None if folds is None else folds[order]
+        p = self.params
+        posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.inputs = MicroVideoInputs(p.visual, p.text, p.frames).fit(features, "tmall")
         vectors = self._vectors(features)
         if p.variant == "ref":
             nobody = np.zeros(len(target), bool)
-            self.networks.fit(self._build, Arrays(**vectors), target, folds, window=nobody, scratch=self.scratch)
+            self.networks.fit(self.network, Arrays(**vectors), target, folds, window=nobody, scratch=self.scratch)
         else:
             self._fit_graphs(posts, list(vectors.values()), target, stopping_window(folds, len(target)))
         return self
@@ -79,7 +72,7 @@ class Predictor:
         arrays = self.inputs.transform(features)
         return {name: array.mean(axis=1) if array.ndim == 3 else array for name, array in arrays.items()}
 
-    def _build(self):
+    def network(self):
         return factorised_map(sum(shape[-1] for shape in self.inputs.shapes.values()), self.params.factors)
 
     def _fit_graphs(
@@ -108,9 +101,6 @@ class Predictor:
         self.target = np.where(self.labelled, target - self.center, 0.0)
         solution = solve(laplacians, self.target, self.labelled, self._terms(self.mu, self.lam))
         self.popularity, self.mixture, self.objective = solution.popularity, solution.mixture, solution.objective
-
-    def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        return self.predict_seeds(posts, features).mean(axis=1)
 
     def predict_seeds(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         """float64 [n, seeds]; the graphs have no random part, so with ``fixed`` all columns are the same."""
@@ -152,38 +142,35 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        content = {"params": self.params.model_dump(), "seed": self.seed, "inputs": self.inputs.to_json()}
+        content = {"inputs": self.inputs.to_json()}
         if self.params.variant == "ref":
             self.networks.save(folder)
         else:
             arrays = {name: getattr(self, name) for name in ARRAYS}
             arrays |= {f"units_{number}": graph.units for number, graph in enumerate(self.graphs)}
             np.savez(folder / "graphs.npz", **arrays)
-            content |= {name: getattr(self, name) for name in ("center", "mu", "lam", "objective")}
+            content |= {name: getattr(self, name) for name in NUMBERS}
             content["graphs"] = [[graph.scale, graph.trace] for graph in self.graphs]
-        tables.write_json(content, folder / "predictor.json")
+        write_predictor(folder, self, **content)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "predictor.json").read_bytes())
-        predictor = cls(Params.model_validate(content["params"]), content["seed"])
+        predictor, content = read_predictor(cls, folder)
         predictor.inputs = MicroVideoInputs.from_json(content["inputs"])
         if predictor.params.variant == "ref":
-            predictor.networks.load(folder, predictor._build)
+            predictor.networks.load(folder, predictor.network)
             return predictor
         from popcast.models.tmall.tmall_graphs import Graph
 
-        for name in ("center", "mu", "lam", "objective"):
-            setattr(predictor, name, content[name])
-        with np.load(folder / "graphs.npz", allow_pickle=False) as arrays:
-            for name in ARRAYS:
-                setattr(predictor, name, arrays[name])
-            facts = enumerate(content["graphs"])
-            predictor.graphs = [Graph(arrays[f"units_{number}"], *fact) for number, fact in facts]
+        arrays, facts = read_arrays(folder / "graphs.npz"), enumerate(content["graphs"])
+        take(predictor, content, NUMBERS)
+        take(predictor, arrays, ARRAYS)
+        predictor.graphs = [Graph(arrays[f"units_{number}"], *fact) for number, fact in facts]
         return predictor
 
 
 ARRAYS = ("rank", "labelled", "target", "popularity", "mixture")
+NUMBERS = ("center", "mu", "lam", "objective")
 """What a fitted graph model keeps, besides the unit vectors of its posts."""
 
 

@@ -14,18 +14,15 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core import tables
-from popcast.core.section import Section
 from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window, threads
+from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.matrix import Encoder, Matrix
 from popcast.models.params import Loss
 
 
-class BoostingParams(Section):
+class BoostingParams(ColumnParams):
     """Settings of one CatBoost ensemble. Defaults of learning rate and regularisation: sheet smp2025.md section 1."""
 
-    blocks: list[str] | None = Field(None, description="null: all that the run gets")
-    embeddings: list[str] | None = Field(None, description="null: all; else these, where the run gets them")
-    rare: int = Field(10, ge=1, description="posts that a category needs for a code of its own")
     loss: Loss = "rmse"
     delta: float = Field(0.8, gt=0, description="of the Huber loss, in units of popularity")
     learning_rate: float = Field(0.03, gt=0, le=1)

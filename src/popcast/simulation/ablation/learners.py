@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from popcast.models.contract.stopping import threads
+from popcast.models.trees.lightgbm_trees import same_bytes, stopped
 
 PENALTIES = tuple(10.0 ** (step / 2) for step in range(12))
 """Ridge penalties to choose from: 1 to 316,000, times the squared length of a standardised weight vector."""
@@ -68,17 +69,12 @@ def boosted(x: np.ndarray, y: np.ndarray, train: np.ndarray, valid: np.ndarray, 
         "feature_fraction": 0.5,
         "lambda_l2": 1.0,
         "max_bin": 63,
-        "seed": seed % 2**31,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": threads(),
-        "verbosity": -1,
+        **same_bytes(seed),
     }
     learn = lightgbm.Dataset(x[train], label=y[train], params=settings)
     watch = lightgbm.Dataset(x[valid], label=y[valid], reference=learn, params=settings)
-    stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-    booster = lightgbm.train(settings, learn, rounds, valid_sets=[watch], callbacks=[stop])
-    return booster.predict(x, num_iteration=max(booster.best_iteration, 1), num_threads=threads())
+    booster, best = stopped(settings, learn, watch, rounds, PATIENCE)
+    return booster.predict(x, num_iteration=best, num_threads=threads())
 
 
 LEARNERS: dict[str, Learner] = {"ridge": ridge, "lightgbm": boosted}

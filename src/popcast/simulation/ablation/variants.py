@@ -25,7 +25,7 @@ from popcast.core.engine import progress
 from popcast.core.errors import bad_input
 from popcast.core.stable import stable_random
 from popcast.features.common.contract import Context
-from popcast.models.inputs.matrix import embedding
+from popcast.features.common.embeddings import embedding
 from popcast.scoring import metrics
 from popcast.scoring.bootstrap import author_codes, bootstrap, interval, paired_difference
 from popcast.scoring.params import Evaluation
