@@ -20,7 +20,7 @@ cd "$here/.."
 export PATH="$PWD/.venv/bin:$PATH"
 popcast use recipes/llama3-8b.yaml --raw "$raw"
 trained() { # by all GPUs; DVC takes over what the stage wrote
-    accelerate launch --config_file "$launch" -m "stages.$1" --llm smpd
+    accelerate launch --config_file "$launch" -m "stages.$1" smpd
     dvc commit --force "$1@smpd"
 }
 dvc repro base_model@smpd

@@ -1,4 +1,4 @@
-"""One click script per DVC stage, named like the stage: ``python -m stages.posts --dataset smpd``.
+"""One click script per DVC stage, named like the stage: ``python -m stages.posts smpd``.
 
 The package puts the ``src`` beside it first on the path, so that a stage in a temporary copy of the project
 (``dvc exp run --temp``, a fresh clone) imports the code of that copy and not of an installed popcast. It also fixes

@@ -1,7 +1,7 @@
 """A user's own table of posts: csv, csv.gz, jsonl or parquet, its columns named in params.yaml. No code needed.
 
-``datasets.<name>.table`` says which column is what (see popcast.core.params.Table). Labelled and unlabelled posts are
-two files of the same columns, the second without the outcomes.
+``datasets.<name>.table`` says which column is what (see popcast.datasets.params.Table). Labelled and unlabelled posts
+are two files of the same columns, the second without the outcomes.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def tune(
     """Tune ``start`` (a base or a tuned folder) on prompts and answers (both [n]); write the tuned folder ``out``.
 
     names: what an error calls a record; None: its row from 1. label: what it calls the run. work: keeps the checkpoints
-    of a killed run, see ``hf_training``. curves: csv file of step, loss and learning_rate. Returns records, tokens
-    (learned from, per epoch), steps, and the loss of the first and of the last epoch (mean per step).
+    of a killed run, see ``training_frame.py``. curves: csv file of step, loss and learning_rate. Returns records,
+    tokens (learned from, per epoch), steps, and the loss of the first and of the last epoch (mean per step).
 
     Raises BadInput for a record that is longer than ``max_length`` (the trainer would drop it or cut its answer), for a
     prompt that shares a token with its answer, and for a tuned folder ``start`` of another method.

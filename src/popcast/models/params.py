@@ -30,7 +30,7 @@ class RunSettings(Section):
 
 
 class ModelRun(RunSettings):
-    """One row of the leaderboard. Several runs may share one model file with other settings.
+    """One row of the leaderboard. Several runs may share one model with other settings.
 
     In ``runs`` it is one stage ``train@<dataset>-<name>``; a suite makes its members into such runs.
     """

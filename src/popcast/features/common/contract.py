@@ -1,8 +1,8 @@
 """The contract of a feature block: fit on training posts, save, transform any posts, also ones never seen.
 
-A block file defines ``Params`` (its section of params.yaml) and ``Block``. ``fit`` gets every post of the dataset
-with its ``split`` and ``fold`` and must learn from the training part only; a block that uses labels keeps, for each
-post it was fitted with, what that post may see (see :func:`visible_from`).
+The ``block.py`` of a folder defines ``Params`` (its section of params.yaml) and ``Block``. ``fit`` gets every post of
+the dataset with its ``split`` and ``fold`` and must learn from the training part only; a block that uses labels keeps,
+for each post it was fitted with, what that post may see (see :func:`visible_from`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The contract of a predictor, in scikit-learn's manner: the constructor stores, ``fit`` validates and learns.
 
-A predictor file defines ``Params`` (its section of params.yaml) and ``Predictor``. Files are loaded without pickle:
-CatBoost's cbm, LightGBM's text, safetensors, npz without objects, or JSON.
+The ``predictor.py`` of a folder defines ``Params`` (its section of params.yaml) and ``Predictor``. Files are loaded
+without pickle: CatBoost's cbm, LightGBM's text, safetensors, npz without objects, or JSON.
 """
 
 from __future__ import annotations

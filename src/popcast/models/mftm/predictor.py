@@ -3,7 +3,7 @@
 Sheet mmra.md section 7 (MFTM). Both halves see the same numbers: the frame vectors (side by side, their mean or the
 first one) and the title vector; a post without one has zeros there. ``variant: ref`` weighs the halves equally,
 ``fixed`` finds the two weights (not negative, sum 1) that fit the stopping window best, so neither half learns from
-it. TabNet is that of ``tabnet.py``: with ``ref`` it learns labels as they are, with ``fixed`` standardised ones.
+it. TabNet is that of ``tabnet``: with ``ref`` it learns labels as they are, with ``fixed`` standardised ones.
 """
 
 from __future__ import annotations

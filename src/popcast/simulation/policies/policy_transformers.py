@@ -28,7 +28,7 @@ class TransformersPolicy:
     """Answers of a language model, held to the grammar. Raises BadInput, one line, where the model cannot be used.
 
     section: ``simulation.policy``. people: in the order of rows. An answer depends on its request alone, up to ties
-    that rounding decides (see ``simulation.writing``).
+    that rounding decides (see ``popcast.lm.sampler``).
     """
 
     def __init__(self, section: params.TransformersPolicy, people: Sequence[Person], rules: params.Rules) -> None:
