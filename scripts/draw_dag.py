@@ -98,6 +98,7 @@ def main(out: str) -> None:
     counts, edges = families()
     boxes, arrows = layout(sorted(counts), shown(edges))
     x, y = ([box.xy[side] for box in boxes.values()] for side in (0, 1))
+    y += [height for points in arrows.values() for _, height in points]  # arrows may pass outside of all boxes
     figure = plt.figure(figsize=(max(x) - min(x) + 1.6, max(y) - min(y) + 1.0), dpi=130, facecolor=PAPER)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(min(x) - 0.8, max(x) + 0.8)
