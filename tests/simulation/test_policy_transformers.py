@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from popcast.core.errors import BadInput
-from popcast.lm import backbone, sampler
+from popcast.lm import backbone, token_draws
 from popcast.lm.grammar import Grammar, action_grammar
-from popcast.lm.sampler import Question, Sampling
+from popcast.lm.seeded_prompts import SeededPrompt, batches
 from popcast.lm.shared_prefix import Prompted
+from popcast.lm.token_draws import Sampling
 from popcast.simulation.audience.persona_table import Person
 from popcast.simulation.params import Rules
 from popcast.simulation.params import TransformersPolicy as Section
@@ -136,7 +137,7 @@ def test_answers_are_those_of_whole_prompts_read_alone(base, settings):
             with torch.no_grad():
                 logits = model(torch.tensor([prompt + written])).logits[:, -1]
             allowed = torch.from_numpy(one.grammar.allowed([matcher]))
-            draws = [sampler.uniform(request.seed, len(written) - begun)]
+            draws = [token_draws.uniform(request.seed, len(written) - begun)]
             token = int(one.sampling.choose(logits, allowed, draws))
             if token in one.ends:
                 break
@@ -164,8 +165,8 @@ def test_another_seed_another_answer(base):
 
 
 def test_numbers_are_splitmix64_and_uniform():
-    assert sampler._mixed(sampler.WEYL) == 0xE220A8397B1DCDAF  # first number of SplitMix64 of seed 0
-    numbers = np.array([[sampler.uniform(seed, step) for step in range(100)] for seed in range(200)])
+    assert token_draws._mixed(token_draws.WEYL) == 0xE220A8397B1DCDAF  # first number of SplitMix64 of seed 0
+    numbers = np.array([[token_draws.uniform(seed, step) for step in range(100)] for seed in range(200)])
     assert len(np.unique(numbers)) == numbers.size
     assert (numbers >= 0).all()
     assert (numbers < 1).all()
@@ -176,7 +177,7 @@ def test_numbers_are_splitmix64_and_uniform():
 def test_draws_follow_the_softmax_of_what_is_allowed():
     logits = torch.log(torch.tensor([[0.5, 0.2, 0.2, 0.1]])).expand(20000, 4)
     allowed = torch.tensor([[True, True, False, True]]).expand(20000, 4)
-    draws = [sampler.uniform(seed, 0) for seed in range(20000)]
+    draws = [token_draws.uniform(seed, 0) for seed in range(20000)]
 
     def shares(temperature: float, top_p: float) -> list[float]:
         chosen = Sampling(temperature, top_p).choose(logits, allowed, draws)
@@ -201,15 +202,15 @@ def test_values_that_are_not_finite_stop():
 
 
 def test_batches_keep_the_budget_and_posts_together():
-    questions = [Question(Prompted((post,) * 10, (1,) * (3 + row)), 0, 20) for post in range(4) for row in range(5)]
-    found = sampler.batches(questions, 200)
+    prompts = [SeededPrompt(Prompted((post,) * 10, (1,) * (3 + row)), 0, 20) for post in range(4) for row in range(5)]
+    found = batches(prompts, 200)
     assert sorted(i for batch in found for i in batch) == list(range(20))
     for batch in found:
-        widest = 10 + max(len(questions[i].prompt.own) for i in batch) + 20
+        widest = 10 + max(len(prompts[i].prompt.own) for i in batch) + 20
         assert len(batch) * widest <= 200
-        assert len({questions[i].prompt.shared for i in batch}) == 1
-    assert [len(batch) for batch in sampler.batches(questions, 1)] == [1] * 20
-    assert len(sampler.batches(questions, 10**6)) == 1
+        assert len({prompts[i].prompt.shared for i in batch}) == 1
+    assert [len(batch) for batch in batches(prompts, 1)] == [1] * 20
+    assert len(batches(prompts, 10**6)) == 1
 
 
 def test_facts_say_what_answered(base, tmp_path):
