@@ -16,7 +16,7 @@ from popcast.simulation.audience.persona_table import Person
 from popcast.simulation.params import Rules
 from popcast.simulation.params import TransformersPolicy as Section
 from popcast.simulation.policies import policy
-from popcast.simulation.policies.policy_transformers import TransformersPolicy
+from popcast.simulation.policies.policy_transformers import Policy
 from popcast.simulation.policies.reactions import Parsed, parse
 from popcast.simulation.records import Field, Memory, Reaction, Request, Trigger
 from tests.lm.tiny_llm import tiny_base
@@ -33,9 +33,9 @@ def base(tmp_path_factory):
     return tiny_base(tmp_path_factory.mktemp("models") / "base", max_positions=2048)
 
 
-def make(base, **changes) -> TransformersPolicy:
+def make(base, **changes) -> Policy:
     values = {"model": str(base), "device": "cpu", "action_tokens": ACTION_TOKENS, "field_tokens": FIELD_TOKENS}
-    return TransformersPolicy(Section(kind="transformers", **(values | changes)), PEOPLE, Rules())
+    return Policy(Section(kind="transformers", **(values | changes)), PEOPLE, Rules())
 
 
 def requests(posts: int = 3) -> list[Request]:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from popcast.lm.shared_prefix import Plain, Shared
     from popcast.simulation.audience.population import Person
 
+TEMPLATES = (persona_prompts.PROMPTS_HASH,)
 PROBE = "Users of Twitter see a post."
 PROBES = ("0", "a", "Z", '"')
 """What may follow the rules of a prompt: their tokens are those that do not change with it."""
 
 
-class TransformersPolicy:
+class Policy:
     """Answers of a language model, held to the grammar. Raises BadInput, one line, where the model cannot be used.
 
     section: ``simulation.policy``. people: in the order of rows. An answer depends on its request alone, up to ties
@@ -77,7 +78,7 @@ class TransformersPolicy:
             "revision": self.section.revision,
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "stand_in": bool(note.get("stand_in", False)),
-            "templates": persona_prompts.TEMPLATE_HASH,
+            "templates": persona_prompts.PROMPTS_HASH,
             "grammar": self.grammar.hash,
         }
 

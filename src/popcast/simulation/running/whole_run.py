@@ -17,8 +17,7 @@ from popcast.core.scratch import Scratch
 from popcast.simulation.audience.affinity import similarities
 from popcast.simulation.audience.population import Population
 from popcast.simulation.params import Simulated, Work
-from popcast.simulation.policies.persona_prompts import TEMPLATE_HASH
-from popcast.simulation.policies.policy_persona import TEMPLATES_HASH
+from popcast.simulation.policies.policy import templates
 from popcast.simulation.running import answer_counts, reaction_tables, runner
 from popcast.simulation.running.journal import room_for
 from popcast.simulation.running.manifest import answering, manifest
@@ -74,9 +73,8 @@ def _key(triggers: pl.DataFrame, population: Population, settings: Simulated, se
     model = Path(getattr(settings.policy, "model", ""))
     files = sorted(path for path in model.rglob("*") if path.is_file()) if model.parts and model.is_dir() else []
     stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    ways = [settings.rules.model_dump(), answering(settings.policy), settings.runner.shard, TEMPLATE_HASH]
-    if settings.policy.kind == "persona":
-        ways.append(TEMPLATES_HASH)
+    ways = [settings.rules.model_dump(), answering(settings.policy), settings.runner.shard]
+    ways += templates(settings.policy.kind)
     return [seed, lines.hexdigest(), population.hash, ways, stamps]
 
 
