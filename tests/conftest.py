@@ -31,6 +31,14 @@ def shared_data():
     return find
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """A few hundred rows do not need more, and tests share their cores. For modules that ask for it by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory) -> Clone:
     """The whole pipeline, run once at tiny scale and committed. Tests read it and change copies only."""

@@ -22,6 +22,8 @@ from popcast.models.nets import checkpoint
 from stages import base_model
 from tests.lm.tiny_llm import SCORES, tiny_base
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = {
     "vocabulary": 512,
     "hidden": 16,
@@ -49,13 +51,6 @@ tasks: {{smpd: {{dataset: smpd, source: smpd, track: coldstart, template: smpd, 
 llms: {{smpd: {{scores: [1.0, 16.99], base: {base}, sft: {{lora: {{}}}}}}}}
 llm: {{prompts: {{}}}}
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 @pytest.fixture(scope="module")
