@@ -220,7 +220,7 @@ def test_another_method_is_refused_on_a_tuned_folder(tuned, tmp_path):
 RUN = """
 import sys, json
 from pathlib import Path
-from popcast.llm import tuning
+from popcast.lm import tuning
 base, out, work = map(Path, sys.argv[1:4])
 prompts, answers, settings = json.loads(sys.argv[4])
 tuning.tune(base, prompts, answers, tuning.Params(**settings), 7, out, work=work, curves=work / "curve.csv")
