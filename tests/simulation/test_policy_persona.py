@@ -153,7 +153,8 @@ def test_traits_and_age_make_keener_or_cooler():
 
 
 def test_the_traits_of_generated_personas_are_known():
-    made = set(json.loads(persona_phrases.FILE.with_name("persona_lists.json").read_text())["traits"])
+    file = persona_phrases.FILE.parents[1] / "audience" / "persona_lists.json"
+    made = set(json.loads(file.read_text())["traits"])
     lists = persona_phrases.PHRASES["traits"]
     assert not set(lists["keen"]) & set(lists["reserved"])
     assert len(made & set(lists["keen"])) >= 10
