@@ -20,6 +20,7 @@ from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.core.section import Section
 from popcast.models.inputs.matrix import embedding, training_order
+from popcast.models.inputs.row_blocks import in_row_blocks
 
 KINDS = {
     "word": {"analyzer": "word", "ngram_range": (1, 2)},
@@ -105,28 +106,33 @@ class Predictor:
         scaled = (embedding(features[self.params.embedding]) - self.center) / self.scale
         return np.where(np.isnan(scaled), 0.0, scaled).astype(np.float32)
 
-    def _near(self, vectors: np.ndarray) -> np.ndarray:
+    def _lengths(self) -> np.ndarray:
+        """|x_i|^2 of the training posts, float32 [n]."""
+        return (self.vectors**2).sum(axis=1)
+
+    def _near(self, vectors: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Kernel of meaning between ``vectors`` [m, width] and the training posts, float32 [m, n]."""
-        distance = (vectors**2).sum(axis=1)[:, None] + (self.vectors**2).sum(axis=1) - 2 * vectors @ self.vectors.T
+        distance = (vectors**2).sum(axis=1)[:, None] + lengths - 2 * vectors @ self.vectors.T
         return np.exp(np.float32(-self.gamma) * np.maximum(distance, 0))
 
     def _kernel(self, terms) -> np.ndarray:
         """float32 [n, n], built in stripes: only the result itself is large."""
         count, transposed = len(self.vectors), terms.T.tocsr()
-        kernel = np.empty((count, count), np.float32)
+        kernel, lengths = np.empty((count, count), np.float32), self._lengths()
         for start in range(0, count, CHUNK):
             stripe = slice(start, start + CHUNK)
-            kernel[stripe] = self._near(self.vectors[stripe])
+            kernel[stripe] = self._near(self.vectors[stripe], lengths)
             kernel[stripe] += (self.params.word_weight * (terms[stripe] @ transposed)).toarray()
         return kernel
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         if not posts.height:  # scikit-learn refuses an empty list of texts
             return np.empty(0)
-        vectors, found = self._standardised(features), self.mean + self._terms(posts) @ self.weights
-        for start in range(0, len(vectors), CHUNK):
-            found[start : start + CHUNK] += self._near(vectors[start : start + CHUNK]).astype(np.float64) @ self.dual
-        return found
+        lengths = self._lengths()
+        meaning = in_row_blocks(
+            lambda block: self._near(block, lengths).astype(np.float64) @ self.dual, self._standardised(features)
+        )
+        return self.mean + self._terms(posts) @ self.weights + meaning
 
     def importances(self) -> dict[str, float]:
         """Absolute weight of the 200 heaviest words and character groups; the kernel of meaning has none."""
