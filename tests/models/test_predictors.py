@@ -46,7 +46,7 @@ TINY_TEXT = {
     "backbone": tiny_backbone,
     "columns": ["history.smoothed_mean"],
     "head_scale": 1.0,
-    "training": {"learning_rate": 0.01, "max_epochs": 4, "batch_size": 32},
+    "training": {"learning_rate": 0.01, "max_epochs": 8, "batch_size": 32, "patience": 4},
 }
 PREDICTORS |= {
     "text_regressor": ("text_regressor", {**TINY_TEXT, "fields": ["title", "tags", "category"]}),
@@ -99,7 +99,7 @@ PREDICTORS |= {
     "contextual_lstm_fixed": ("contextual_lstm", {**TINY_VIDEO, "hidden": 8, "dense": 8}),
     "hmmved_fixed": ("hmmved", {**TINY_EXPERTS, "latent": 4}),
     "hmmved_paper": ("hmmved", {**TINY_VIDEO, "variant": "paper"}),
-    "massl_fixed": ("massl", {**TINY_EXPERTS, "latent": 64}),
+    "massl_fixed": ("massl", {**TINY_EXPERTS, "latent": 256}),
 }
 CNN = {"length": 12, "channels": 4, "filters": 4}
 CNN = {"convolution": CNN, "training": {"learning_rate": 0.01, "max_epochs": 12, "batch_size": 32}}
@@ -127,9 +127,9 @@ def tiny_llm() -> str:
 
 
 TINY_LLM = {"base": tiny_llm, "template": "table", "fields": ["title"], "prompts": {"instruction": ""}, "shots": 1}
-TINY_LLM["tuning"] = {"method": "full", "learning_rate": 0.01, "epochs": 14, "batch_size": 16}
-PREDICTORS["multismpllm"] = ("multismpllm", {**TINY_LLM, "max_train": 64})
-PREDICTORS["popsim_agent"] = ("popsim_agent", {**TINY_LLM, "max_train": 64})
+TINY_LLM["tuning"] = {"method": "full", "learning_rate": 0.01, "epochs": 16, "batch_size": 8}
+PREDICTORS["multismpllm"] = ("multismpllm", {**TINY_LLM, "max_train": 32})
+PREDICTORS["popsim_agent"] = ("popsim_agent", {**TINY_LLM, "max_train": 32})
 VECTORS = ("svr", "nearby", "kernel", "mmra", "mftm", "tmall", "cban", "contextual", "hmmved", "massl", "tabnet")
 SEEN = {
     "words": {"author": 0.2, "category": 0.2, "sunset": 4.0, "latent": 0.2},
@@ -179,6 +179,7 @@ def family_of(name: str) -> str:
 
 @pytest.fixture
 def data(name):
+    """:func:`data_of` the predictor that a test is called with."""
     return data_of(family_of(name))
 
 
