@@ -1,6 +1,6 @@
 """Who answers for the personas: one small protocol, and the choice among its three implementations.
 
-Each is a module ``policy_<kind>`` with ``Policy`` and ``TEMPLATES``, see :func:`templates`.
+Each is a module ``policy_<kind>`` with ``Policy``.
 
 A policy turns requests into raw answers in the grammar of sheet popsim.md 3.5 (``action``) or into the words of the
 text field (``field``). It never sees a label, an author, a time or another post.
@@ -44,11 +44,6 @@ PolicySection = params.PersonaPolicy | params.TransformersPolicy | params.Server
 def make(section: PolicySection, people: Sequence[Person], rules: params.Rules) -> Policy:
     """The policy that ``simulation.policy`` describes. ``people`` in the order of rows."""
     return _module(section.kind).Policy(section, people, rules)
-
-
-def templates(kind: str) -> tuple[str, ...]:
-    """Hashes of all words and weights that shape what a policy of this kind is asked and answers."""
-    return _module(kind).TEMPLATES
 
 
 def _module(kind: str) -> ModuleType:

@@ -18,7 +18,7 @@ from popcast.simulation import params
 from popcast.simulation.audience.affinity import similarities
 from popcast.simulation.audience.population import Person
 from popcast.simulation.policies.persona_phrases import PHRASES, PHRASES_HASH, bits, field_text, filled, mood
-from popcast.simulation.policies.persona_prompts import PROMPTS_HASH, safe, trigger_line
+from popcast.simulation.policies.persona_prompts import safe, trigger_line
 from popcast.simulation.policies.reactions import compose
 from popcast.simulation.records import ACTIONS, Memory, Request
 
@@ -170,4 +170,3 @@ _CONSTANTS = (START, NEARNESS, POST_SHARE, TRAIT, MOST_TRAITS, YOUNG, OLD, AGE, 
 _CONSTANTS += (FIELD, NOISE, SHOWN, IDLE, SILENT, PULL, LEANING, PHRASES_HASH)
 RULES_HASH = hashlib.sha256(repr(_CONSTANTS).encode()).hexdigest()[:16]
 """Of phrases and weights: what prompt templates are to a language model."""
-TEMPLATES = (PROMPTS_HASH, RULES_HASH)

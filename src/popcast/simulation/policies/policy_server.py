@@ -20,8 +20,6 @@ from popcast.simulation.records import Request
 if TYPE_CHECKING:
     from popcast.simulation.audience.population import Person
 
-TEMPLATES = (persona_prompts.PROMPTS_HASH,)
-
 
 class Policy:
     """Puts requests to the server that ``section`` names. Raises BadInput as :class:`ChatClient` does."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from popcast.lm.shared_prefix import Plain, Shared
     from popcast.simulation.audience.population import Person
 
-TEMPLATES = (persona_prompts.PROMPTS_HASH,)
 PROBE = "Users of Twitter see a post."
 PROBES = ("0", "a", "Z", '"')
 """What may follow the rules of a prompt: their tokens are those that do not change with it."""
