@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
-
-if TYPE_CHECKING:
-    from popcast.simulation.model import AudienceModel
+from mesa import Model
 
 FIELD = {"step": pl.Int64, "mean_attitude": pl.Float64, "field_text": pl.String}
 PERSONAS = {"step": pl.Int64, "agent_id": pl.Int64, "attitude": pl.Float64, "is_core": pl.Boolean}
@@ -20,8 +18,8 @@ class Collected:
         self._field: list[tuple[Any, ...]] = []
         self._personas: list[tuple[Any, ...]] = []
 
-    def add(self, model: AudienceModel) -> None:
-        """Keep the state after the epoch that has just ended."""
+    def add(self, model: Model) -> None:
+        """Keep the state of an ``AudienceModel`` after the epoch that has just ended."""
         self._field.append((model.steps, model.field.mean_attitude, model.field.text))
         self._personas += [(model.steps, one.unique_id, one.attitude, one.is_core) for one in model.personas]
 
