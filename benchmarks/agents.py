@@ -139,7 +139,7 @@ def main(
     from popcast.simulation.audience import population
     from popcast.simulation.params import Rules
     from popcast.simulation.params import TransformersPolicy as Section
-    from popcast.simulation.policies.policy_transformers import TransformersPolicy
+    from popcast.simulation.policies.policy_transformers import Policy
     from popcast.simulation.policies.reactions import parse
 
     people = population.generate(WORDS, 100, 2, 0).people
@@ -149,8 +149,8 @@ def main(
             kind="transformers", model=folder, device=device, batch_tokens=batch_tokens,
             action_tokens=action_tokens, thought=thought,
         )  # fmt: skip
-        policy = TransformersPolicy(section, people, Rules())
-        alone = TransformersPolicy(section, people, Rules())
+        policy = Policy(section, people, Rules())
+        alone = Policy(section, people, Rules())
         loop = PostByPost(section, policy)
     given = generated(posts * slices, people, 2)
     small = given[:2]

@@ -80,14 +80,14 @@ def main(count: int, slices: int) -> None:
     from popcast.simulation.audience import population
     from popcast.simulation.audience.affinity import similarities
     from popcast.simulation.params import Simulated
-    from popcast.simulation.policies.policy_persona import PersonaPolicy
+    from popcast.simulation.policies.policy_persona import Policy
     from popcast.simulation.running import runner
     from popcast.simulation.running.workload import Shard
 
     people = population.generate(WORDS, 100, 2, 0)
     settings = Simulated()
     started = time.perf_counter()
-    persona = PersonaPolicy(settings.policy, people.people, settings.rules)
+    persona = Policy(settings.policy, people.people, settings.rules)
     click.echo(f"policy made (encoder loaded) in {time.perf_counter() - started:.1f} s")
     lines = generated_lines(count)
     started = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -39,6 +40,10 @@ class Clone:
     def dvc(self, *arguments: str) -> str:
         return self.run(sys.executable, "-m", "dvc", *arguments)
 
+    def repro(self, *arguments: str) -> str:
+        """What ``make repro`` does."""
+        return self.run(sys.executable, "scripts/repro.py", *arguments)
+
     def popcast(self, *arguments: str) -> str:
         code = "import sys; sys.path.insert(0, 'src'); from popcast.cli import main; main()"
         return self.run(sys.executable, "-c", code, *arguments)
@@ -56,6 +61,18 @@ class Clone:
         """Hash of every out of every stage as dvc.lock has it."""
         stages = YAML(typ="safe").load(self.folder / "dvc.lock")["stages"]
         return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+
+    def digests(self) -> dict[str, str]:
+        """Hash of every file of every out as it lies there, with or without DVC."""
+        found = {}
+        for name in self.outs():
+            path = self.folder / name
+            files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+            for file in files:
+                if file.name != ".gitignore":
+                    key = file.relative_to(self.folder).as_posix()
+                    found[key] = hashlib.sha256(file.read_bytes()).hexdigest()
+        return found
 
     def params(self) -> dict:
         return YAML(typ="safe").load(self.folder / "params.yaml")

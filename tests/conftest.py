@@ -43,6 +43,14 @@ def one_thread():
 def pipeline(tmp_path_factory) -> Clone:
     """The whole pipeline, run once at tiny scale and committed. Tests read it and change copies only."""
     clone = tiny_clone(tmp_path_factory.mktemp("pipeline") / "project")
-    clone.dvc("repro")
+    clone.repro("--jobs", "2")
     clone.commit("run")
     return clone
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the whole pipeline share one worker, hence one run of it, and start first: they take longest."""
+    whole = [item for item in items if "pipeline" in getattr(item, "fixturenames", ())]
+    for item in whole:
+        item.add_marker(pytest.mark.xdist_group("pipeline"))
+    items[:] = whole + [item for item in items if item not in set(whole)]

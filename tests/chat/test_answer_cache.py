@@ -13,15 +13,9 @@ import pytest
 from popcast.chat.answer_cache import FILE, AnswerCache, answer_key
 from popcast.chat.response import Response
 from popcast.core.errors import BadInput
-from tests.simulation import servers
-from tests.simulation.asking import asker, one_line, questions
-from tests.simulation.servers import Call, ChatServer, Reply, completion
-
-
-@pytest.fixture
-def ask(tmp_path):
-    with asker(tmp_path / "answers") as build:
-        yield build
+from tests.chat import servers
+from tests.chat.asking import one_line, questions
+from tests.chat.servers import Call, ChatServer, Reply, completion
 
 
 def test_a_file_that_is_no_cache_says_to_delete_it(tmp_path):
@@ -70,22 +64,22 @@ def test_a_full_disk_is_one_line_and_loses_nothing(ask):
     asked = questions(24)
     with ChatServer(long) as server:
         full = ask(server.url, concurrency=1)
-        first = full.respond(asked[:4])
+        first = full.ask(asked[:4])
         pages = full._cache._connection.execute("PRAGMA page_count").fetchone()[0]
         full._cache._connection.execute(f"PRAGMA max_page_count = {pages + 1}")
         with pytest.raises(BadInput, match="disk full") as error:
-            full.respond(asked)
+            full.ask(asked)
         one_line(error)
         put = len(server.calls) - 1  # the last one found no place
         again = ask(server.url)
-        assert again.respond(asked)[:4] == first
+        assert again.ask(asked)[:4] == first
         assert again.counts["kept"] == put >= 4
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from popcast.simulation.answer_cache import AnswerCache
+from popcast.chat.answer_cache import AnswerCache
 from popcast.chat.response import Response
 cache, worker = AnswerCache(Path(sys.argv[1])), sys.argv[2]
 for i in range(1_000_000):

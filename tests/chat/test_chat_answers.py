@@ -12,17 +12,10 @@ from pydantic import SecretStr
 from popcast.chat import chat_answers
 from popcast.chat.response import Response
 from popcast.core.errors import BadInput
-from popcast.simulation.policies import reactions
-from tests.simulation.asking import asker, one_line, questions
-from tests.simulation.servers import Call, ChatServer, Reply, completion
+from tests.chat.asking import one_line, questions
+from tests.chat.servers import Call, ChatServer, Reply, completion
 
 KEY = "sk-Loop/back+12345"
-
-
-@pytest.fixture
-def ask(tmp_path):
-    with asker(tmp_path / "answers") as build:
-        yield build
 
 
 # refusals and nonsense
@@ -42,7 +35,7 @@ def ask(tmp_path):
 def test_a_refusal_stops_at_once(ask, status, body, said):
     with ChatServer(lambda call: Reply(body, status, {"Location": "/elsewhere"})) as server:
         with pytest.raises(BadInput) as error:
-            ask(server.url, concurrency=1).respond(questions(5))
+            ask(server.url, concurrency=1).ask(questions(5))
         assert len(server.calls) == 1
     assert said in one_line(error)
     assert "tries" not in one_line(error)
@@ -70,21 +63,20 @@ def test_nonsense_instead_of_the_protocol_is_one_line(ask, name):
         ChatServer(lambda call: Reply(body, headers={"Content-Type": "text/plain"})) as server,
         pytest.raises(BadInput) as error,
     ):
-        ask(server.url, concurrency=1).respond(questions(2))
+        ask(server.url, concurrency=1).ask(questions(2))
     assert said in one_line(error)
     assert len(one_line(error)) < 500
 
 
 @pytest.mark.parametrize("text", [None, "", "no grammar at all", "\ud800 \x00 odd", "Action: fly()\nScore: 85"])
-def test_nonsense_in_the_text_is_an_answer_that_does_not_parse(ask, text):
+def test_nonsense_in_the_text_is_an_answer(ask, text):
     odd = {"prompt_tokens": -1, "completion_tokens": "12"}
     with ChatServer(lambda call: completion(text, odd)) as server:
-        first = ask(server.url).respond(questions(2))
-        assert ask(server.url).respond(questions(2)) == first
+        first = ask(server.url).ask(questions(2))
+        assert ask(server.url).ask(questions(2)) == first
         assert len(server.calls) == 2
     expected = "" if text is None else text.replace("\ud800", "?")
     assert first == [Response(expected, None, None)] * 2
-    assert isinstance(reactions.parse(first[0].text), str)
 
 
 # the key
@@ -109,13 +101,13 @@ def test_the_key_reaches_the_server_and_nothing_else(ask, tmp_path, monkeypatch,
 
     with ChatServer(echo) as server:
         asking = ask(server.url, key_variable="LOOP_KEY", retries=1, concurrency=1)
-        shown = [repr(asking), str(asking), repr(vars(asking)), repr(asking.facts()), repr(asking.counts)]
+        shown = [repr(asking), str(asking), repr(vars(asking)), repr(asking.counts)]
         if status == 200:
-            shown += [repr(asking.respond(questions(2)))]
+            shown += [repr(asking.ask(questions(2)))]
             assert "Bearer ***" in shown[-1]
         else:
             with pytest.raises(BadInput) as error:
-                asking.respond(questions(2))
+                asking.ask(questions(2))
             shown += [one_line(error), *traceback.format_exception(error.value)]
             cause: BaseException | None = error.value
             while cause is not None:
@@ -152,7 +144,7 @@ def test_nothing_of_the_environment_is_sent_that_params_do_not_name(ask, monkeyp
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "http://elsewhere-of-mine")
     with ChatServer() as server:
-        ask(server.url).respond(questions(1))
+        ask(server.url).ask(questions(1))
     assert "elsewhere-of-mine" not in json.dumps(server.calls[0].headers)
 
 
@@ -164,7 +156,7 @@ def test_a_proxy_does_not_stand_between_us_and_this_machine(ask, monkeypatch, ho
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     with ChatServer() as server:
-        assert len(ask(server.url.replace("127.0.0.1", host), retries=0).respond(questions(2))) == 2
+        assert len(ask(server.url.replace("127.0.0.1", host), retries=0).ask(questions(2))) == 2
 
 
 @pytest.mark.parametrize(
@@ -181,13 +173,13 @@ def test_a_proxy_does_not_stand_between_us_and_this_machine(ask, monkeypatch, ho
     ],
 )
 def test_an_address_that_is_none_or_holds_secrets(ask, url):
-    with pytest.raises(BadInput, match=r"simulation.policy.url") as error:
+    with pytest.raises(BadInput, match=r"portraits\.server\.url") as error:
         ask(url)
     assert "hush-hush" not in one_line(error)
 
 
 def test_hosts():
-    assert chat_answers.host("http://localhost:8000/v1") == ("localhost:8000", True)
-    assert chat_answers.host("https://api.example.org/v1") == ("api.example.org", False)
-    assert chat_answers.host("http://[::1]:80/v1") == ("[::1]:80", True)
-    assert chat_answers.host("http://10.0.0.7:80/v1") == ("10.0.0.7:80", False)
+    assert chat_answers.host("http://localhost:8000/v1", "portraits.server") == ("localhost:8000", True)
+    assert chat_answers.host("https://api.example.org/v1", "portraits.server") == ("api.example.org", False)
+    assert chat_answers.host("http://[::1]:80/v1", "portraits.server") == ("[::1]:80", True)
+    assert chat_answers.host("http://10.0.0.7:80/v1", "portraits.server") == ("10.0.0.7:80", False)

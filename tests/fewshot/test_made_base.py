@@ -21,6 +21,8 @@ from popcast.models.nets import checkpoint
 from tests.lm.tiny_llm import SCORES, tiny_base
 from tests.plans import run_stage
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = {
     "vocabulary": 512,
     "hidden": 16,
@@ -48,13 +50,6 @@ tasks: {{smpd: {{dataset: smpd, source: smpd, track: coldstart, template: smpd, 
 llms: {{smpd: {{scores: [1.0, 16.99], base: {base}, sft: {{lora: {{}}}}}}}}
 llm: {{prompts: {{}}}}
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,9 @@ from popcast.lm import backbone
 from popcast.lm.backbone import Made, Params, Pretrained
 from tests.lm.tiny_llm import SCORES, TEXTS, tiny_base
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PROMPT = 'Post 1: title "red sky"\nPost 1 has popularity 7.52\n'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -182,15 +182,18 @@ def test_one_row_and_too_few_rows_for_a_window():
 
 
 def test_refit_learns_again_from_all_rows_for_as_many_epochs_as_were_best():
+    """Late rows lie 60 higher and say so in a column that is 0 before: the refitted network alone knows."""
     examples, target, folds = data()
+    late = folds == 3
+    examples.tensors["x"][:, 4] = torch.from_numpy(late)
+    target = target + 60 * late
     first, again = networks(), networks(refit=True)
     first.fit(build, examples, target, folds)
     again.fit(build, examples, target, folds)
     assert again.history == first.history, "the history is that of the choice"
     assert not np.array_equal(first.predict(examples), again.predict(examples))
-    late = folds == 3
     error = [np.abs(found.predict(examples)[:, 0] - target)[late].mean() for found in (first, again)]
-    assert error[1] < error[0]
+    assert error[1] < 0.9 * error[0]
 
 
 def test_scratch_keeps_every_seed_and_the_refit_apart(tmp_path):

@@ -49,7 +49,7 @@ TINY_TEXT = {
     "backbone": tiny_backbone,
     "columns": ["history.smoothed_mean"],
     "head_scale": 1.0,
-    "training": {"learning_rate": 0.01, "max_epochs": 4, "batch_size": 32},
+    "training": {"learning_rate": 0.01, "max_epochs": 8, "batch_size": 32, "patience": 4},
 }
 PREDICTORS |= {
     "text_regressor": ("text_regressor", {**TINY_TEXT, "fields": ["title", "tags", "category"]}),
@@ -102,7 +102,7 @@ PREDICTORS |= {
     "contextual_lstm_fixed": ("contextual_lstm", {**TINY_VIDEO, "hidden": 8, "dense": 8}),
     "hmmved_fixed": ("hmmved", {**TINY_EXPERTS, "latent": 4}),
     "hmmved_paper": ("hmmved", {**TINY_VIDEO, "variant": "paper"}),
-    "massl_fixed": ("massl", {**TINY_EXPERTS, "latent": 64}),
+    "massl_fixed": ("massl", {**TINY_EXPERTS, "latent": 256}),
 }
 CNN = {"length": 12, "channels": 4, "filters": 4}
 CNN = {"convolution": CNN, "training": {"learning_rate": 0.01, "max_epochs": 12, "batch_size": 32}}
@@ -130,9 +130,17 @@ def tiny_llm() -> str:
 
 
 TINY_LLM = {"base": tiny_llm, "template": "table", "fields": ["title"], "prompts": {"instruction": ""}, "shots": 1}
-TINY_LLM["tuning"] = {"method": "full", "learning_rate": 0.01, "epochs": 14, "batch_size": 16}
-PREDICTORS["multismpllm"] = ("multismpllm", {**TINY_LLM, "max_train": 64})
-PREDICTORS["popsim_agent"] = ("popsim_agent", {**TINY_LLM, "max_train": 64})
+TINY_LLM["tuning"] = {"method": "full", "learning_rate": 0.01, "epochs": 16, "batch_size": 8}
+PREDICTORS["multismpllm"] = ("multismpllm", {**TINY_LLM, "max_train": 32})
+PREDICTORS["popsim_agent"] = ("popsim_agent", {**TINY_LLM, "max_train": 32})
+VECTORS = ("svr", "nearby", "kernel", "mmra", "mftm", "tmall", "cban", "contextual", "hmmved", "massl", "tabnet")
+SEEN = {
+    "words": {"author": 0.2, "category": 0.2, "sunset": 4.0, "latent": 0.2},
+    "vectors": {"author": 0.2, "category": 0.1, "sunset": 0.3, "latent": 3.0},
+}
+"""What the target is made of for predictors that see a part of it alone, so that tiny ones can show what they learn."""
+CLEARLY = 0.95
+"""Share of the median's error that a predictor has to stay below."""
 SEED = 11
 
 
@@ -143,10 +151,13 @@ def make(name: str, seed: int = SEED):
     return module.Predictor(module.Params(**values), seed)
 
 
-@pytest.fixture(scope="module")
-def data():
-    """The wide frame with a mean field whose few words and number say nothing about the label."""
-    posts, features, target, folds = wide()
+@cache
+def data_of(family: str):
+    """The wide frame whose target is what ``family`` can see, or of everything.
+
+    Its mean field has a few words and a number that say nothing about the label.
+    """
+    posts, features, target, folds = wide(**SEEN.get(family, {}))
     row = pl.int_range(posts.height)
     field = {
         "mean_field.text": pl.Series(["liked", "left alone"]).gather(row % 2),
@@ -155,10 +166,22 @@ def data():
     return posts, features.with_columns(posts.select(**field)), target, folds
 
 
+def family_of(name: str) -> str:
+    if name in ("text_ridge", "text_ridge_relative", "text_regressor", "text_regressor_mlm"):
+        return "words"
+    return "vectors" if name == "hyfea_pooled" or name.startswith(VECTORS) else ""
+
+
+@pytest.fixture
+def data(name):
+    """:func:`data_of` the predictor that a test is called with."""
+    return data_of(family_of(name))
+
+
 @pytest.fixture(scope="module", params=PREDICTORS)
-def fitted(request, data):
+def fitted(request):
     """(name, predictor fitted on the first 200 posts, posts and features of the last 40)."""
-    posts, features, target, folds = data
+    posts, features, target, folds = data_of(family_of(request.param))
     model = make(request.param).fit(posts[:200], features[:200], target[:200], folds[:200])
     return request.param, model, posts[200:], features[200:]
 
@@ -167,9 +190,9 @@ def digests(folder) -> dict[str, str]:
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.rglob("*.*"))}
 
 
-def test_same_seed_same_bytes_and_row_order_of_the_training_table_means_nothing(fitted, data, tmp_path):
+def test_same_seed_same_bytes_and_row_order_of_the_training_table_means_nothing(fitted, tmp_path):
     name, model, _, _ = fitted
-    posts, features, target, folds = data
+    posts, features, target, folds = data_of(family_of(name))
     model.save(tmp_path / "first")
     shuffled = np.random.default_rng(0).permutation(200)
     again = make(name).fit(posts[shuffled], features[shuffled], target[shuffled], folds[shuffled])
@@ -192,7 +215,8 @@ def test_a_prediction_does_not_depend_on_the_other_rows(fitted):
     assert whole.shape == (40,)
     assert whole.dtype == np.float64
     assert model.predict(posts[::-1], features[::-1])[::-1] == pytest.approx(whole, abs=1e-9)
-    assert model.predict(posts[7:8], features[7:8]) == pytest.approx(whole[7:8], abs=1e-9)
+    for part in (slice(7, 8), slice(3, 5), slice(9, 20), slice(21, 40)):
+        assert model.predict(posts[part], features[part]) == pytest.approx(whole[part], abs=1e-9)
     assert model.predict(posts[:0], features[:0]).shape == (0,)
 
 
@@ -243,19 +267,20 @@ def test_importances_are_finite_and_belong_to_columns(fitted):
         assert not any("constant" in key or "odd" in key or "index" in key for key in importances)
 
 
-def test_it_learns_something(fitted, data):
-    """On later posts of the same authors each model is closer than the median, which is what it has to beat.
+def test_it_learns_something(fitted):
+    """On later posts each model is clearly closer than the median, which is what it has to beat.
 
     A tiny language model of random weights learns the posts that it was tuned on, and no more.
     """
     name, model, posts, features = fitted
-    target = data[2][200:]
+    everything = data_of(family_of(name))
+    target = everything[2][200:]
     if name in ("multismpllm", "popsim_agent"):
-        tuned = data[0]["post_id"].is_in(model.records["post_id"].implode()).to_numpy()
-        posts, features, target = data[0].filter(tuned), data[1].filter(tuned), data[2][tuned]
+        tuned = everything[0]["post_id"].is_in(model.records["post_id"].implode()).to_numpy()
+        posts, features, target = everything[0].filter(tuned), everything[1].filter(tuned), everything[2][tuned]
     error = np.abs(model.predict(posts, features) - target).mean()
-    constant = np.abs(np.median(data[2][:200]) - target).mean()
-    assert error == pytest.approx(constant) if name == "median" else error < constant
+    constant = np.abs(np.median(everything[2][:200]) - target).mean()
+    assert error == pytest.approx(constant) if name == "median" else error < CLEARLY * constant
 
 
 @pytest.mark.parametrize("name", PREDICTORS)

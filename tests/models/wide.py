@@ -9,22 +9,26 @@ import polars as pl
 
 WORDS = ("cat", "dog", "sunset", "beach", "city", "night", "coffee", "train", "forest", "snow")
 CATEGORIES = ("Animal", "Travel", "Food")
+MADE_OF = {"author": 1.0, "category": 0.5, "sunset": 1.2, "latent": 1.0, "noise": 0.5}
 
 
 def wide(
-    rows: int = 240, seed: int = 5, with_time: bool = True
+    rows: int = 240, seed: int = 5, with_time: bool = True, **parts: float
 ) -> tuple[pl.DataFrame, pl.DataFrame, np.ndarray, np.ndarray]:
     """posts (without popularity), features, target [n] and folds [n] in 0..3, in time order.
 
-    The target is author level + category + words + a latent seen by the embeddings + noise. About a tenth of the
-    values of most columns is null, some posts have no title, no category or no embedding.
+    The target is author level + category + words + a latent seen by the embeddings + noise; ``parts`` weighs them
+    otherwise than :data:`MADE_OF`. About a tenth of the values of most columns is null, some posts have no title, no
+    category or no embedding.
     """
+    part = MADE_OF | parts
     rng = np.random.default_rng(seed)
     author, category = rng.integers(0, 12, rows), rng.integers(0, 3, rows)
     words = rng.integers(0, len(WORDS), (rows, 4))
     latent = rng.normal(size=rows)
     level = np.linspace(-2, 2, 12)[author]
-    target = 6 + level + 0.5 * category + 1.2 * (words == 2).any(axis=1) + latent + rng.normal(0, 0.5, rows)
+    target = 6 + part["author"] * level + part["category"] * category + part["sunset"] * (words == 2).any(axis=1)
+    target = target + part["latent"] * latent + rng.normal(0, part["noise"], rows)
     start = datetime(2024, 1, 1, tzinfo=UTC)
     titles = [" ".join(WORDS[i] for i in line) for line in words]
     posts = pl.DataFrame(

@@ -358,12 +358,16 @@ def test_out_of_turn():
 def test_collected_for_inspection():
     model = AudienceModel(population_of(TOY), ALL_ASKED, collect=True)
     states = run_cores(model, [{A: 8, D: 2}, {B: 5, E: 0}])
-    means = model.datacollector.get_model_vars_dataframe()["mean_attitude"]
-    assert means.tolist() == [state.mean_attitude for state in states]
-    attitudes = model.datacollector.get_agent_vars_dataframe()["attitude"]
-    assert tuple(attitudes.loc[2]) == states[1].attitudes
+    field = model.collected.field()
+    assert field["step"].to_list() == [1, 2]
+    assert field["mean_attitude"].to_list() == [state.mean_attitude for state in states]
+    assert field["field_text"].to_list() == [state.field_text for state in states]
+    second = model.collected.personas().filter(step=2)
+    assert tuple(second["attitude"]) == states[1].attitudes
+    assert second["agent_id"].to_list() == [1, 2, 3, 4, 5]
+    assert second["is_core"].to_list() == [row in (B, E) for row in range(5)]
     run_cores(model, [{A: 1}])
-    assert len(model.datacollector.get_model_vars_dataframe()) == 1
+    assert model.collected.field().height == 1
 
 
 def test_a_closed_model_is_let_go():

@@ -17,7 +17,7 @@ from popcast.simulation.params import Rules
 from popcast.simulation.policies import persona_phrases, policy, policy_persona
 from popcast.simulation.policies.persona_phrases import bits, field_text, topic, topics
 from popcast.simulation.policies.persona_prompts import clean_field, trigger_line
-from popcast.simulation.policies.policy_persona import PersonaPolicy, habits, noise
+from popcast.simulation.policies.policy_persona import Policy, habits, noise
 from popcast.simulation.policies.reactions import compose, parse, reaction_of
 from popcast.simulation.records import ACTIONS, Field, Memory, Reaction, Request, Trigger
 
@@ -31,13 +31,13 @@ SEEDS = [7919 * i + 1 for i in range(400)]
 
 
 @pytest.fixture(scope="module")
-def persona() -> PersonaPolicy:
-    return PersonaPolicy(params.PersonaPolicy(), PEOPLE, Rules())
+def persona() -> Policy:
+    return Policy(params.PersonaPolicy(), PEOPLE, Rules())
 
 
 @pytest.fixture
-def exposed(persona) -> PersonaPolicy:
-    return PersonaPolicy(params.PersonaPolicy(), PEOPLE, Rules(expose=True))
+def exposed(persona) -> Policy:
+    return Policy(params.PersonaPolicy(), PEOPLE, Rules(expose=True))
 
 
 def asked(seed: int = 1, row: int = 0, line: str = LINE, **more) -> Request:
@@ -59,7 +59,7 @@ def mixed() -> list[Request]:
     return found
 
 
-def mean_interest(persona: PersonaPolicy, **more) -> float:
+def mean_interest(persona: Policy, **more) -> float:
     return float(np.mean([persona.interest(asked(seed, **more)) for seed in SEEDS]))
 
 
@@ -83,7 +83,7 @@ def test_an_answer_depends_on_its_request_alone(persona):
     together = persona.respond(requests)
     assert persona.respond(requests[::-1])[::-1] == together
     assert [persona.respond([request])[0] for request in requests] == together
-    assert PersonaPolicy(params.PersonaPolicy(), PEOPLE, Rules()).respond(requests) == together
+    assert Policy(params.PersonaPolicy(), PEOPLE, Rules()).respond(requests) == together
     assert pickle.loads(pickle.dumps(persona)).respond(requests) == together
     assert persona.respond([]) == []
     assert len({persona.respond([asked(seed)])[0].text for seed in SEEDS}) > 40
@@ -153,7 +153,8 @@ def test_traits_and_age_make_keener_or_cooler():
 
 
 def test_the_traits_of_generated_personas_are_known():
-    made = set(json.loads(persona_phrases.FILE.with_name("persona_lists.json").read_text())["traits"])
+    file = persona_phrases.FILE.parents[1] / "audience" / "persona_lists.json"
+    made = set(json.loads(file.read_text())["traits"])
     lists = persona_phrases.PHRASES["traits"]
     assert not set(lists["keen"]) & set(lists["reserved"])
     assert len(made & set(lists["keen"])) >= 10
@@ -163,7 +164,7 @@ def test_the_traits_of_generated_personas_are_known():
 
 def test_talkers_reply_more():
     people = (person(), person("articulate", "candid", "quick-witted"))
-    talk = PersonaPolicy(params.PersonaPolicy(), people, Rules())
+    talk = Policy(params.PersonaPolicy(), people, Rules())
     replies = [
         sum(parse(talk.react(asked(seed, row, similarity=0.2))).action == "reply" for seed in SEEDS) for row in range(2)
     ]
@@ -300,13 +301,13 @@ def test_facts_say_what_it_is(persona):
     assert facts["encoder"] == PACKAGED
     assert re.fullmatch("[0-9a-f]{16}", facts["templates"])
     made = policy.make(params.PersonaPolicy(), PEOPLE, Rules())
-    assert isinstance(made, PersonaPolicy)
+    assert isinstance(made, Policy)
     made.close()
 
 
 def simulated(audience: Population, rules: Rules, near: float) -> list[float]:
     """Mean attitude after each epoch."""
-    answers, model = PersonaPolicy(params.PersonaPolicy(), audience.people, rules), AudienceModel(audience, rules)
+    answers, model = Policy(params.PersonaPolicy(), audience.people, rules), AudienceModel(audience, rules)
     found = []
     for number in range(15):
         model.start(Trigger(f'Post: "Sunset number {number}"'), 0, 0, np.array([near, near - 0.02, near + 0.02, near]))

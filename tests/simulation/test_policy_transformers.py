@@ -1,21 +1,17 @@
 """Policy ``transformers``: every answer parses, and none depends on the others. Random weights: the worst writer."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 
 from popcast.core.errors import BadInput
-from popcast.lm import backbone, sampler
+from popcast.lm import backbone, token_draws
 from popcast.lm.grammar import Grammar, action_grammar
-from popcast.lm.sampler import Question, Sampling
-from popcast.lm.shared_prefix import Prompted
 from popcast.simulation.audience.persona_table import Person
 from popcast.simulation.params import Rules
 from popcast.simulation.params import TransformersPolicy as Section
 from popcast.simulation.policies import policy
-from popcast.simulation.policies.policy_transformers import TransformersPolicy
+from popcast.simulation.policies.policy_transformers import Policy
 from popcast.simulation.policies.reactions import Parsed, parse
 from popcast.simulation.records import Field, Memory, Reaction, Request, Trigger
 from tests.lm.tiny_llm import tiny_base
@@ -32,9 +28,9 @@ def base(tmp_path_factory):
     return tiny_base(tmp_path_factory.mktemp("models") / "base", max_positions=2048)
 
 
-def make(base, **changes) -> TransformersPolicy:
+def make(base, **changes) -> Policy:
     values = {"model": str(base), "device": "cpu", "action_tokens": ACTION_TOKENS, "field_tokens": FIELD_TOKENS}
-    return TransformersPolicy(Section(kind="transformers", **(values | changes)), PEOPLE, Rules())
+    return Policy(Section(kind="transformers", **(values | changes)), PEOPLE, Rules())
 
 
 def requests(posts: int = 3) -> list[Request]:
@@ -136,7 +132,7 @@ def test_answers_are_those_of_whole_prompts_read_alone(base, settings):
             with torch.no_grad():
                 logits = model(torch.tensor([prompt + written])).logits[:, -1]
             allowed = torch.from_numpy(one.grammar.allowed([matcher]))
-            draws = [sampler.uniform(request.seed, len(written) - begun)]
+            draws = [token_draws.uniform(request.seed, len(written) - begun)]
             token = int(one.sampling.choose(logits, allowed, draws))
             if token in one.ends:
                 break
@@ -161,55 +157,6 @@ def test_another_seed_another_answer(base):
     a, b, again, large = [answer.text for answer in one.respond(seeds)]
     assert a == again
     assert len({a, b, large}) == 3
-
-
-def test_numbers_are_splitmix64_and_uniform():
-    assert sampler._mixed(sampler.WEYL) == 0xE220A8397B1DCDAF  # first number of SplitMix64 of seed 0
-    numbers = np.array([[sampler.uniform(seed, step) for step in range(100)] for seed in range(200)])
-    assert len(np.unique(numbers)) == numbers.size
-    assert (numbers >= 0).all()
-    assert (numbers < 1).all()
-    assert np.histogram(numbers, 10, (0, 1))[0] == pytest.approx(2000, abs=200)
-    assert np.abs(np.corrcoef(numbers) - np.eye(200)).max() < 0.5
-
-
-def test_draws_follow_the_softmax_of_what_is_allowed():
-    logits = torch.log(torch.tensor([[0.5, 0.2, 0.2, 0.1]])).expand(20000, 4)
-    allowed = torch.tensor([[True, True, False, True]]).expand(20000, 4)
-    draws = [sampler.uniform(seed, 0) for seed in range(20000)]
-
-    def shares(temperature: float, top_p: float) -> list[float]:
-        chosen = Sampling(temperature, top_p).choose(logits, allowed, draws)
-        return (torch.bincount(chosen, minlength=4) / 20000).tolist()
-
-    assert shares(1.0, 1.0) == pytest.approx([5 / 8, 2 / 8, 0, 1 / 8], abs=0.015)
-    assert shares(0.5, 1.0) == pytest.approx([25 / 30, 4 / 30, 0, 1 / 30], abs=0.015)
-    assert shares(1.0, 0.8) == pytest.approx([5 / 7, 2 / 7, 0, 0], abs=0.015)
-    assert shares(1.0, 0.3) == shares(0.0, 1.0) == [1, 0, 0, 0]
-
-
-def test_the_ends_of_the_draw_are_tokens_that_are_allowed():
-    logits = torch.tensor([[900.0, 0.3, 0.2, 0.1, 900.0]]).expand(3, 5)
-    allowed = torch.tensor([[False, True, True, True, False]]).expand(3, 5)
-    assert Sampling(1.0, 1.0).choose(logits, allowed, [0.0, 0.5, 1 - 2**-53]).tolist() == [1, 2, 3]
-    assert Sampling(1.0, 1.0).choose(logits - 2000, allowed, [0.0, 0.5, 1 - 2**-53]).tolist() == [1, 2, 3]
-
-
-def test_values_that_are_not_finite_stop():
-    with pytest.raises(BadInput, match="not finite"):
-        Sampling(0.0, 1.0).choose(torch.full((1, 3), math.nan), torch.ones(1, 3, dtype=torch.bool), [0.5])
-
-
-def test_batches_keep_the_budget_and_posts_together():
-    questions = [Question(Prompted((post,) * 10, (1,) * (3 + row)), 0, 20) for post in range(4) for row in range(5)]
-    found = sampler.batches(questions, 200)
-    assert sorted(i for batch in found for i in batch) == list(range(20))
-    for batch in found:
-        widest = 10 + max(len(questions[i].prompt.own) for i in batch) + 20
-        assert len(batch) * widest <= 200
-        assert len({questions[i].prompt.shared for i in batch}) == 1
-    assert [len(batch) for batch in sampler.batches(questions, 1)] == [1] * 20
-    assert len(sampler.batches(questions, 10**6)) == 1
 
 
 def test_facts_say_what_answered(base, tmp_path):

@@ -182,7 +182,7 @@ def test_goes_on_from_a_torn_journal(tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from popcast.simulation.runner import simulate
+from popcast.simulation.running.runner import simulate
 from tests.simulation.doubles import SeededDouble
 from tests.simulation.test_runner import cut, job
 

@@ -202,8 +202,8 @@ def test_a_line_of_other_make_is_refused(line):
 
 
 def test_the_hash_covers_every_word(monkeypatch):
-    assert len(persona_prompts.TEMPLATE_HASH) == 16
-    found = {persona_prompts.TEMPLATE_HASH, persona_prompts._template_hash()}
+    assert len(persona_prompts.PROMPTS_HASH) == 16
+    found = {persona_prompts.PROMPTS_HASH, persona_prompts._prompts_hash()}
     assert len(found) == 1
     for name in ("_ACTION_RULES", "_FIELD_RULES", "_DATA"):
         with monkeypatch.context() as patch:
@@ -212,7 +212,7 @@ def test_the_hash_covers_every_word(monkeypatch):
                 name,
                 getattr(persona_prompts, name).replace("you", "You", 1).replace("Users", "People", 1) + " ",
             )
-            found.add(persona_prompts._template_hash())
+            found.add(persona_prompts._prompts_hash())
     assert len(found) == 4
 
 

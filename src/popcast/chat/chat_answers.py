@@ -35,24 +35,27 @@ class Trouble:
     wait: float | None = None
 
 
-def host(url: str) -> tuple[str, bool]:
-    """(host with port, whether it is this machine) of a server's address. BadInput: none, or one that holds secrets."""
+def host(url: str, section: str) -> tuple[str, bool]:
+    """(host with port, whether it is this machine) of a server's address. BadInput: none, or one that holds secrets.
+
+    section: where ``url`` stands in params.yaml.
+    """
     expected = "an address like http://localhost:8000/v1"
     try:
         parts = urlsplit(url)
         name, port = parts.hostname, parts.port
     except ValueError:
-        raise bad_input("simulation.policy.url: not an address", expected=expected) from None
+        raise bad_input(f"{section}.url: not an address", expected=expected) from None
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise bad_input(
-            "simulation.policy.url: holds a user name or password; "
+            f"{section}.url: holds a user name or password; "
             "a key belongs in the environment variable that key_variable names",
             expected=expected,
         )
     if parts.query or parts.fragment:
-        raise bad_input("simulation.policy.url: holds ? or #", expected=expected)
+        raise bad_input(f"{section}.url: holds ? or #", expected=expected)
     if not name or any(sign.isspace() for sign in url):
-        raise bad_input("simulation.policy.url: not an address", expected=expected)
+        raise bad_input(f"{section}.url: not an address", expected=expected)
     try:
         address = ipaddress.ip_address(name)
         loopback = address.is_loopback or address.is_unspecified
@@ -62,13 +65,16 @@ def host(url: str) -> tuple[str, bool]:
     return (shown if port is None else f"{shown}:{port}"), loopback
 
 
-def secret(variable: str | None) -> SecretStr:
-    """The key in the environment variable ``variable``; "" where none is named. BadInput names the variable only."""
+def secret(variable: str | None, section: str) -> SecretStr:
+    """The key in the environment variable ``variable``; "" where none is named. BadInput names the variable only.
+
+    section: where ``key_variable`` stands in params.yaml.
+    """
     if variable is None:
         return SecretStr("")
     key = os.environ.get(variable, "").strip()
     if not key:
-        raise bad_input(f"environment variable {variable} is not set: simulation.policy.key_variable names it")
+        raise bad_input(f"environment variable {variable} is not set: {section}.key_variable names it")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise bad_input(f"environment variable {variable}: no key: expected ASCII without spaces")
     return SecretStr(key)

@@ -29,6 +29,7 @@ from pydantic import Field
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.section import Section
 from popcast.fewshot.templates import BARE, IMAGE, TITLE, PostText, clean, post_texts
+from popcast.lm.chat_template import ChatTemplate, encode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -41,9 +42,6 @@ QUESTION = "Post {number} has popularity?"
 
 CHAT_MARKS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")
 """Marks of chat templates that are no special tokens of their tokenizer."""
-
-CHAT_SETTINGS = {"date_string": "01 Jan 2024", "enable_thinking": False}
-"""Passed to chat templates: some print today's date, some open a block of reasoning."""
 
 SHRINK = (2, 4, 8, 16)
 """Divisors of the token limits, tried in turn when the question alone is over budget."""
@@ -70,12 +68,12 @@ class PromptWriter:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast | None, params: Params, template: str) -> None:
         self.tokenizer, self.params, self.template = tokenizer, params, template
-        self.chat = params.chat != "off" and tokenizer is not None and tokenizer.chat_template is not None
+        self._template = None if tokenizer is None else ChatTemplate(tokenizer)
+        self.chat = params.chat != "off" and self._template is not None and self._template.exists
         if params.chat == "on" and not self.chat:
             raise BadInput("params.yaml: llm.prompts.chat: 'on', but the tokenizer has no chat template")
         self._special = _special_strings(tokenizer)
         self._cut = lru_cache(maxsize=1 << 16)(self._cut_text)
-        self._adds_bos = tokenizer is not None and tokenizer("0")["input_ids"][:1] == [tokenizer.bos_token_id]
 
     def prompt(self, history: Sequence[tuple[PostText, float]], question: PostText, extra: tuple[str, ...] = ()) -> str:
         """Prompt that asks for the popularity of ``question``.
@@ -109,8 +107,8 @@ class PromptWriter:
         )
 
     def encode(self, prompt: str) -> list[int]:
-        """Token ids of a prompt: the same as those of ``tokenizer(prompt)``, with BOS once if the tokenizer has one."""
-        return self.tokenizer(prompt, truncation=False, padding=False, verbose=False)["input_ids"]
+        """Token ids of a prompt, see :func:`popcast.lm.chat_template.encode`."""
+        return encode(self.tokenizer, prompt)
 
     def _fits(self, text: str) -> bool:
         return self.tokenizer is None or len(self.encode(text)) <= self.params.max_tokens
@@ -128,19 +126,7 @@ class PromptWriter:
             + "".join(f"Note: {_value(note)}\n" for note in notes if note)
             + f"{QUESTION.format(number=number)}\n"
         )
-        return self._as_chat(text) if self.chat else text
-
-    def _as_chat(self, text: str) -> str:
-        """The prompt as a user's turn. BOS text of the template goes where the tokenizer adds BOS by itself."""
-        turns = [{"role": "user", "content": text}]
-        try:
-            text = self.tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True, **CHAT_SETTINGS
-            )
-        except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise BadInput(f"the tokenizer's chat template fails: {reason}; set llm.prompts.chat: off") from None
-        return text.removeprefix(self.tokenizer.bos_token) if self._adds_bos else text
+        return self._template.user_turn(text, advice="; set llm.prompts.chat: off") if self.chat else text
 
     def _describe(self, post: PostText, shrink: int = 1) -> str:
         limits = {TITLE: self.params.title_tokens, IMAGE: self.params.caption_tokens}

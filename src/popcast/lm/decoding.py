@@ -18,9 +18,10 @@ from pydantic import Field
 
 from popcast.core.engine import progress
 from popcast.core.section import Section
-from popcast.lm import score_tree
+from popcast.lm import sampler, score_tree
 from popcast.lm.reading import Reader
 from popcast.lm.score_tree import ScoreTree
+from popcast.lm.token_draws import GumbelDraws
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -99,57 +100,29 @@ def _write(model, tokenizer, prompts, count: int, params: Params, noise: Noise |
 
     size = max(1, params.batch_size // count)
     reader = Reader(model, tokenizer, prompts, size=size, buckets=params.buckets, room=params.max_new_tokens)
-    ends = _ends(reader.network, tokenizer)
     answers: list[list[str]] = [[] for _ in prompts]
-    for batch in progress(reader.batches, len(reader.batches), "answers"):
+    for numbers in progress(reader.batches, len(reader.batches), "answers"):
+        choose = _most_probable if noise is None else _drawn(numbers, count, params.temperature, noise)
         with torch.no_grad():
-            rows = _write_batch(reader, batch, count, params, noise, ends)
+            batch = reader.read(numbers)
+            if count > 1:
+                batch.repeat(count)  # the answers of one prompt stand together
+            limits = [params.max_new_tokens] * len(batch.logits)
+            rows = sampler.write(batch, batch.logits, choose, limits, reader.ends)
         for row, tokens in enumerate(rows):
             text = tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-            answers[batch[row // count]].append(text)
+            answers[numbers[row // count]].append(text)
     return answers
 
 
-def _write_batch(reader: Reader, batch, count: int, params: Params, noise: Noise | None, ends: set[int]):
-    """Tokens before the end, [rows x count] lists: the answers of one prompt stand together."""
-    import torch
-
-    state = reader.read(batch)
-    cache, mask, position = state.cache, state.mask, state.position
-    logits = state.logits
-    if count > 1:
-        cache.batch_repeat_interleave(count)
-        mask, position, logits = (part.repeat_interleave(count, 0) for part in (mask, position, logits))
-    written: list[list[int]] = [[] for _ in range(len(logits))]
-    running = [True] * len(logits)
-    for step in range(params.max_new_tokens):
-        if noise is not None:
-            added = np.zeros(logits.shape)
-            for row in np.flatnonzero(running):
-                added[row] = noise(batch[row // count], int(row) % count, step, logits.shape[1])
-            logits = logits.double() / params.temperature + torch.from_numpy(added).to(logits.device)
-        tokens = logits.argmax(-1)
-        for row, token in enumerate(tokens.tolist()):
-            running[row] = running[row] and token not in ends
-            if running[row]:
-                written[row].append(token)
-        if not any(running) or step + 1 == params.max_new_tokens:
-            break
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-        logits, cache = reader.call(
-            tokens[:, None], mask, (position + step)[:, None], keep=1, cache=cache, use_cache=True
-        )
-        logits = logits[:, -1]
-    return written
+def _most_probable(logits, allowed, answers: list[int], step: int):
+    return logits.argmax(-1)
 
 
-def _ends(network, tokenizer) -> set[int]:
-    """Every token that ends an answer: of the tokenizer, and of the model (Llama 3 has several)."""
-    found = [tokenizer.eos_token_id]
-    for config in (network.config, getattr(network, "generation_config", None)):
-        ends = getattr(config, "eos_token_id", None)
-        found += ends if isinstance(ends, list) else [ends]
-    return {token for token in found if token is not None}
+def _drawn(prompts: np.ndarray, count: int, temperature: float, noise: Noise) -> sampler.Choice:
+    """Draws of ``count`` answers behind each of the prompts of these numbers."""
+    draws = GumbelDraws(temperature, lambda row, step, size: noise(prompts[row // count], row % count, step, size))
+    return lambda logits, allowed, answers, step: draws.choose(logits, answers, step)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class Grammar:
     """Both grammars for one tokenizer; hands out matchers, one per answer.
 
     width: logits per token of the model. ends: every token that ends an answer. thought, action_tokens: as in
-    ``sections.TransformersPolicy``. Raises BadInput where the tokenizer cannot write a reaction.
+    ``simulation.params.TransformersPolicy``. Raises BadInput where the tokenizer cannot write a reaction.
     """
 
     def __init__(
@@ -103,6 +103,14 @@ class Grammar:
     def forced(self, kind: str) -> list[int]:
         """Tokens that every answer of this kind begins with."""
         return self._first[kind].compute_ff_tokens()
+
+    def held(self, kind: str, answers: int) -> HeldAnswers:
+        """So many answers of this kind, behind the tokens that all of them begin with."""
+        forced = self.forced(kind)
+        matchers = [self.matcher(kind) for _ in range(answers)]
+        for matcher in matchers:
+            matcher.consume_tokens(forced)
+        return HeldAnswers(self, matchers)
 
     def allowed(self, matchers: list[LLMatcher]) -> np.ndarray:
         """bool [matchers, width]: which tokens may come next. Raises BadInput where nothing may."""
@@ -135,3 +143,21 @@ class Grammar:
                 raise BadInput(
                     f"the model's tokenizer cannot write the grammar of reactions: it has no token for {letter!r}"
                 )
+
+
+class HeldAnswers:
+    """Answers of one kind while they are written, each with its own place in the grammar (``sampler.Held``)."""
+
+    def __init__(self, grammar: Grammar, matchers: list[LLMatcher]) -> None:
+        self.grammar, self.matchers = grammar, matchers
+
+    def allowed(self, answers: list[int]) -> np.ndarray:
+        """bool [answers, width]: which tokens may come next. Raises BadInput where nothing may."""
+        return self.grammar.allowed([self.matchers[answer] for answer in answers])
+
+    def take(self, answer: int, token: int) -> bool:
+        """Go on by this token; whether the answer is complete. Raises BadInput where it may not come."""
+        matcher = self.matchers[answer]
+        if not matcher.consume_token(token):
+            raise BadInput(f"grammar of reactions: {matcher.get_error()[:200]}")
+        return matcher.is_stopped()

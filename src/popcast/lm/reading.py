@@ -24,19 +24,45 @@ ATTENTION = ("sdpa", "eager")
 
 @dataclass
 class Read:
-    """A batch that was read: next-token ``logits`` [rows, vocabulary], the model's ``cache``, ``mask`` [rows, columns]
-    of the cache's columns that hold a token, and the ``position`` [rows] of the next token."""
+    """A batch that was read, and that tokens are written behind (``sampler.Writing``).
 
+    Next-token ``logits`` [rows, vocabulary], the model's ``cache``, ``mask`` [rows, columns] of the cache's columns
+    that hold a token, and the ``position`` [rows] of the next token.
+    """
+
+    reader: Reader
     logits: torch.Tensor
     cache: object
     mask: torch.Tensor
     position: torch.Tensor
 
+    def repeat(self, count: int) -> None:
+        """Each row ``count`` times, copies together: as many answers behind a prompt that was read once."""
+        self.cache.batch_repeat_interleave(count)
+        parts = (self.logits, self.mask, self.position)
+        self.logits, self.mask, self.position = (part.repeat_interleave(count, 0) for part in parts)
+
+    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Write one token per row [rows]; logits [rows, vocabulary] of the next one."""
+        import torch
+
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], 1)
+        logits, self.cache = self.reader.call(
+            tokens[:, None], self.mask, self.position[:, None], keep=1, cache=self.cache, use_cache=True
+        )
+        self.position = self.position + 1
+        return logits[:, -1]
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows only [rows kept], in rising order."""
+        self.cache.batch_select_indices(rows)
+        self.mask, self.position = self.mask[rows], self.position[rows]
+
 
 class Reader:
     """A model in evaluation mode that reads prompts in batches; results are asked for batch by batch.
 
-    prompts: as written by ``prompts.PromptWriter``. size: rows per batch. buckets: batches of prompts of similar
+    prompts: as written by ``score_prompts.PromptWriter``. size: rows per batch. buckets: batches of prompts of similar
     length. room: tokens that may follow a prompt. Raises BadInput where a prompt has no tokens or does not fit.
     """
 
@@ -50,6 +76,7 @@ class Reader:
                 self.before = model.active_peft_config.num_virtual_tokens
         self.device = self.network.get_input_embeddings().weight.device
         self.known = inspect.signature(self.network.forward).parameters
+        self.ends = end_tokens(self.network, tokenizer)
         lengths = np.array([len(row) for row in self.tokens], int)
         self._check(lengths, room)
         self.takes_masks = self._takes_masks(int(lengths.max(initial=0)) + self.before + room)
@@ -65,9 +92,13 @@ class Reader:
 
     def read(self, batch: np.ndarray) -> Read:
         """Read the prompts numbered ``batch``; what is written after them goes on from the cache."""
-        ids, seen, positions = self.padded([self.tokens[i] for i in batch])
-        logits, cache = self.call(ids, seen, positions, keep=1, cache=self.cache(len(batch)), use_cache=True)
-        return Read(logits[:, -1], cache, seen, positions[:, -1] + 1)
+        return self.read_tokens([self.tokens[i] for i in batch], self.cache(len(batch)))
+
+    def read_tokens(self, rows: list[list[int]], cache: object = None) -> Read:
+        """Read rows of tokens behind ``cache``; None: behind nothing."""
+        ids, seen, positions = self.padded(rows)
+        logits, cache = self.call(ids, seen, positions, keep=1, cache=cache, use_cache=True)
+        return Read(self, logits[:, -1], cache, seen, positions[:, -1] + 1)
 
     def padded(self, rows: list[list[int]], tail: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Rows without their shared beginning, padded on the left.
@@ -144,3 +175,12 @@ class Reader:
                     file=f"prompt {number}",
                     expected=f"at most {most} together: lower llm.prompts.max_tokens",
                 )
+
+
+def end_tokens(network, tokenizer) -> set[int]:
+    """Every token that ends an answer: of the tokenizer, and of the model (Llama 3 has several)."""
+    found = [tokenizer.eos_token_id]
+    for config in (network.config, getattr(network, "generation_config", None)):
+        ends = getattr(config, "eos_token_id", None)
+        found += ends if isinstance(ends, list) else [ends]
+    return {token for token in found if token is not None}

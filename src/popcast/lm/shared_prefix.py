@@ -309,22 +309,14 @@ class Plain:
         self.reader, self.rules = reader, rules
 
     def read(self, rows: list[Prompted], room: int) -> torch.Tensor:
-        ids, self.mask, positions = self.reader.padded([[*self.rules, *row.shared, *row.own] for row in rows])
-        logits, self.cache = self.reader.call(ids, self.mask, positions, keep=1, use_cache=True)
-        self.position = positions[:, -1] + 1
-        return logits[:, -1]
+        self.batch = self.reader.read_tokens([[*self.rules, *row.shared, *row.own] for row in rows])
+        return self.batch.logits
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], 1)
-        logits, self.cache = self.reader.call(
-            tokens[:, None], self.mask, self.position[:, None], keep=1, cache=self.cache, use_cache=True
-        )
-        self.position = self.position + 1
-        return logits[:, -1]
+        return self.batch.step(tokens)
 
     def keep(self, rows: torch.Tensor) -> None:
-        self.cache.batch_select_indices(rows)
-        self.mask, self.position = self.mask[rows], self.position[rows]
+        self.batch.keep(rows)
 
 
 def shareable(reader: Reader, tokens: list[int]) -> bool:

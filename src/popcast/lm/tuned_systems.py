@@ -93,7 +93,7 @@ def place(
             target = place_of(one.system, one.shots)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(one.model, target)
-        drawn = ({"loss": (losses(done), draw_losses)} if done else {}) | (pictures or {})
+        drawn = ({"loss": (curves_of(done, loss=pl.col("loss")), draw_losses)} if done else {}) | (pictures or {})
         made, draw = ({key: both[i] for key, both in drawn.items()} for i in (0, 1))
         plots.write(made, curves, name, draw)
         for one in done:
@@ -101,14 +101,14 @@ def place(
     wait_for_everyone()  # the scratch folders go when this returns
 
 
-def losses(done: list[Trained]) -> pl.DataFrame:
-    """Columns system, shots, step (from 1), loss of every finished model."""
+def curves_of(done: list[Trained], **columns: pl.Expr) -> pl.DataFrame:
+    """Columns system, shots, step (from 1) and ``columns`` (float64), taken from the curve of every finished model."""
     return pl.concat(
         pl.read_csv(one.curve).select(
             pl.lit(one.system).alias("system"),
             pl.lit(one.shots).alias("shots"),
             "step",
-            pl.col("loss").cast(pl.Float64),
+            **{name: column.cast(pl.Float64) for name, column in columns.items()},
         )
         for one in done
     )

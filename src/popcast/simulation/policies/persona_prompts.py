@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIELD_WORD_LIMIT",
-    "TEMPLATE_HASH",
+    "PROMPTS_HASH",
     "Prompt",
     "action_prompt",
     "clean_field",
@@ -201,7 +201,7 @@ def _form(thought: bool) -> str:
     return "three lines, Thought, Action and Score" if thought else "two lines, Action and Score"
 
 
-def _template_hash() -> str:
+def _prompts_hash() -> str:
     """First 16 hex digits of SHA-256 over all prompts of a fixed example: changes with any word of the templates."""
     post = {"title": "First snow", "category": "Weather", "concept": "snow", "subcategory": "Winter"}
     trigger = Trigger(trigger_line(post) or "")
@@ -230,5 +230,5 @@ class _Example:
     role: str
 
 
-TEMPLATE_HASH = _template_hash()
+PROMPTS_HASH = _prompts_hash()
 """Of the words around the data; manifests name it."""

@@ -1,5 +1,7 @@
 """Who answers for the personas: one small protocol, and the choice among its three implementations.
 
+Each is a module ``policy_<kind>`` with ``Policy``.
+
 A policy turns requests into raw answers in the grammar of sheet popsim.md 3.5 (``action``) or into the words of the
 text field (``field``). It never sees a label, an author, a time or another post.
 """
@@ -7,6 +9,8 @@ text field (``field``). It never sees a label, an author, a time or another post
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 from popcast.chat.response import Response
@@ -39,14 +43,9 @@ PolicySection = params.PersonaPolicy | params.TransformersPolicy | params.Server
 
 def make(section: PolicySection, people: Sequence[Person], rules: params.Rules) -> Policy:
     """The policy that ``simulation.policy`` describes. ``people`` in the order of rows."""
-    if section.kind == "transformers":
-        from popcast.simulation.policies.policy_transformers import TransformersPolicy
+    return _module(section.kind).Policy(section, people, rules)
 
-        return TransformersPolicy(section, people, rules)
-    if section.kind == "server":
-        from popcast.simulation.policies.policy_server import ServerPolicy
 
-        return ServerPolicy(section, people, rules)
-    from popcast.simulation.policies.policy_persona import PersonaPolicy
-
-    return PersonaPolicy(section, people, rules)
+def _module(kind: str) -> ModuleType:
+    """``policy_<kind>``, found by name: a simulation depends on the file of its own kind of policy and no other."""
+    return import_module(f"popcast.simulation.policies.policy_{kind}")

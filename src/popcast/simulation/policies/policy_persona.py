@@ -61,7 +61,7 @@ class Habits:
     interests: tuple[str, ...]
 
 
-class PersonaPolicy:
+class Policy:
     """Answers of all personas by rules; a request's answer is a function of the request. About 10 us each."""
 
     def __init__(self, section: params.PersonaPolicy, people: Sequence[Person], rules: params.Rules) -> None:
@@ -75,7 +75,7 @@ class PersonaPolicy:
 
     def facts(self) -> dict[str, str | bool | int | float | None]:
         facts = {"kind": "persona", "model": "rules over embeddings and traits", "revision": None, "stand_in": True}
-        return {**facts, "encoder": self.section.encoder, "templates": TEMPLATES_HASH}
+        return {**facts, "encoder": self.section.encoder, "templates": RULES_HASH}
 
     def close(self) -> None:
         """Nothing is held."""
@@ -168,5 +168,5 @@ def usual_similarities(roles: tuple[str, ...], encoder: str) -> tuple[tuple[floa
 
 _CONSTANTS = (START, NEARNESS, POST_SHARE, TRAIT, MOST_TRAITS, YOUNG, OLD, AGE, FRIEND_WORDS, FRIEND_LIKE, MOST_FRIENDS)
 _CONSTANTS += (FIELD, NOISE, SHOWN, IDLE, SILENT, PULL, LEANING, PHRASES_HASH)
-TEMPLATES_HASH = hashlib.sha256(repr(_CONSTANTS).encode()).hexdigest()[:16]
+RULES_HASH = hashlib.sha256(repr(_CONSTANTS).encode()).hexdigest()[:16]
 """Of phrases and weights: what prompt templates are to a language model."""

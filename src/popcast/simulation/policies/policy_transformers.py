@@ -11,6 +11,7 @@ import orjson
 
 from popcast.chat.response import Response
 from popcast.core.errors import BadInput, bad_input
+from popcast.lm.chat_template import ChatTemplate, encode
 from popcast.simulation import params
 from popcast.simulation.policies import persona_prompts
 from popcast.simulation.records import Request
@@ -24,11 +25,11 @@ PROBES = ("0", "a", "Z", '"')
 """What may follow the rules of a prompt: their tokens are those that do not change with it."""
 
 
-class TransformersPolicy:
+class Policy:
     """Answers of a language model, held to the grammar. Raises BadInput, one line, where the model cannot be used.
 
     section: ``simulation.policy``. people: in the order of rows. An answer depends on its request alone, up to ties
-    that rounding decides (see ``popcast.lm.sampler``).
+    that rounding decides (see ``lm.seeded_prompts``).
     """
 
     def __init__(self, section: params.TransformersPolicy, people: Sequence[Person], rules: params.Rules) -> None:
@@ -36,8 +37,8 @@ class TransformersPolicy:
 
         from popcast.lm.grammar import Grammar
         from popcast.lm.reading import Reader
-        from popcast.lm.sampler import Sampling, end_tokens
         from popcast.lm.shared_prefix import shareable
+        from popcast.lm.token_draws import Sampling
 
         self.section, self.people, self.rules = section, tuple(people), rules
         self.model, self.tokenizer = _loaded(section)
@@ -46,11 +47,11 @@ class TransformersPolicy:
         config = self.model.config.get_text_config(decoder=True)
         self.positions = getattr(config, "max_position_embeddings", None)
         self.reader = Reader(self.model, self.tokenizer, [], size=1, buckets=True, room=self.positions or 1 << 20)
-        self.ends = end_tokens(self.reader.network, self.tokenizer)
+        self.ends = self.reader.ends
         width = self.reader.network.get_output_embeddings().weight.shape[0]
         self.grammar = Grammar(self.tokenizer, width, self.ends, section.action_tokens, section.thought)
         self.sampling = Sampling(section.temperature, section.top_p)
-        self.adds_bos = self.tokenizer("0")["input_ids"][:1] == [self.tokenizer.bos_token_id]
+        self.template = ChatTemplate(self.tokenizer)
         with torch.inference_mode():
             self.shares = shareable(self.reader, self.encode(PROBE))
         self._ways: dict[str, tuple[list[int], Shared | Plain]] = {}
@@ -76,7 +77,7 @@ class TransformersPolicy:
             "revision": self.section.revision,
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "stand_in": bool(note.get("stand_in", False)),
-            "templates": persona_prompts.TEMPLATE_HASH,
+            "templates": persona_prompts.PROMPTS_HASH,
             "grammar": self.grammar.hash,
         }
 
@@ -92,26 +93,12 @@ class TransformersPolicy:
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a user message as the model gets it: in its chat template if it has one, BOS once."""
-        if self.tokenizer.chat_template is not None:
-            text = self._as_chat(text)
-        return self.tokenizer(text, truncation=False, padding=False, verbose=False)["input_ids"]
-
-    def _as_chat(self, text: str) -> str:
-        """The prompt as a user's turn, without a system message, as policy ``server`` asks too."""
-        from popcast.fewshot.score_prompts import CHAT_SETTINGS
-
-        turns = [{"role": "user", "content": text}]
-        try:
-            text = self.tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True, **CHAT_SETTINGS
-            )
-        except Exception as error:  # whatever a template raises
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise BadInput(f"{self.section.model}: the tokenizer's chat template fails: {reason}") from None
-        return text.removeprefix(self.tokenizer.bos_token) if self.adds_bos else text
+        if self.template.exists:  # a user's turn without a system message, as policy ``server`` asks too
+            text = self.template.user_turn(text, of=f"{self.section.model}: ")
+        return encode(self.tokenizer, text)
 
     def _answer(self, kind: str, requests: list[Request]) -> list[Response]:
-        from popcast.lm.sampler import Question, batches, write
+        from popcast.lm import seeded_prompts
 
         if not requests:
             return []
@@ -122,10 +109,12 @@ class TransformersPolicy:
         rules, way = self._way(kind, asked[0].static, tokens)
         forced = self.grammar.forced(kind)
         parts = _parts(tokens, [prompt.static + prompt.shared for prompt in asked], len(rules), forced)
-        questions = [Question(part, request.seed, limit) for part, request in zip(parts, requests, strict=True)]
+        seeds = [request.seed for request in requests]
+        prompts = [seeded_prompts.SeededPrompt(part, seed, limit) for part, seed in zip(parts, seeds, strict=True)]
         found: list[Response | None] = [None] * len(requests)
-        for batch in batches(questions, self.section.batch_tokens):
-            answers = write(way, self.grammar, kind, [questions[i] for i in batch], self.sampling, self.ends)
+        for batch in seeded_prompts.batches(prompts, self.section.batch_tokens):
+            several = [prompts[i] for i in batch]
+            answers = seeded_prompts.answers(way, self.grammar, kind, several, self.sampling, self.ends)
             for i, answer in zip(batch, answers, strict=True):
                 written = [*forced, *answer]
                 found[i] = Response(self.grammar.text(written), len(tokens[i]), len(written))
@@ -133,7 +122,7 @@ class TransformersPolicy:
 
     def _way(self, kind: str, static: str, tokens: list[list[int]]):
         """Tokens that all prompts of a kind begin with, and the model behind them: read once for all calls."""
-        from popcast.lm.sampler import common
+        from popcast.lm.seeded_prompts import common
         from popcast.lm.shared_prefix import Plain, Shared
 
         rules = self._ways[kind][0] if kind in self._ways else None
@@ -157,7 +146,7 @@ class TransformersPolicy:
 
 def _parts(tokens: list[list[int]], keys: list[str], rules: int, forced: list[int]) -> list:
     """The tokens behind the rules of each prompt, cut where those of the same post and epoch part."""
-    from popcast.lm.sampler import common
+    from popcast.lm.seeded_prompts import common
     from popcast.lm.shared_prefix import Prompted
 
     groups: dict[str, list[int]] = {}

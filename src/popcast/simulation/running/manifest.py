@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from popcast.chat.params import REACHING
 from popcast.simulation.audience.population import Population
 from popcast.simulation.params import Simulated, Work
 from popcast.simulation.policies.policy import PolicySection
@@ -51,7 +52,7 @@ def manifest(
 
 def answering(policy: PolicySection) -> dict[str, Any]:
     """Settings of a policy that an answer may depend on: not how a server is reached."""
-    return policy.model_dump(exclude={"url", "key_variable", "concurrency", "timeout", "retries", "cache"})
+    return policy.model_dump(exclude=REACHING)
 
 
 def _text(value: Any) -> str:

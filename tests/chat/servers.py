@@ -1,7 +1,7 @@
 """Real chat servers on the loopback interface, on free ports: one that behaves as told, one that kills itself, and
 ``transformers serve`` with a tiny model.
 
-``python -m tests.simulation.servers 25``: answers 25 questions, then dies by SIGKILL in the middle of the others.
+``python -m tests.chat.servers 25``: answers 25 questions, then dies by SIGKILL in the middle of the others.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Process:
 
 def mortal(answers: int, folder: Path) -> Process:
     """A server that sends ``answers`` answers and is killed while it owes others."""
-    command = [sys.executable, "-m", "tests.simulation.servers", str(answers)]
+    command = [sys.executable, "-m", "tests.chat.servers", str(answers)]
     return Process(command, folder / "mortal.log", r"listening on (\S+)", 30)
 
 

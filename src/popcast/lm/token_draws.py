@@ -1,0 +1,108 @@
+"""Which token comes next: the most probable one, or a draw from what the model finds probable.
+
+Two kinds of draws, for each shapes the bytes of what it wrote: a uniform number that meets the sums of the
+probabilities (:class:`Sampling`), and the largest of logits and Gumbel noise (:class:`GumbelDraws`). The numbers behind
+both depend on the answer and the token's place alone, so order and company of the answers change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from popcast.core.errors import BadInput
+
+if TYPE_CHECKING:
+    import torch
+
+IN_CACHE = 1 << 15
+"""Values that a processor draws from at a time; a GPU takes all."""
+MASK = (1 << 64) - 1
+WEYL, MIX1, MIX2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+"""Constants of SplitMix64 (Steele, Lea, Flood 2014)."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """temperature 0: the most probable token. top_p: of the most probable tokens that together have this share.
+
+    What else shapes logits before a draw (fewer tokens, penalties) has its place beside ``top_p``.
+    """
+
+    temperature: float
+    top_p: float
+
+    def choose(self, logits: torch.Tensor, allowed: torch.Tensor, draws: list[float]) -> torch.Tensor:
+        """Tokens [rows]. logits, allowed: [rows, vocabulary]; draws: a uniform number of each row, see :func:`uniform`.
+
+        Raises BadInput where logits are not finite.
+        """
+        import torch
+
+        uniforms = torch.tensor(draws, dtype=torch.float64, device=logits.device)
+        rows = len(draws) if logits.is_cuda else max(1, IN_CACHE // logits.shape[1])
+        parts = zip(logits.split(rows), allowed.split(rows), uniforms.split(rows), strict=True)
+        return torch.cat([self._choose(*part) for part in parts])
+
+    def _choose(self, logits: torch.Tensor, allowed: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        values = torch.where(allowed, logits.double(), -torch.inf)
+        best, tokens = values.max(1)
+        if not torch.isfinite(best).all():
+            raise BadInput("the language model computes values that are not finite: choose another dtype")
+        if self.temperature == 0:
+            return tokens
+        values = (values - best[:, None]) / self.temperature
+        if self.top_p < 1:
+            values = nucleus(values, self.top_p)
+        sums = values.exp_().cumsum(1)
+        below = torch.nextafter(sums[:, -1], sums.new_zeros(()))
+        return torch.searchsorted(sums, torch.minimum(draws * sums[:, -1], below)[:, None], right=True)[:, 0]
+
+
+def nucleus(values: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Values [rows, vocabulary] with -inf outside the fewest most probable tokens that have ``top_p`` together."""
+    import torch
+
+    ordered, order = values.sort(dim=1, descending=True, stable=True)
+    probability = torch.softmax(ordered, 1)
+    out = probability.cumsum(1) - probability >= top_p
+    return values.masked_fill(torch.zeros_like(out).scatter(1, order, out), -torch.inf)
+
+
+def uniform(seed: int, step: int) -> float:
+    """Number in [0, 1) that token number ``step`` of an answer is drawn by: 53 bits of SplitMix64 under both.
+
+    >>> uniform(1, 0) != uniform(0, 1) != uniform(1, 1)
+    True
+    """
+    return (_mixed(_mixed(seed + WEYL) + (step + 1) * WEYL) >> 11) * 2.0**-53
+
+
+def _mixed(number: int) -> int:
+    number &= MASK
+    number = ((number ^ (number >> 30)) * MIX1) & MASK
+    number = ((number ^ (number >> 27)) * MIX2) & MASK
+    return number ^ (number >> 31)
+
+
+@dataclass(frozen=True)
+class GumbelDraws:
+    """The largest of logits over ``temperature`` and Gumbel noise, which is a draw from their softmax.
+
+    noise: (number of the answer, number of the token, values) -> float64 [values].
+    """
+
+    temperature: float
+    noise: Callable[[int, int, int], np.ndarray]
+
+    def choose(self, logits: torch.Tensor, answers: list[int], step: int) -> torch.Tensor:
+        """Tokens [rows] number ``step`` of ``answers``. logits: [rows, vocabulary]."""
+        import torch
+
+        added = np.stack([self.noise(answer, step, logits.shape[1]) for answer in answers])
+        return (logits.double() / self.temperature + torch.from_numpy(added).to(logits.device)).argmax(-1)
