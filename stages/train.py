@@ -5,7 +5,7 @@ python -m stages.train smpd-hyfea
 
 from popcast.core.plan_file import Plan
 from popcast.core.stage import stage
-from popcast.models.contract.finished import Inputs, finish, place, scratch_of
+from popcast.models.contract.finished import Inputs, fit_alone
 from popcast.models.params import PlannedRun
 
 
@@ -13,11 +13,7 @@ from popcast.models.params import PlannedRun
 def main(plan: Plan) -> None:
     """Fit the run KEY, <dataset>-<name> in runs of params.yaml."""
     [run] = plan.sections("runs", PlannedRun).values()
-    inputs = Inputs(plan["dataset"])
-    with scratch_of(plan, run, inputs) as scratch:
-        said = finish(run, plan, inputs, scratch)
-        place(run, scratch)
-    print(said)
+    print(fit_alone(plan, run, Inputs(plan["dataset"])))
 
 
 if __name__ == "__main__":

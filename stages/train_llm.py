@@ -7,7 +7,7 @@ from popcast.core import paths
 from popcast.core.plan_file import Plan
 from popcast.core.stage import stage
 from popcast.fewshot.multismpllm.predictor import check_unseen
-from popcast.models.contract.finished import Inputs, finish, place, scratch_of
+from popcast.models.contract.finished import Inputs, fit_alone
 from popcast.models.params import PlannedRun
 
 
@@ -18,10 +18,7 @@ def main(plan: Plan) -> None:
     inputs = Inputs(plan["dataset"])
     if run.base == run.dataset:
         check_unseen(paths.base_model(run.base), inputs.posts, run.cross_fit_from, f"llm_runs.{plan.key}")
-    with scratch_of(plan, run, inputs) as scratch:
-        said = finish(run, plan, inputs, scratch)
-        place(run, scratch)
-    print(said)
+    print(fit_alone(plan, run, inputs))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,15 @@ def task_of(task: Task) -> dict[str, Any]:
     return plain(task, exclude={"systems"})
 
 
+def asking(p: Params, task: Task) -> dict[str, Any]:
+    """What every stage is told that writes prompts of a task."""
+    return {
+        "seed": p.base.seed,
+        "task": task_of(task),
+        "prompts": plain(shared(p, "prompts", score_prompts.Params)),
+    }
+
+
 def instructions(p: Params) -> Iterator[Instance]:
     for key, task in p.tasks.items():
         yield Instance("instructions", key, {"seed": p.base.seed, "task": task_of(task)})
@@ -37,13 +46,8 @@ def instructions(p: Params) -> Iterator[Instance]:
 
 def base_model(p: Params) -> Iterator[Instance]:
     for key, llm in p.llms.items():
-        settings = {
-            "seed": p.base.seed,
-            "task": task_of(p.tasks[key]),
-            "scores": llm.scores,
-            "prompts": plain(shared(p, "prompts", score_prompts.Params)),
-            "base": plain(parse(backbone.Params, llm.base, f"llms.{key}.base")),
-        }
+        settings = asking(p, p.tasks[key]) | {"scores": llm.scores}
+        settings["base"] = plain(parse(backbone.Params, llm.base, f"llms.{key}.base"))
         yield Instance("base_model", key, settings)
 
 
@@ -53,13 +57,7 @@ def sft(p: Params) -> Iterator[Instance]:
         for name, run in llm.sft.items():
             section = merged(tuning.Params, p.llm.get("sft", {}), run.set, f"llms.{key}.sft.{name}.set")
             systems[name] = {"records": run.records, "shots": run.shots, "params": plain(section)}
-        settings = {
-            "seed": p.base.seed,
-            "generated": generated(p, key),
-            "task": task_of(p.tasks[key]),
-            "prompts": plain(shared(p, "prompts", score_prompts.Params)),
-            "systems": systems,
-        }
+        settings = asking(p, p.tasks[key]) | {"generated": generated(p, key), "systems": systems}
         yield Instance("sft", key, settings)
 
 
@@ -67,15 +65,8 @@ def preferences(p: Params) -> Iterator[Instance]:
     for key, llm in p.llms.items():
         run = llm.preferences
         section = merged(PreferenceParams, p.llm.get("preferences", {}), run.set, f"llms.{key}.preferences.set")
-        settings = {
-            "seed": p.base.seed,
-            "task": task_of(p.tasks[key]),
-            "scores": llm.scores,
-            "prompts": plain(shared(p, "prompts", score_prompts.Params)),
-            "start": run.start,
-            "shots": run.shots,
-            "params": plain(section),
-        }
+        settings = asking(p, p.tasks[key]) | {"scores": llm.scores}
+        settings |= {"start": run.start, "shots": run.shots, "params": plain(section)}
         yield Instance("preferences", key, settings)
 
 
@@ -92,11 +83,8 @@ def llm_predict(p: Params) -> Iterator[Instance]:
     for key, task in p.tasks.items():
         llm = p.llms[task.source]
         asked = checkpoints(llm, task.source, task.shots, task.systems)
-        settings = {
-            "seed": p.base.seed,
-            "task": task_of(task),
+        settings = asking(p, task) | {
             "scores": llm.scores,
-            "prompts": plain(shared(p, "prompts", score_prompts.Params)),
             "decoding": plain(shared(p, "decoding", decoding.Params)),
             "asked": [{"system": one.system, "shots": one.shots, "folder": one.folder.as_posix()} for one in asked],
         }
@@ -105,19 +93,18 @@ def llm_predict(p: Params) -> Iterator[Instance]:
 
 def tracks(p: Params) -> Iterator[Instance]:
     for key, task in p.tasks.items():
-        llm, source = p.llms[task.source], p.tasks[task.source]
+        llm = p.llms[task.source]
         settings = {
             "seed": p.base.seed,
             "generated": generated(p, key),
             "evaluation": plain(p.evaluation, include={"bootstrap", "confidence"}),
             "task": task_of(task),
-            "learned": task_of(source),
             "tuned": llm.preferences.start,
             "filled": shared(p, "decoding", decoding.Params).invalid == "history_mean",
             "systems": systems_of(task, llm, p.feature_rows, p.llm),
             "aligned": {name: run.shots for name, run in llm.align.items()},
             "rows": {name: plain(row) for name, row in p.feature_rows.items()},
-            "blocks": {name: row_blocks(p, name) for name in {task.source, key}},
+            "blocks": {name: row_blocks(p, name) for name in dict.fromkeys((task.source, key))},
         }
         check_rows(p, task)
         yield Instance("tracks", key, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from popcast.planning.instances import Instance, generated, plain
 from popcast.planning.project_params import Params
@@ -27,24 +28,25 @@ def simulate(p: Params) -> Iterator[Instance]:
 
 
 def fields(p: Params) -> Iterator[Instance]:
-    for key, simulation in p.simulations.items():
-        settings = {
-            "seed": p.base.seed,
-            "generated": generated(p, key),
-            "population": simulation.population,
-            "fields": plain(simulation.fields),
-        }
-        yield Instance("fields", key, settings)
+    for key in p.simulations:
+        yield Instance("fields", key, _of_fields(p, key))
 
 
 def ablation(p: Params) -> Iterator[Instance]:
     for key, simulation in p.simulations.items():
-        settings = {
-            "seed": p.base.seed,
-            "generated": generated(p, key),
-            "population": simulation.population,
-            "fields": plain(simulation.fields),
+        settings = _of_fields(p, key) | {
             "ablation": plain(simulation.ablation),
             "evaluation": plain(p.evaluation, include={"bootstrap", "confidence"}),
         }
         yield Instance("ablation", key, settings)
+
+
+def _of_fields(p: Params, key: str) -> dict[str, Any]:
+    """What both stages that read a finished simulation are told."""
+    simulation = p.simulations[key]
+    return {
+        "seed": p.base.seed,
+        "generated": generated(p, key),
+        "population": simulation.population,
+        "fields": plain(simulation.fields),
+    }

@@ -68,6 +68,14 @@ def finish(run: PlannedRun, plan: Plan, inputs: Inputs, scratch: Scratch) -> str
     return f"{run.dataset}/{run.name}: {orjson.loads(note.read_bytes())['said']}"
 
 
+def fit_alone(plan: Plan, run: PlannedRun, inputs: Inputs) -> str:
+    """Fit the only run of a stage and place its outputs. Returns one line about it."""
+    with scratch_of(plan, run, inputs) as scratch:
+        said = finish(run, plan, inputs, scratch)
+        place(run, scratch)
+    return said
+
+
 def place(run: PlannedRun, scratch: Scratch) -> None:
     """Copy the outputs of a finished run, and nothing that was there before, to where DVC expects them."""
     target = paths.model(run.dataset, run.name, run.suite)
