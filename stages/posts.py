@@ -22,14 +22,13 @@ def main(plan: Plan) -> None:
     posts, quality = loading.load(name, section)
     if section.captions is not None:
         posts = add_captions(posts, Path(section.raw) / section.captions)
+    posts = tables.as_written(posts, paths.posts(name), tables.POSTS)
+    splits = make_splits(posts, plan.section("splits", Split), section.zone, plan["seed"], name)
     tables.write(posts, paths.posts(name), tables.POSTS)
+    tables.write(splits, paths.splits(name), tables.SPLIT_TABLE)
     tables.write_json(quality.as_dict(), paths.quality(name))
     facts = quality.posts
     print(f"{name}: {facts['all']} posts, {facts['labelled']} with a label, by {facts['authors']} authors")
-    # from the table as it was written: sorted, rounded
-    posts = tables.read(paths.posts(name), tables.POSTS)
-    splits = make_splits(posts, plan.section("splits", Split), section.zone, plan["seed"], name)
-    tables.write(splits, paths.splits(name), tables.SPLIT_TABLE)
     counts = splits["split"].value_counts().sort("split")
     print(f"{name}: " + ", ".join(f"{split} {count}" for split, count in counts.iter_rows()))
 

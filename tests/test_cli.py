@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from popcast.cli import main
 from popcast.core import paths, tables
+from popcast.core.processor import processor_kind
 from popcast.planning import overlay, project_params
 from tests.conftest import ROOT
 
@@ -104,13 +105,6 @@ def test_use_keeps_comments_and_quotes_dates(here):
     assert YAML(typ="safe").load(after)["splits"]["pages"]["valid_from"] == "2020-01-01"
 
 
-def test_use_writes_the_defaults_that_dvc_watches(here):
-    popcast("use", "overlay.yaml", "--raw", "my posts")
-    values = YAML(typ="safe").load(Path("params.yaml"))
-    assert (values["datasets"]["pages"]["zone"], values["datasets"]["pages"]["metric"]) == ("UTC", "mae")
-    assert values["splits"]["pages"]["final_fit"] == "labelled"
-
-
 def test_use_without_language_models_writes_down_that_there_are_none(here):
     """DVC stops at a foreach over a key that is missing or null."""
     popcast("use", "overlay.yaml", "--raw", "my posts")
@@ -118,13 +112,10 @@ def test_use_without_language_models_writes_down_that_there_are_none(here):
     assert [values[key] for key in ("tasks", "llms", "llm_runs")] == [{}, {}, {}]
 
 
-def test_use_lays_a_language_model_over_with_what_dvc_watches_of_it(here):
+def test_use_lays_a_language_model_over(here):
     Path("overlay.yaml").write_text(OVERLAY + LANGUAGE_MODEL)
     result = popcast("use", "overlay.yaml", "--raw", "my posts")
     assert result.exit_code == 0, result.output
-    values = YAML(typ="safe").load(Path("params.yaml"))
-    assert values["llms"]["pages"]["preferences"] == {"start": "lora", "shots": [1, 2, 3], "set": {}}
-    assert values["llms"]["pages"]["align"] == {}
     assert [run.name for run in project_params.load().runs_of("pages")] == ["median", "lm"]
     said = popcast("doctor").output
     assert "1 datasets, 2 runs, valid" in said
@@ -298,3 +289,29 @@ def test_doctor_says_who_answers_for_personas_and_never_a_key(here, monkeypatch,
     result = popcast("doctor")
     assert f"simulations.smpd: personas answered by {said}" in result.output
     assert "a-secret-key" not in result.output
+
+
+def test_use_writes_the_plots_of_its_datasets(here):
+    assert popcast("use", "overlay.yaml", "--raw", "my posts").exit_code == 0
+    titles = [next(iter(plot)) for plot in YAML(typ="safe").load(Path("metrics/dvc.yaml"))["plots"]]
+    assert titles
+    assert all(title.startswith("pages, ") for title in titles)
+
+
+def test_check_counts_the_stages_and_refuses_in_one_line(here):
+    assert popcast("check").output.startswith("params.yaml: valid, ")
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("  lightgbm:\n    loss: metric", "  lightgbm:\n    lost: metric"))
+    assert refused("check") == "error: params.yaml: models.lightgbm.lost: unknown key\n"
+
+
+def test_status_says_what_has_never_run(here):
+    said = popcast("status").output
+    assert "train@smpd-lightgbm\n    has not run yet\n" in said
+
+
+def test_doctor_names_the_processor_and_a_difference(here):
+    assert f"processor: {processor_kind()}\n" in popcast("doctor").output
+    paths.SUMMARY.parent.mkdir(exist_ok=True)
+    paths.SUMMARY.write_text('{"processor": "x86_64 Other AVX2"}')
+    assert "was made on x86_64 Other AVX2: figures may differ in their last digits" in popcast("doctor").output

@@ -118,7 +118,7 @@ base: {seed: 1}
 datasets:
   mine: {kind: table, raw: raw, table: {labelled: posts.csv, columns: {id: id, text: [text], label: likes}}}
 splits:
-  mine: {method: chronological, shares: [0.8, 0.1, 0.1]}
+  mine: {method: published}
 features: {}
 runs: {}
 models: {}
@@ -136,12 +136,16 @@ def project(tmp_path: Path, monkeypatch) -> Path:
 
 
 def test_the_stage_writes_the_table_and_its_quality(project):
-    (project / "raw/posts.csv").write_text("id,text,likes\n2,later,3\n1,,0\n")
+    rows = "".join(f"{number},text {number},{number}\n" for number in range(3, 13))
+    (project / "raw/posts.csv").write_text("id,text,likes\n2,later,3\n1,,0\n" + rows)
     result = run_stage("posts", "mine")
     assert result.exit_code == 0, result.output
     posts = tables.read(paths.posts("mine"), tables.POSTS)
-    assert posts.select("post_id", "title", "popularity").rows() == [("1", None, 0.0), ("2", "later", 2.0)]
-    assert '"labelled": 2' in paths.quality("mine").read_text()
+    rows = posts.filter(pl.col("post_id").is_in(["1", "2"])).select("post_id", "title", "popularity").rows()
+    assert rows == [("1", None, 0.0), ("2", "later", 2.0)]
+    splits = tables.read(paths.splits("mine"), tables.SPLIT_TABLE)
+    assert set(splits["post_id"]) == set(posts["post_id"])
+    assert '"labelled": 12' in paths.quality("mine").read_text()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,7 @@ def test_the_stage_refuses_in_one_line_and_writes_nothing(project, content, word
     assert result.exit_code == 1
     assert words in result.output
     assert result.output.count("\n") == 1
-    assert not (project / "data").exists()
+    assert not {path.name for path in project.glob("data/*")} - {"plan"}
     assert not (project / "metrics").exists()
 
 

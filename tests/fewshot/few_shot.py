@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 
 from popcast.core import paths, tables
 from popcast.fewshot.draws import RECORD
@@ -119,3 +120,12 @@ def project() -> None:
 def _line(axes, table: pl.DataFrame) -> str:
     axes.plot(table["step"].to_list(), table["chosen"].to_list())
     return "curve"
+
+
+def rows_are_there(patch: pytest.MonkeyPatch) -> None:
+    """The stage ``tracks`` takes the answers of feature rows that :func:`project` wrote, as it has made them."""
+
+    def made(plan, task):
+        return tables.read(paths.answers(plan.key, "features"), tables.ANSWERS)
+
+    patch.setattr("stages.tracks.answered_by_rows", made)

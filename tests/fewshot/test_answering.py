@@ -9,10 +9,12 @@ import pytest
 
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput
+from popcast.core.plan_file import Plan
 from popcast.fewshot import answering, score_prompts
 from popcast.fewshot.params import Llm, Task
 from popcast.lm import backbone, decoding
 from tests.lm.tiny_llm import SCORES, tiny_base
+from tests.plans import write_plan
 
 TASK = Task(dataset="smpd", source="smpd", track="coldstart", template="smpd", users=3, extra=1, shots=[1, 2])
 LLM = Llm(
@@ -57,7 +59,21 @@ def project(tmp_path, monkeypatch):
 
 
 def predict(said: list[str], settings: decoding.Params = SETTINGS, say=None) -> pl.DataFrame:
-    return answering.predict(TASK, LLM, (score_prompts.Params(), settings), 42, say or said.append)
+    return answering.predict(planned(TASK, settings), say or said.append)
+
+
+def planned(task: Task, settings: decoding.Params) -> Plan:
+    """What the stage is told."""
+    asked = answering.checkpoints(LLM, "smpd", TASK.shots)
+    content = {
+        "seed": 42,
+        "task": task.model_dump(mode="json"),
+        "scores": LLM.scores,
+        "prompts": score_prompts.Params().model_dump(mode="json"),
+        "decoding": settings.model_dump(mode="json"),
+        "asked": [{"system": one.system, "shots": one.shots, "folder": one.folder.as_posix()} for one in asked],
+    }
+    return write_plan("llm_predict", "smpd", content)
 
 
 def test_every_system_with_the_shots_of_the_task_is_asked():
@@ -124,7 +140,7 @@ def test_a_killed_stage_goes_on_with_the_next_system(project, monkeypatch):
 
 def test_missing_models_and_records_are_one_line(project):
     with pytest.raises(BadInput, match="no test record with 3 shots"):
-        answering.predict(TASK.model_copy(update={"shots": [1, 3]}), LLM, (score_prompts.Params(), SETTINGS), 42, print)
+        answering.predict(planned(TASK.model_copy(update={"shots": [1, 3]}), SETTINGS), print)
     shutil.rmtree(paths.sft("smpd", "full", 2))
     with pytest.raises(BadInput, match="models/sft/smpd/full/shots_2: no such model folder"):
         predict([])

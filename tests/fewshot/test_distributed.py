@@ -125,7 +125,7 @@ def test_finished_models_wait_in_scratch(one_process, tmp_path, monkeypatch):
 def test_two_processes_give_the_curves_of_one(one_process, tmp_path):
     """As recipes/accelerate/ddp.yaml says, but for the processor: the same rows in each update, shared by two."""
     project = tmp_path / "two"
-    shutil.copytree(one_process, project, ignore=shutil.ignore_patterns("sft", "plots"))
+    shutil.copytree(one_process, project, ignore=shutil.ignore_patterns("shots_*", "plots"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -166,9 +166,7 @@ def test_systems_are_told_in_words():
         "hyfea_many_05": FeatureRow(model="hyfea", records="many_05"),
     }
     names = [*rows, "base", "lora", "many_05", "frozen", "full", "dpo", "alone", "harsh"]
-    found = track_scores.systems_of(
-        task, llm, rows, {"sft": {"method": "lora"}}, pl.DataFrame({"system": [*names, "ghost"]})
-    )
+    found = track_scores.systems_of(task, llm, rows, {"sft": {"method": "lora"}})
     assert list(found) == names
     assert [found[name]["what"] for name in ("base", "lora", "frozen", "full", "dpo", "alone")] == [
         "untuned", "SFT only (lora)", "SFT only (freeze)", "SFT + IDPOP", "SFT + DPO", "IDPOP without SFT"]  # fmt: skip
@@ -182,6 +180,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     popularity.project(tmp_path, popularity.posts(n=200))
     few_shot.project()
+    few_shot.rows_are_there(monkeypatch)
     return tmp_path
 
 

@@ -98,7 +98,7 @@ def test_no_section_without_use(values):
 def test_refused_by_name(project, values, key, value, message):
     project(changed(values, key, value))
     with pytest.raises(BadInput) as error:
-        params.read("base")
+        project_params.load()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -133,9 +133,8 @@ def test_not_yaml_and_missing_file(project, values):
         project_params.load()
 
 
-def test_read_returns_what_is_named(project, values):
+def test_entry_returns_what_is_named(project, values):
     project(values)
-    base, zone = params.read("base", "datasets.smpd.zone")
-    assert (base.seed, zone) == (values["base"]["seed"], "Asia/Shanghai")
-    with pytest.raises(BadInput, match=r"datasets\.nowhere: missing"):
-        params.read("datasets.nowhere")
+    assert project_params.entry("datasets", "smpd").zone == "Asia/Shanghai"
+    with pytest.raises(BadInput, match=r"datasets\.nowhere: missing, expected one of smpd, tpic2017, microlens"):
+        project_params.entry("datasets", "nowhere")

@@ -210,6 +210,7 @@ def few_shots(tmp_path_factory, world):
         patch.chdir(folder)
         popularity.project(folder, world)
         few_shot.project()
+        few_shot.rows_are_there(patch)
         run_all(["blend", "evaluate"])
         result = run_stage("tracks", "tiny")
         assert result.exit_code == 0, result.output

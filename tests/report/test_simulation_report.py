@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from popcast.core import params, paths, tables
+from popcast.core import paths, tables
 from popcast.core.errors import BadInput
+from popcast.planning import project_params
 from popcast.report import simulation_chapter, simulation_tables
 from popcast.simulation.showing import episodes, pictures
 from tests import popularity
@@ -192,7 +193,7 @@ def test_without_simulations_there_is_no_page(finished, monkeypatch):
 
 def test_missing_outs_are_one_line(finished, monkeypatch):
     monkeypatch.chdir(finished)
-    simulations = params.read("simulations")
+    simulations = list(project_params.load().simulations)
     monkeypatch.setattr(paths, "simulation_metrics", lambda name: paths.REPORT / "gone.json")
     with pytest.raises(BadInput, match=r"gone\.json.*no such file"):
         simulation_chapter.collect(simulations)

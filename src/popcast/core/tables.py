@@ -274,9 +274,16 @@ def rounded(table: pl.DataFrame, places: int = 6) -> pl.DataFrame:
     return table.with_columns(columns)
 
 
+def as_written(
+    table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema, key: str | tuple[str, ...] = KEY
+) -> pl.DataFrame:
+    """``table`` as :func:`write` writes it and :func:`read` reads it again: checked, sorted by ``key``, rounded."""
+    return rounded(check(table, schema, path)).sort(key)
+
+
 def write(table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema, key: str | tuple[str, ...] = KEY) -> None:
     """Write a table after its contract: checked, sorted by ``key``, rounded, atomic."""
-    table = rounded(check(table, schema, path)).sort(key)
+    table = as_written(table, path, schema, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     table.write_parquet(temporary, compression="zstd", statistics=False)
