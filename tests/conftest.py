@@ -49,8 +49,20 @@ def pipeline(tmp_path_factory) -> Clone:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the whole pipeline share one worker, hence one run of it, and start first: they take longest."""
+    """Who shares a fixture shares a worker: it is made once per run and not once per worker.
+
+    Tests of the whole pipeline start first, for they take longest. Other tests go to the workers file by file, those of
+    the contract suite predictor by predictor.
+    """
     whole = [item for item in items if "pipeline" in getattr(item, "fixturenames", ())]
-    for item in whole:
-        item.add_marker(pytest.mark.xdist_group("pipeline"))
-    items[:] = whole + [item for item in items if item not in set(whole)]
+    items[:] = whole + [item for item in items if "pipeline" not in getattr(item, "fixturenames", ())]
+    first = set(whole)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("pipeline" if item in first else _group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """The file of a test, and in the contract suite the predictor that it is called with."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    name = params.get("fitted", params.get("name", "")) if item.path.stem == "test_predictors" else ""
+    return f"{item.path.relative_to(ROOT)} {name}"
