@@ -1,6 +1,6 @@
 """Posts to blend without media at growing sizes: ``python -m benchmarks.scale --sizes 10000,100000,305613``.
 
-Generated SMPD posts go through posts, splits, metadata, history, text (TF-IDF), LightGBM, ridge and the blend, in a
+Generated SMPD posts go through posts and splits, metadata, history, text (TF-IDF), LightGBM, ridge and the blend, in a
 temporary project. Prints seconds per size and the exponent of time over n between neighbouring sizes.
 """
 
@@ -46,14 +46,13 @@ runs:
 """
 """``early_stopping`` above ``rounds``: the number of trees is the same at every size."""
 
-STAGES = [
-    ["posts", "--dataset", "smpd"],
-    ["splits", "--dataset", "smpd"],
-    *(["features", "--dataset", "smpd", "--block", block] for block in ("metadata", "history", "text")),
-    ["train", "--dataset", "smpd", "--name", "history_ridge", "--model", "reference"],
-    ["train", "--dataset", "smpd", "--name", "lightgbm", "--model", "lightgbm"],
-    ["blend", "--dataset", "smpd"],
-]
+STAGES = (
+    ("posts", "smpd"),
+    *(("features", f"smpd-{block}") for block in ("metadata", "history", "text")),
+    ("train", "smpd-history_ridge"),
+    ("train", "smpd-lightgbm"),
+    ("blend", "smpd"),
+)
 
 
 def run(folder: Path, *command: str) -> float:
@@ -80,8 +79,10 @@ def seconds_per_stage(posts: int) -> list[float]:
         values = {"posts": posts, "users": max(posts // 5, 10), "unlabelled": posts // 10}
         (folder / "overlay.yaml").write_text(OVERLAY.format(**values))
         run(folder, "popcast.cli", "use", "overlay.yaml")
-        run(folder, "stages.sample", "--dataset", "smpd")
-        return [run(folder, f"stages.{stage}", *options) for stage, *options in STAGES]
+        (folder / "metrics").mkdir(exist_ok=True)
+        run(folder, "stages.plan")
+        run(folder, "stages.sample", "smpd")
+        return [run(folder, f"stages.{stage}", key) for stage, key in STAGES]
 
 
 @click.command()
@@ -91,7 +92,7 @@ def main(sizes: str) -> None:
     for size in (int(text) for text in sizes.split(",")):
         seconds = seconds_per_stage(size)
         total = sum(seconds)
-        parts = ", ".join(f"{stage[-1]} {s:.1f}" for stage, s in zip(STAGES, seconds, strict=True))
+        parts = ", ".join(f"{stage} {key} {s:.1f}" for (stage, key), s in zip(STAGES, seconds, strict=True))
         growth = "" if before is None else f"; time grows as n^{math.log(total / before[1], size / before[0]):.2f}"
         print(f"{size} posts: {total:.1f} s ({parts}){growth}", flush=True)
         before = (size, total)

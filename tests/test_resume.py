@@ -34,7 +34,7 @@ def test_killed_stage_goes_on(pipeline, tmp_path, stage):
     assert stages_run(output) == {stage}
     assert clone.outs() == pipeline.outs()
     assert "up to date" in clone.dvc("status")
-    assert not list((clone.folder / ".scratch").glob("*"))
+    assert not [path for path in (clone.folder / ".scratch").iterdir() if path.is_dir()]
 
 
 def wait_for_piece(clone, stage: str, process: subprocess.Popen) -> list:
