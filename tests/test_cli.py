@@ -175,7 +175,7 @@ def test_tidy_removes_only_what_nothing_makes(here):
     assert [path for path in kept if not path.exists()] == []
     assert [path for path in gone if path.exists()] == []
     assert not Path("data/features/old").exists()
-    assert popcast("tidy").output == "0 leftovers removed.\n"
+    assert popcast("tidy").output == "0 leftovers and 0 dead entries of dvc.lock removed.\n"
 
 
 def test_tidy_knows_what_is_made_for_language_models(here):
@@ -194,7 +194,7 @@ def test_tidy_knows_what_is_made_for_language_models(here):
     assert popcast("tidy").exit_code == 0
     assert [path for path in kept if not path.exists()] == []
     assert [path for path in gone if path.exists()] == []
-    assert popcast("tidy").output == "0 leftovers removed.\n"
+    assert popcast("tidy").output == "0 leftovers and 0 dead entries of dvc.lock removed.\n"
 
 
 @pytest.fixture
@@ -315,3 +315,38 @@ def test_doctor_names_the_processor_and_a_difference(here):
     paths.SUMMARY.parent.mkdir(exist_ok=True)
     paths.SUMMARY.write_text('{"processor": "x86_64 Other AVX2"}')
     assert "was made on x86_64 Other AVX2: figures may differ in their last digits" in popcast("doctor").output
+
+
+LOCKED = """\
+schema: '2.0'
+stages:
+  sample@smpd:
+    cmd: python -m stages.sample smpd
+    outs:
+    - path: data/raw/smpd
+      md5: 1.dir
+  splits@smpd:
+    cmd: python -m stages.splits --dataset smpd
+  report:
+    cmd: python -m stages.report
+"""
+
+
+def test_tidy_takes_dead_entries_out_of_the_lock_and_keeps_the_others_as_they_are(here):
+    lock = Path("dvc.lock")
+    lock.write_text(LOCKED)
+    assert "1 dead entries of dvc.lock found" in popcast("tidy", "--dry-run").output
+    assert lock.read_text() == LOCKED
+    assert "1 dead entries of dvc.lock removed" in popcast("tidy").output
+    gone = "  splits@smpd:\n    cmd: python -m stages.splits --dataset smpd\n"
+    assert lock.read_text() == LOCKED.replace(gone, "")
+
+
+def test_tidy_leaves_a_lock_whose_entries_refer_to_one_another(here):
+    lock = Path("dvc.lock")
+    text = LOCKED.replace("--dataset smpd\n", "--dataset smpd\n    params: &id001 {a: 1}\n") + "    params: *id001\n"
+    lock.write_text(text)
+    result = popcast("tidy")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "other entries refer to dead ones" in result.stderr
+    assert lock.read_text() == text

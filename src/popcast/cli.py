@@ -17,8 +17,9 @@ from popcast.core.errors import BadInput
 from popcast.core.processor import processor_kind
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
-from popcast.planning.leftovers import leftovers, remove
+from popcast.planning.leftovers import dead_entries, drop_entries, leftovers, remove
 from popcast.planning.overlay import use_overlay
+from popcast.planning.status import stage_name
 from popcast.simulation.params import PersonaPolicy, ServerPolicy, TransformersPolicy
 from popcast.simulation.params import settings as audience_settings
 
@@ -101,13 +102,24 @@ def status() -> None:
 @click.option("--dry-run", is_flag=True, help="only list")
 @one_line_errors
 def tidy(dry_run: bool) -> None:
-    """Remove what stages made for datasets, blocks, runs and suites that params.yaml no longer names."""
-    found = leftovers(project_params.load())
+    """Remove what stages made for datasets, blocks, runs and suites that params.yaml no longer names.
+
+    The entries of such stages leave dvc.lock as well.
+    """
+    from popcast.planning import plan
+
+    params = project_params.load()
+    found = leftovers(params)
     for path in found:
         print(path)
         if not dry_run:
             remove(path)
-    print(f"{len(found)} leftovers {'found' if dry_run else 'removed'}.")
+    names = {"plan"} | {stage_name(paths.plan(one.stage, one.key)) for one in plan.all_instances(params)}
+    dead = dead_entries(names)
+    if dead and not dry_run:
+        drop_entries(dead)
+    done = "found" if dry_run else "removed"
+    print(f"{len(found)} leftovers and {len(dead)} dead entries of dvc.lock {done}.")
 
 
 @main.command()

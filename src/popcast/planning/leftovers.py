@@ -1,12 +1,24 @@
-"""What stages made for datasets, blocks, runs and suites that params.yaml no longer names: ``popcast tidy``."""
+"""What stages made for datasets, blocks, runs and suites that params.yaml no longer names: ``popcast tidy``.
+
+DVC keeps the entries of such stages in dvc.lock for ever, and reads and writes them with every stage; they go too.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from pathlib import Path
 
+from ruamel.yaml import YAML, YAMLError
+
 from popcast.core import paths
+from popcast.core.errors import bad_input
 from popcast.planning.project_params import Params
+
+LOCK = Path("dvc.lock")
+_STAGE = re.compile(r"^  ([a-z_]+(?:@[A-Za-z0-9_-]+)?):\n", re.MULTILINE)
+"""The line that begins an entry."""
 
 
 def leftovers(settings: Params) -> list[Path]:
@@ -79,3 +91,32 @@ def remove(path: Path) -> None:
         if parent == Path() or any(parent.iterdir()):
             break
         parent.rmdir()
+
+
+def dead_entries(names: set[str], lock: Path = LOCK) -> list[str]:
+    """Stages in dvc.lock that are none of ``names`` (as ``train@smpd-hyfea``), in the order of the file."""
+    if not lock.exists():
+        return []
+    return [name for name, _ in _entries(lock.read_text(encoding="utf-8")) if name and name not in names]
+
+
+def drop_entries(dead: list[str], lock: Path = LOCK) -> None:
+    """Take the entries of these stages out of dvc.lock; all others keep their bytes.
+
+    Raises BadInput where another entry refers to one of them: a run writes it anew, and then it does not.
+    """
+    kept = [text for name, text in _entries(lock.read_text(encoding="utf-8")) if name not in dead]
+    try:
+        YAML(typ="safe").load("".join(kept))
+    except YAMLError:
+        raise bad_input("other entries refer to dead ones", file=lock, expected="`dvc repro` before it") from None
+    temporary = lock.with_name(lock.name + ".part")
+    temporary.write_text("".join(kept), encoding="utf-8")
+    os.replace(temporary, lock)
+
+
+def _entries(text: str) -> list[tuple[str, str]]:
+    """A lock file cut before every stage: (name, text); the head has the name ""."""
+    starts = [match.start() for match in _STAGE.finditer(text)]
+    parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [("", text[: starts[0]] if starts else text), *((_STAGE.match(part)[1], part) for part in parts)]
