@@ -20,9 +20,8 @@ import click
 
 
 def with_popcast(raw: Path) -> int:
-    from popcast.datasets.params import Dataset
-
     from popcast.datasets.loading import load
+    from popcast.datasets.params import Dataset
 
     posts, _ = load("smpd", Dataset(kind="smpd", raw=str(raw), zone="Asia/Shanghai", max_reject_share=0.05))
     return posts.height

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from popcast.datasets.params import Dataset
 
 from popcast.core import tables
 from popcast.datasets import loading
+from popcast.datasets.params import Dataset
 from popcast.scoring.metrics import score
 from popcast.splits.making import published
 

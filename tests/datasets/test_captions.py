@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from popcast.datasets.params import Dataset
 
 from popcast.core.errors import BadInput
 from popcast.datasets import loading
 from popcast.datasets.captions import add_captions
+from popcast.datasets.params import Dataset
 from tests.datasets.test_table import COLUMNS, write
 
 

@@ -7,11 +7,11 @@ from math import log2
 from pathlib import Path
 
 import pytest
-from popcast.datasets.params import Dataset
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.datasets import loading
+from popcast.datasets.params import Dataset
 
 TITLES = b"1, Gu long song, and more \r\n2, \r\n3,# summer  attack\r\n10,None\r\n"
 PAIRS = "user,item,timestamp\n7,1,1660000000000\n8,1,1650000000000\n7,3,1660000001000\n9,10,1660000002000\n"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import orjson
 import pytest
-from popcast.datasets.params import Dataset
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.datasets import loading
+from popcast.datasets.params import Dataset
 
 
 def post(pid: str, uid: str, content: str = "Rainy,walk,dog", **more: object) -> dict:

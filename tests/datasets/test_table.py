@@ -9,11 +9,11 @@ from pathlib import Path
 import orjson
 import polars as pl
 import pytest
-from popcast.datasets.params import Dataset
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.datasets import loading
+from popcast.datasets.params import Dataset
 
 COLUMNS = {
     "id": "id",

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from popcast.datasets.params import Dataset
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.datasets import loading
+from popcast.datasets.params import Dataset
 
 META = ["1 37@N08 2 0 12 85 9 143.20 210 4417", "2 37@N08 0 1 0 0 0 7.5 210 4417.5", "3 5@N1 1 0 3 0 2 1e3 0 0"]
 LABELS = ["3 5@N1 -7.97", "1 37@N08 4.17", "2 37@N08 0"]

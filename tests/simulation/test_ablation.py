@@ -3,10 +3,10 @@
 import numpy as np
 import polars as pl
 import pytest
-from popcast.scoring.params import Evaluation
 
 from popcast.core.errors import BadInput
 from popcast.features.common.contract import Context
+from popcast.scoring.params import Evaluation
 from popcast.simulation.ablation import ablation_plots, variants
 from popcast.simulation.ablation.learners import LEARNERS, completed, ridge
 from popcast.simulation.params import Ablation, FieldFeatures

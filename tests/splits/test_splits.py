@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from popcast.splits.params import Split
 
 from popcast.core.errors import BadInput
 from popcast.core.stable import stable_random
 from popcast.splits.making import make_splits, newest_per_author, published, rolling_origins, time_folds
+from popcast.splits.params import Split
 
 START = datetime(2015, 12, 1, tzinfo=UTC)
 
