@@ -52,6 +52,7 @@ def pipeline(tmp_path_factory) -> Clone:
     return clone
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Who shares a fixture shares a worker: it is made once per run and not once per worker.
 

@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -174,9 +175,10 @@ def test_a_ray_cluster_of_two_nodes_with_a_token_gives_the_same_bytes(tmp_path_f
     from tests.simulation.test_runner import cut, job
 
     pytest.importorskip("ray", reason="ray is not installed (requirements-ray.txt)")
-    folder, made = tmp_path_factory.mktemp("ray"), tmp_path_factory.mktemp("made")
+    made = tmp_path_factory.mktemp("made")
     serial = [double_shard(shard, job=job(tmp_path_factory.mktemp("serial"))) for shard in cut(5, runs=2)]
-    with ray_cluster(folder, (1, 1)) as environment:
+    # Ray's sockets lie below it, and their paths may have 107 characters at most
+    with TemporaryDirectory(prefix="ray") as folder, ray_cluster(Path(folder), (1, 1)) as environment:
 
         def client(**changes: str) -> subprocess.CompletedProcess:
             command = [sys.executable, "-c", CLIENT, str(made)]

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from popcast.core import paths, tables
 from popcast.simulation.audience.population import generate, save
 from popcast.simulation.running import journal, reaction_tables
-from tests.plans import run_stage
+from tests.plans import plan_of, run_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPICS = ("sea", "snow", "bridge", "market", "cat")
@@ -180,8 +180,10 @@ def test_an_empty_title_is_one_line(project):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["process", "serial"])
-def test_killed_stage_goes_on(undisturbed, tmp_path, engine):
+def test_killed_stage_goes_on(undisturbed, tmp_path, monkeypatch, engine):
     make_project(tmp_path, shard=25, in_flight=1)
+    monkeypatch.chdir(tmp_path)
+    plan_of("simulate", "smpd")
     command = [sys.executable, "-m", "stages.simulate", "smpd"]
     environment = {**os.environ, "POPCAST_ENGINE": engine, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True)
