@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -52,22 +53,35 @@ def pipeline(tmp_path_factory) -> Clone:
     return clone
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who shares a fixture shares a worker: it is made once per run and not once per worker.
+    """Tests of the whole pipeline start first, for they take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(PIPELINE))  # a stable sort: the others keep their order
 
-    Tests of the whole pipeline start first, for they take longest. Other tests go to the workers file by file, those of
-    the contract suite predictor by predictor.
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Who shares a fixture shares a worker: it is made once per run and not once per worker."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFixture(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByFixture(config, log)
+
+
+PIPELINE = ("tests/test_pipeline.py", "tests/test_remote.py", "tests/test_resume.py")
+"""Files whose tests read the fixture ``pipeline``."""
+
+
+def group_of(nodeid: str) -> str:
+    """What of the suite one worker gets at a time: a file, all tests of the pipeline, or those of one predictor.
+
+    >>> group_of("tests/models/test_predictors.py::test_a_single_row[hyfea]")
+    'tests/models/test_predictors.py hyfea'
     """
-    whole = [item for item in items if "pipeline" in getattr(item, "fixturenames", ())]
-    items[:] = whole + [item for item in items if "pipeline" not in getattr(item, "fixturenames", ())]
-    first = set(whole)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("pipeline" if item in first else _group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    """The file of a test, and in the contract suite the predictor that it is called with."""
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    name = params.get("fitted", params.get("name", "")) if item.path.stem == "test_predictors" else ""
-    return f"{item.path.relative_to(ROOT)} {name}"
+    file, _, test = nodeid.partition("::")
+    if file in PIPELINE:
+        return "pipeline"
+    called_with = re.search(r"\[([a-z_]+)", test)
+    return f"{file} {called_with[1]}" if file.endswith("test_predictors.py") and called_with else file
