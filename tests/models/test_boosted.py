@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window
+from popcast.models.contract.stopping import ASIDE, loss_weights, older, sample_rows, set_aside, stopping_window
 from popcast.models.cr import predictor as cr
 from popcast.models.hyfea import predictor as hyfea
 from popcast.models.lightgbm import predictor as lightgbm
@@ -19,11 +19,37 @@ FEW = {"rounds": 30, "early_stopping": 5}
 
 def test_the_stopping_window_is_the_last_fold_or_the_last_fifth():
     folds = np.repeat([0, 1, 2], 30)
-    assert np.flatnonzero(stopping_window(folds, 90)).tolist() == list(range(60, 90))
-    assert np.flatnonzero(stopping_window(None, 100)).tolist() == list(range(80, 100))
-    assert np.flatnonzero(stopping_window(np.zeros(100, int), 100)).tolist() == list(range(80, 100))
+    assert np.flatnonzero(stopping_window(folds, 90).watch).tolist() == list(range(60, 90))
+    assert np.flatnonzero(stopping_window(None, 100).watch).tolist() == list(range(80, 100))
+    assert np.flatnonzero(stopping_window(np.zeros(100, int), 100).watch).tolist() == list(range(80, 100))
     assert stopping_window(None, 50) is None
     assert stopping_window(np.array([0] * 50 + [1] * 5), 55) is None
+    assert stopping_window(np.array([0] * 20 + [1] * 20), 40).learn.sum() == 20
+    assert stopping_window(np.array([0] * 19 + [1] * 20), 39) is None
+    assert stopping_window(np.array([0] * 20 + [1] * 19), 39) is None
+
+
+def test_rows_set_aside_are_neither_learned_nor_watched():
+    folds = np.array([0] * 30 + [ASIDE] * 5 + [1] * 30)
+    window = stopping_window(folds, 65)
+    assert np.flatnonzero(window.learn).tolist() == list(range(30))
+    assert np.flatnonzero(window.watch).tolist() == list(range(35, 65))
+    one = stopping_window(np.array([0] * 90 + [ASIDE] * 10), 100)
+    assert one is None, "a fifth of 90 rows is too small a window"
+    one = stopping_window(np.array([0] * 100 + [ASIDE] * 10), 110)
+    assert np.flatnonzero(one.watch).tolist() == list(range(80, 100))
+    assert np.flatnonzero(one.learn).tolist() == list(range(80))
+
+
+def test_older_rows_are_of_earlier_folds_and_before_the_first_post_of_this_one():
+    folds, moments = np.array([0, 0, 1, 0, 1, 2, 1, 2, 0]), np.array([1, 2, 3, 3, 4, 5, 5, 6, 9])
+    assert older(folds, moments, 0).tolist() == [False] * 9
+    assert older(folds, moments, 1).tolist() == [True, True] + [False] * 7  # one of fold 0 has the very moment
+    assert older(folds, moments, 2).tolist() == [True] * 5 + [False] * 4
+    aside = set_aside(folds, moments)
+    assert aside.tolist() == [0, 0, 1, 0, 1, 2, ASIDE, 2, ASIDE]
+    assert set_aside(aside, moments).tolist() == aside.tolist()
+    assert not older(aside, moments, 2)[[6, 8]].any()
 
 
 def test_mape_weights_are_clipped_near_zero():

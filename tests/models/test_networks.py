@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from popcast.core.errors import BadInput
+from popcast.models.contract.stopping import Window
 from popcast.models.nets.networks import NetworkParams, Networks, Targeted
 from popcast.models.nets.training import Arrays, Training
 from tests.models.test_training import contents
@@ -93,7 +94,7 @@ def test_labels_of_the_window_decide_when_to_stop_and_are_not_learned():
     assert np.array_equal(first.predict(examples), second.predict(examples))
     chosen = np.arange(ROWS) % 5 == 0
     third = networks()
-    third.fit(build, examples, target, folds, window=chosen)
+    third.fit(build, examples, target, folds, window=Window(watch=chosen, learn=~chosen))
     assert third.center == pytest.approx(target[~chosen].mean())
 
 

@@ -174,8 +174,8 @@ def test_no_pseudo_row_is_ever_in_a_stopping_window(folds, window, pseudo):
     assert set(together[len(folds) :]) == {0}
     found = stopping_window(together, len(together))
     if window and len(folds) + pseudo - window >= 20:
-        assert found.sum() == window
-        assert found[len(folds) - window : len(folds)].all()
+        assert found.watch.sum() == window
+        assert found.watch[len(folds) - window : len(folds)].all()
     else:
         assert found is None
 

@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from popcast.models import hyfea, lightgbm, on_top
+from popcast.models.contract.stopping import ASIDE, Window, stopping_window
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
 
 PARAMS = ScoreParams(min_df=1, alpha=1.0, author_alpha=1.0, author_posts=10, stretches=4)
@@ -72,3 +74,81 @@ def test_no_words_no_scores(titles, tmp_path):
     assert scores.fit(posts, np.arange(30.0)).null_count().sum_horizontal()[0] == 60
     scores.save(tmp_path)
     assert TextScores.load(tmp_path).transform(posts).null_count().sum_horizontal()[0] == 60
+
+
+def test_labels_of_the_stopping_window_are_in_no_score_that_decides_when_to_stop(posts):
+    y, place = residuals(posts), np.arange(200)
+    window = Window(watch=place >= 160, learn=place < 150)  # ten rows are set aside
+    before = TextScores(PARAMS).fit(posts, y, window)
+    changed = y.copy()
+    changed[150:] = -9.0 - place[150:]
+    fit = TextScores(PARAMS)
+    assert fit.fit(posts, changed, window).equals(before)
+    assert before[150:]["scores.text"].null_count() == 0
+    whole = TextScores(PARAMS)
+    whole.fit(posts, changed)
+    assert fit.transform(posts).equals(whole.transform(posts)), "new posts are scored by a fit on every row"
+
+
+MAKERS = {
+    "lightgbm": lambda text: lightgbm.Predictor(lightgbm.Params(text=text, blocks=[], rounds=60, loss="mae"), 0),
+    "hyfea": lambda text: hyfea.Predictor(hyfea.Params(text=text, blocks=[], rounds=60, loss="mae", depth=4), 0),
+    "on_top": lambda text: on_top.Predictor(
+        on_top.Params(model="lightgbm", set={"blocks": ["scores"], "rounds": 60}, loss="mae", text=text), 0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_user_of_scores_keeps_the_window_out_of_them(name, monkeypatch):
+    """The window's labels may change what is learned at the end, not the columns on which boosting decides to stop."""
+    seen = []
+    fit = TextScores.fit
+
+    def spied(self, posts, residual, window=None):
+        seen.append((window, fit(self, posts, residual, window)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(TextScores, "fit", spied)
+    rng = np.random.default_rng(1)
+    titles = [" ".join(rng.choice(["cake", "rain", "music", "cat"], 3)) for _ in range(240)]
+    times = pl.Series(np.arange(240) * 3_600_000_000).cast(pl.Datetime("us", "UTC"))
+    world = pl.DataFrame(
+        {"post_id": [f"p{i:03d}" for i in range(240)], "user_id": ["a"] * 240, "title": titles, "posted_at": times}
+    )
+    folds = np.repeat([0, 1, 2, 3], 60)
+    folds[170:180] = ASIDE
+    y = rng.normal(size=240)
+    features = pl.DataFrame({"history.smoothed_mean": np.full(240, 0.1)})
+    for shift in (0.0, 5.0):
+        target = y + np.where(folds == 3, shift, 0.0)
+        MAKERS[name](PARAMS).fit(world, features, target, folds)
+    (window, first), (_, second) = seen
+    expected = stopping_window(folds, 240)
+    assert np.array_equal(window.watch, expected.watch)
+    assert np.array_equal(window.learn, expected.learn)
+    # the start value is the median of the target, so a shifted window moves every residual by one constant at most
+    moved = (second["scores.text"] - first["scores.text"]).to_numpy()
+    assert np.ptp(moved) < 1e-6
+
+
+def test_noise_looks_no_better_than_the_constant_on_the_window():
+    """1,500 posts of 30 words whose labels are noise: boosting on scores finds nothing on the window."""
+    rng = np.random.default_rng(5)
+    vocabulary = [f"word{i}" for i in range(400)]
+    gains = []
+    for _ in range(3):
+        titles = [" ".join(words) for words in rng.choice(vocabulary, (1500, 8))]
+        times = pl.Series(np.arange(1500) * 3_600_000_000).cast(pl.Datetime("us", "UTC"))
+        users = rng.choice(["a", "b", "c"], 1500).tolist()
+        ids = [f"p{i:04d}" for i in range(1500)]
+        posts = pl.DataFrame({"post_id": ids, "user_id": users, "title": titles, "posted_at": times})
+        y, folds = rng.normal(size=1500), np.repeat([0, 1, 2, 3], 375)
+        window = stopping_window(folds, 1500)
+        scores = TextScores(ScoreParams(min_df=1)).fit(posts, y, window).to_numpy()
+        # what a model learned before the window makes of the scores, on the window
+        slope, constant = np.polyfit(scores[window.learn, 0], y[window.learn], 1)
+        guess = slope * scores[window.watch, 0] + constant
+        error = np.mean((y[window.watch] - guess) ** 2)
+        gains.append(1 - error / np.mean((y[window.watch] - y[window.learn].mean()) ** 2))
+    assert max(gains) < 0.02

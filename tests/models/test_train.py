@@ -11,6 +11,7 @@ from popcast.core.scratch import Scratch
 from popcast.models import reference
 from popcast.models.contract.crossfit import out_of_fold
 from popcast.models.contract.fitting import make_design, predict_all
+from popcast.models.contract.stopping import ASIDE, stopping_window
 from popcast.models.params import ModelRun
 from tests.models.wide import wide
 from tests.plans import maker_of, write_plan
@@ -65,6 +66,51 @@ def test_forward_chaining_and_plain_folds():
     assert predictions[60:, 0] == pytest.approx(np.full(20, target[folds < 3].mean()))
     rows, _ = out_of_fold(lambda: Recorder(notes), posts, features, target, np.zeros(80, int), in_time=True)
     assert len(rows) == 0
+
+
+def bursty() -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    """200 posts, 140 of them training; every other of a fold.s first ten posts is of an older burst."""
+    posts, features, target, _ = wide(200)
+    row = np.arange(200)
+    split = np.where(row < 140, "train", np.where(row < 170, "valid", "test"))
+    belated = (row >= 35) & (row % 35 < 10) & (row % 2 == 0)
+    fold = pl.Series(row // 35 - belated, dtype=pl.Int8).set(pl.Series(row >= 140), None)
+    posts = posts.with_columns(popularity=pl.Series(target), split=pl.Series(split), fold=fold)
+    names = sorted({column.split(".")[0] for column in features.columns})
+    blocks = {n: features.select(posts["post_id"], *(c for c in features.columns if c.startswith(n))) for n in names}
+    return posts, blocks
+
+
+def test_what_is_learned_is_older_than_the_first_post_that_it_is_judged_on(tmp_path, monkeypatch):
+    """Out-of-fold models and the stopping windows of all models, where bursts reach into the next fold."""
+    monkeypatch.chdir(tmp_path)
+    posts, blocks = bursty()
+    train = posts.filter(split="train")
+    first = dict(train.group_by("fold").agg(pl.col("posted_at").min()).iter_rows())
+    reach = dict(train.group_by("fold").agg(pl.col("posted_at").max()).iter_rows())
+    assert any(reach[fold] > first[fold + 1] for fold in range(3)), "no burst reaches into the next fold"
+    at, notes = dict(zip(posts["post_id"], posts["posted_at"], strict=True)), []
+
+    class Noting(reference.Predictor):
+        def fit(self, posts, features, target, folds):
+            notes.append((posts["post_id"].to_list(), folds.tolist()))
+            return super().fit(posts, features, target, folds)
+
+    with Scratch(write_plan("train", "bursts", {}), []) as scratch:
+        predict_all(lambda: Noting(reference.Params(), 0), make_design(posts, blocks, False), "train", scratch)
+    assert len(notes) == 4, "three out-of-fold models and the one that is evaluated"
+    for number, (ids, folds) in enumerate(notes):
+        times, folds = np.array([at[i].timestamp() for i in ids]), np.array(folds)
+        if number < 3:
+            assert times.max() < first[number + 1].timestamp()
+        else:
+            assert len(ids) == 140, "the last model learns everything in the end"
+            assert (folds == ASIDE).any()
+        window = stopping_window(folds, len(folds))
+        if window is not None:
+            assert times[window.learn].max() < times[window.watch].min()
+            assert not (window.learn & window.watch).any()
+            assert np.array_equal(~(window.learn | window.watch), folds == ASIDE)
 
 
 def test_finished_folds_are_not_computed_again(tmp_path, monkeypatch):

@@ -59,11 +59,41 @@ def test_folds_are_contiguous_in_time_and_keep_bursts_together():
     posts = make_posts(400, hours=0.4, users=1)
     gap = pl.when(pl.int_range(pl.len()) % 10 == 0).then(5).otherwise(0).cum_sum()
     posts = posts.with_columns(posted_at=pl.col("posted_at") + pl.duration(hours=gap))
-    folds = time_folds(posts, 4, burst_hours=1.0).join(posts, on="post_id").sort("posted_at")
+    folds = time_folds(posts, 4, burst_hours=1.0, span_hours=12.0).join(posts, on="post_id").sort("posted_at")
     assert folds["fold"].to_list() == sorted(folds["fold"].to_list())
     assert folds["fold"].n_unique() == 4
     burst = np.arange(400) // 10
     assert folds.with_columns(burst=burst).group_by("burst").agg(pl.col("fold").n_unique())["fold"].max() == 1
+
+
+def test_a_burst_ends_where_its_gap_or_its_span_is_longer_and_not_before():
+    minutes = [0, 60, 119, 180, 239, 240]  # u0 posts; an hour apart still belongs together, a minute more does not
+    posts = pl.DataFrame(
+        {
+            "post_id": [f"p{i}" for i in range(6)],
+            "user_id": ["u0"] * 6,
+            "posted_at": pl.Series([START + timedelta(minutes=m) for m in minutes], dtype=pl.Datetime("us", "UTC")),
+        }
+    )
+
+    def folds(span: float) -> list[int]:
+        return time_folds(posts, 2, burst_hours=1.0, span_hours=span).sort("post_id")["fold"].to_list()
+
+    assert folds(12.0) == [0, 0, 0, 1, 1, 1]  # 119 to 180 is a gap of 61 minutes: a new burst, and the cut is there
+    joined = posts.with_columns(posted_at=pl.Series([START + timedelta(minutes=50 * i) for i in range(6)]))
+    joined = joined.with_columns(pl.col("posted_at").cast(pl.Datetime("us", "UTC")))
+    assert set(time_folds(joined, 2, 1.0, 12.0)["fold"]) == {0}  # one burst is never cut in two ...
+    cut = time_folds(joined, 2, 1.0, 100 / 60).sort("post_id")["fold"].to_list()
+    assert cut == [0, 0, 0, 0, 1, 1]  # ... but every 100 minutes: 0 and 50, 100 and 150, 200 and 250; cut from 150 on
+
+
+def test_a_page_that_never_rests_does_not_pull_its_future_into_the_first_fold():
+    posts = make_posts(2000, hours=0.5, users=1)
+    table = time_folds(posts, 4, burst_hours=1.0, span_hours=12.0).join(posts, on="post_id")
+    assert table["fold"].n_unique() == 4
+    spans = table.group_by("fold").agg(first=pl.col("posted_at").min(), last=pl.col("posted_at").max()).sort("fold")
+    over = (spans["last"][:-1] - spans["first"][1:]).dt.total_seconds() / 3600
+    assert over.max() < 12
 
 
 def test_rolling_origin_is_dtcns():

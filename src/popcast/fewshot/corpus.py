@@ -35,7 +35,8 @@ def learned_posts(posts: pl.DataFrame, drawn: Sequence[str], before_fold: int | 
     """Posts that the base model may learn from, in the order of time.
 
     posts: the ``posts`` table with ``split`` and ``fold``. drawn: authors of any draw, who are left out altogether.
-    before_fold: only training posts of earlier folds; None: of all folds. Raises BadInput where nothing is left.
+    before_fold: only training posts of earlier folds, older than the first post of the later ones; None: of all folds.
+    Raises BadInput where nothing is left.
     """
     chosen = posts.filter(
         (pl.col("split") == "train")
@@ -43,7 +44,9 @@ def learned_posts(posts: pl.DataFrame, drawn: Sequence[str], before_fold: int | 
         & ~pl.col("user_id").is_in(list(drawn)).fill_null(False)
     )
     if before_fold is not None:
-        chosen = chosen.filter(pl.col("fold") < before_fold)
+        held_back = posts.filter(pl.col("fold") >= before_fold)["posted_at"].min()
+        older = True if held_back is None else pl.col("posted_at") < held_back  # a burst may reach into the next fold
+        chosen = chosen.filter((pl.col("fold") < before_fold) & older)
     if chosen.is_empty():
         raise BadInput(
             f"base model: no training post is left of {posts.height} posts: {len(drawn)} authors are drawn for the "

@@ -25,6 +25,7 @@ class Split(Section):
     origin: int = Field(0, ge=0, description="rolling_origin: which of the parts - train_parts origins")
     folds: int = Field(4, ge=2, le=20, description="folds over the training posts; in time order where time exists")
     burst_hours: float = Field(1.0, ge=0, description="posts of one user closer than this stay in one fold")
+    burst_span_hours: float = Field(12.0, ge=0, description="and at most this long: a page that never rests is cut")
     final_fit: Literal["labelled", "train"] = Field(
         "labelled", description="what the model that predicts unlabelled posts learns from"
     )

@@ -1,7 +1,8 @@
 """Out-of-fold predictions of training posts: each is made by a model that never saw the post's label.
 
 Where posts have times, fold k is predicted by a model of the folds before it (forward chaining), so a prediction looks
-back as it does at test time and the posts of fold 0 have none. Without times it is plain K-fold.
+back as it does at test time and the posts of fold 0 have none: every row that the model learned is older than the first
+post of fold k. Without times it is plain K-fold.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import polars as pl
 
 from popcast.core.scratch import Scratch
 from popcast.models.contract.predictors import Predictor, fitted, seed_predictions
+from popcast.models.contract.stopping import older, set_aside
 
 
 def out_of_fold(
@@ -33,8 +35,9 @@ def out_of_fold(
     [rows, seeds], see :func:`popcast.models.contract.predictors.seed_predictions`.
     """
     rows, predictions = [], []
+    moments = posts["posted_at"].dt.epoch("us").to_numpy() if in_time else None
     for fold in sorted(set(folds.tolist())):
-        learn = folds < fold if in_time else folds != fold
+        learn = older(folds, moments, fold) if in_time else folds != fold
         if not learn.any() or fold < first:
             continue
         held_out = np.flatnonzero(folds == fold)
@@ -42,7 +45,8 @@ def out_of_fold(
         def predict(fold=fold, learn=learn, held_out=held_out) -> np.ndarray:
             chosen = np.flatnonzero(learn)
             work = None if scratch is None else scratch.folder / f"fold-{fold}-work"
-            model = fitted(make(), work, posts[chosen], features[chosen], target[chosen], folds[chosen])
+            own = set_aside(folds[chosen], moments[chosen]) if in_time else folds[chosen]
+            model = fitted(make(), work, posts[chosen], features[chosen], target[chosen], own)
             return seed_predictions(model, posts[held_out], features[held_out])
 
         rows.append(held_out)

@@ -23,7 +23,7 @@ from popcast.core.scratch import Scratch
 from popcast.core.tables import SPLITS
 from popcast.models.contract.crossfit import out_of_fold
 from popcast.models.contract.predictors import Predictor, fitted, seed_predictions
-from popcast.models.contract.stopping import stopping_window
+from popcast.models.contract.stopping import ASIDE, set_aside, stopping_window
 from popcast.models.params import PlannedRun
 
 
@@ -95,8 +95,9 @@ def predict_all(
     if not len(train):
         raise BadInput("no post with a label in the training part: nothing to learn from")
     in_time = design.posts[train]["posted_at"].null_count() == 0
+    folds = design.rows[train]["fold"].cast(pl.Int64).to_numpy()
     rows, predictions = out_of_fold(
-        make, *design.part(train), design.target[train], _folds(design, train), in_time, scratch, cross_fit_from
+        make, *design.part(train), design.target[train], folds, in_time, scratch, cross_fit_from
     )
     found = [(train[rows], predictions)]
     models = {}
@@ -134,11 +135,18 @@ def _roles(parts: dict[str, np.ndarray], final_fit: str, test_fit: str) -> dict[
 
 
 def _folds(design: Design, labelled: np.ndarray) -> np.ndarray:
-    """Folds of labelled posts: the training folds, then valid, then test, so that the newest posts come last."""
+    """Folds of labelled posts: the training folds, then valid, then test, so that the newest posts come last.
+
+    Where the last fold is one of the training part, rows that are not older than it are set aside: ``ASIDE``.
+    """
     rows = design.rows[labelled]
     last = rows["fold"].max()
     fold = pl.when(split="valid").then(last + 1).when(split="test").then(last + 2).otherwise("fold")
-    return rows.select(fold.cast(pl.Int64)).to_series().to_numpy()
+    folds = rows.select(fold.cast(pl.Int64)).to_series().to_numpy()
+    times = design.posts[labelled]["posted_at"]
+    if times.null_count() or (rows["split"] != "train").any():
+        return folds
+    return set_aside(folds, times.dt.epoch("us").to_numpy())
 
 
 def _fit(
@@ -174,11 +182,14 @@ def with_pseudo_rows(folds: np.ndarray, pseudo: int) -> np.ndarray:
     The last fold is the stopping window and holds real labels only. Where all n posts are of one fold, the window that
     they would have had alone becomes a fold of its own; too few posts for a window leave one that is too small for one.
     """
-    if folds.min() == folds.max():
+    known = folds[folds != ASIDE]
+    if known.min() == known.max():
         window = stopping_window(folds, len(folds))
-        folds = np.arange(len(folds)) == len(folds) - 1 if window is None else window
-    folds = folds.astype(np.int64)
-    return np.append(folds - folds.min(), np.zeros(pseudo, np.int64))
+        watch = np.arange(len(folds)) == len(folds) - 1 if window is None else window.watch
+        folds, known = np.where(folds == ASIDE, ASIDE, watch), watch
+    oldest = int(known.min())
+    folds = np.where(folds == ASIDE, ASIDE, folds - oldest)
+    return np.append(folds, np.zeros(pseudo)).astype(np.int64)
 
 
 def _kept(scratch: Scratch, name: str, make: Callable[[], Predictor], fit: Callable[[Predictor], Predictor]):

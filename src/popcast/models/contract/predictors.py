@@ -38,7 +38,8 @@ class Predictor(Protocol):
     def __init__(self, params: Section, seed: int) -> None: ...
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
-        """Learn. target: float64 [n]. folds: int [n], in time order; the last one is the early stopping window.
+        """Learn. target: float64 [n]. folds: int [n], in time order; the last one is the early stopping window, and
+        ``ASIDE`` marks rows that take no part in choosing, see ``popcast.models.contract.stopping``.
 
         After the number of rounds is known, the predictor learns from all n rows.
         """

@@ -2,11 +2,16 @@
 
 Early stopping and the reported score never share a window (sheet smp2025.md section 9, defect 2): boosting stops on
 the last fold of its own training rows, scores are taken on later posts.
+
+A burst of posts goes whole to the fold of its first post, so an earlier fold may hold posts newer than the first one of
+a later fold. Whoever learns from earlier folds to be judged on a later one leaves those out (:func:`older`). Folds that
+a predictor gets say so with ``ASIDE``.
 """
 
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,16 +19,46 @@ SMALLEST_WINDOW = 20
 """Rows below which a window says nothing about the right number of rounds."""
 
 
-def stopping_window(folds: np.ndarray | None, rows: int) -> np.ndarray | None:
-    """Mask [rows] of the posts that decide when to stop; None where there are too few posts to afford one.
+ASIDE = -1
+"""Fold of rows that take no part in choosing: not learned before the number of rounds is known, and not watched."""
+
+
+class Window(NamedTuple):
+    """Which rows choose the number of rounds. Both bool [n]; rows in neither are learned in the refit only."""
+
+    watch: np.ndarray
+    learn: np.ndarray
+
+
+def older(folds: np.ndarray, moments: np.ndarray, fold: int) -> np.ndarray:
+    """bool [n]: rows of earlier folds than ``fold`` that were posted before its first post.
+
+    folds: int [n]. moments: posting times int64 [n], in any unit.
+    """
+    held_out = folds == fold
+    return (folds >= 0) & (folds < fold) & (moments < moments[held_out].min(initial=np.iinfo(np.int64).max))
+
+
+def set_aside(folds: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """``folds`` [n] with ``ASIDE`` for rows of earlier folds that are not older than the first row of the last fold."""
+    last = folds.max(initial=ASIDE)
+    return np.where((folds == last) | older(folds, moments, last), folds, ASIDE)
+
+
+def stopping_window(folds: np.ndarray | None, rows: int) -> Window | None:
+    """The posts that decide when to stop and those learned before; None where there are too few to afford a window.
 
     The last fold; the last fifth of the rows (they are in time order) where there is only one fold.
     """
-    if folds is not None and folds.min() < folds.max():
-        window = folds == folds.max()
+    taking_part = np.ones(rows, bool) if folds is None else folds != ASIDE
+    known = None if folds is None else folds[taking_part]
+    if known is not None and len(known) and known.min() < known.max():
+        watch = folds == known.max()
     else:
-        window = np.arange(rows) >= rows - rows // 5
-    return window if min(window.sum(), (~window).sum()) >= SMALLEST_WINDOW else None
+        count = int(taking_part.sum())
+        watch = taking_part & (np.cumsum(taking_part) > count - count // 5)
+    learn = taking_part & ~watch
+    return Window(watch, learn) if min(watch.sum(), learn.sum()) >= SMALLEST_WINDOW else None
 
 
 def loss_weights(target: np.ndarray, loss: str) -> np.ndarray | None:

@@ -67,7 +67,7 @@ class Predictor:
         if with_profile is None or without is None:
             return dict(PUBLISHED)
         window = stopping_window(folds, len(target))
-        truth, segment = target[window], segments(features.filter(pl.Series(window)))
+        truth, segment = target[window.watch], segments(features.filter(pl.Series(window.watch)))
         shares = {}
         for name in SEGMENTS:
             rows = segment == name

@@ -67,7 +67,7 @@ class Predictor(NetworkPredictor):
 
         p = self.params.autoencoder
         window = stopping_window(folds, len(target))
-        learn = np.arange(len(target)) if window is None else np.flatnonzero(~window)
+        learn = np.arange(len(target)) if window is None else np.flatnonzero(window.learn)
         if p.supervised:
             scaled = (target - target[learn].mean()) / (target[learn].std() or 1.0)
             inputs = inputs | {"target": scaled.astype(np.float32)}
@@ -77,7 +77,7 @@ class Predictor(NetworkPredictor):
             return network(**batch)
 
         def error_on_window(network: torch.nn.Module) -> float:
-            return steady_error(network, loss, examples, np.flatnonzero(window), self.seed)
+            return steady_error(network, loss, examples, np.flatnonzero(window.watch), self.seed)
 
         train(
             self.autoencoder, examples, learn, loss, p.training, self.seed,

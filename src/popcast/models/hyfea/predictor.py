@@ -18,6 +18,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import in_time_order, start_values
 from popcast.models.inputs.pooling import Pool, PooledInputs
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
@@ -67,7 +68,7 @@ class Predictor:
             features = self.pooled.transform(features)
         residual = target - self._start(features)
         if self.scores:
-            features = features.hstack(self.scores.fit(posts, residual))
+            features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target))))
         target = residual if p.baseline else target
         self.ensemble.fit(features, target, folds, "hyfea")
         return self

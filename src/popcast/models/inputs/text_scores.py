@@ -4,7 +4,10 @@ Two ridge regressions over TF-IDF learn the residual ``target - start``: one ove
 author who has enough posts (``scores.author_text``): "recipe" means one thing on a news page and another on a cooking
 page. Boosting on scores that were fitted on the same rows would trust them blindly, so for its own training rows each
 score comes from a fit that left the row's stretch of time out: the rows, in time order, are cut into ``stretches``.
-All of this happens inside ``fit`` of one predictor: labels of posts outside its training part never enter.
+Nor do labels of the stopping window enter a score that decides when to stop: rows that are learned before it get
+scores of fits on such rows alone, and the rows of the window get scores of one fit on all of them. Boosting on scores
+that know the window's labels finds words worth learning in labels that are pure noise. What scores new posts is a fit
+on every row. All of this happens inside ``fit`` of one predictor: labels outside its training part never enter.
 
 Stacked generalisation: Wolpert, Neural Networks 5 (1992); per-author text models are this project's own addition.
 """
@@ -23,6 +26,7 @@ from popcast.core.section import Section
 from popcast.features.common.joined_text import TextField, verbatim_text
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 from popcast.models.contract.predictor_files import read_arrays
+from popcast.models.contract.stopping import Window
 
 COLUMNS = ("scores.text", "scores.author_text")
 WORDS = {"analyzer": "word", "ngram_range": (1, 2)}
@@ -45,11 +49,12 @@ class TextScores:
         self.params = params
         self.vectorizer = None
 
-    def fit(self, posts: pl.DataFrame, residual: np.ndarray) -> pl.DataFrame:
+    def fit(self, posts: pl.DataFrame, residual: np.ndarray, window: Window | None = None) -> pl.DataFrame:
         """Learn from rows in time order and return the two columns for these very rows, each left out of its fit.
 
-        posts: ``user_id`` and the text fields. residual: float64 [n]. Without a single common word all scores are
-        null.
+        posts: ``user_id`` and the text fields. residual: float64 [n]. window: which rows decide when boosting stops;
+        their labels are in no column of any row, and neither are those of rows set aside. Without a single common word
+        all scores are null.
         """
         words = self._learn_words(posts)
         count = len(residual)
@@ -57,13 +62,17 @@ class TextScores:
             return self._frame(np.full((count, 2), np.nan))
         authors = posts["user_id"]
         columns = np.full((count, 2), np.nan)
-        stretches = np.array_split(np.arange(count), min(self.params.stretches, count))
-        for held_out in stretches if count >= 2 * self.params.stretches else ():
-            rest = np.setdiff1d(np.arange(count), held_out)
+        learn = np.arange(count) if window is None else np.flatnonzero(window.learn)
+        stretches = np.array_split(learn, min(self.params.stretches, len(learn)))
+        held_out = stretches if len(learn) >= 2 * self.params.stretches else []
+        for asked in [*held_out, np.setdiff1d(np.arange(count), learn)]:
+            rest = np.setdiff1d(learn, asked)
+            if not len(asked) or not len(rest):
+                continue
             weights = self._solve(words[rest], residual[rest], self.params.alpha)
-            columns[held_out, 0] = _score(words[held_out], *weights)
+            columns[asked, 0] = _score(words[asked], *weights)
             own = self._author_weights(words[rest], residual[rest], authors[rest])
-            columns[held_out, 1] = _author_scores(words[held_out], authors[held_out], own)
+            columns[asked, 1] = _author_scores(words[asked], authors[asked], own)
         self.weights = self._solve(words, residual, self.params.alpha)
         self.author_weights = self._author_weights(words, residual, authors)
         return self._frame(columns)

@@ -59,15 +59,15 @@ class Predictor:
         posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.center = float(np.median(target))
         residual = target - start_values(features, p.baseline, self.center, "lightgbm")
+        window = stopping_window(folds, len(target))
         if self.scores:
-            features = features.hstack(self.scores.fit(posts, residual))
+            features = features.hstack(self.scores.fit(posts, residual, window))
         blocks = p.blocks if p.blocks is None or not self.scores else [*p.blocks, "scores"]
         self.encoder = Encoder(blocks, p.embeddings, p.rare).fit(features, "lightgbm")
         matrix = self.encoder.transform(features)
         if not matrix.varies():
             return self
         weights = loss_weights(target, p.loss)
-        window = stopping_window(folds, len(target))
         rows, width = matrix.dense(), matrix.numeric.shape[1]
         for seed in range(self.seed, self.seed + p.seeds):
             self.boosters.append(self._boost(rows, width, residual, weights, window, matrix.names, seed))
@@ -93,8 +93,8 @@ class Predictor:
         settings = self._settings(seed)
         rounds = p.rounds
         if window is not None:
-            learn = dataset(~window)
-            booster, rounds = stopped(settings, learn, dataset(window, learn), p.rounds, p.early_stopping)
+            learn = dataset(window.learn)
+            booster, rounds = stopped(settings, learn, dataset(window.watch, learn), p.rounds, p.early_stopping)
             if not p.refit:
                 return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=rounds))
         return lightgbm.train(settings, dataset(slice(None)), rounds)

@@ -76,11 +76,11 @@ class Predictor(NetworkPredictor):
         if target.min() == target.max():  # nothing to learn: the network part is that constant
             self.weight = 0.0
             return self
-        learn = np.ones(len(target), bool) if window is None else ~window
+        learn = np.ones(len(target), bool) if window is None else window.learn
         self.booster = self._boost(rows[learn], target[learn])
         if p.variant == "fixed" and window is not None:
-            trees, network = self._halves(rows[window])
-            self.weight = best_share(trees, network.mean(axis=1), target[window], otherwise=0.5)
+            trees, network = self._halves(rows[window.watch])
+            self.weight = best_share(trees, network.mean(axis=1), target[window.watch], otherwise=0.5)
         return self
 
     def _rows(self, features: pl.DataFrame) -> np.ndarray:

@@ -113,7 +113,7 @@ class Predictor(MicroVideoPredictor):
         p = self.params
         posts, features, target, folds = in_time_order(posts, features, target, folds)
         window = stopping_window(folds, len(target))
-        learning = np.ones(len(target), bool) if window is None else ~window
+        learning = np.ones(len(target), bool) if window is None else window.learn
         columns = p.modalities()
         self.inputs = MicroVideoInputs(columns.get("visual"), columns.get("text"), p.frames).fit(features, "mmra")
         arrays = self.inputs.transform(features)

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.section import Section
-from popcast.models.contract.stopping import loss_weights, stopping_window
+from popcast.models.contract.stopping import Window, loss_weights, stopping_window
 from popcast.models.nets.training import Examples, Progress, Training, prediction_device, seeded, train
 from popcast.models.params import Loss
 
@@ -104,15 +104,15 @@ class Networks:
         target: np.ndarray,
         folds: np.ndarray | None,
         *,
-        window: np.ndarray | None = None,
+        window: Window | None = None,
         groups: Callable[[torch.nn.Module], list[dict]] | None = None,
         scratch: Path | None = None,
     ) -> None:
         """Train one module per seed.
 
         build: a fresh module; called with torch's random numbers set. examples, target float64 [n], folds int [n]: the
-        same rows in the order of time. window: bool [n], rows that decide when to stop; None: the last fold; no row at
-        all: ``max_epochs`` are learned. A constant target needs no network. Where there are too few rows for a window
+        same rows in the order of time. window: which rows decide when to stop; None: the last fold; no row at all:
+        ``max_epochs`` are learned. A constant target needs no network. Where there are too few rows for a window
         a tenth of ``max_epochs`` is learned.
         """
         p = self.params
@@ -122,9 +122,9 @@ class Networks:
         if self.bounds[0] == self.bounds[1]:
             return
         if not p.early_stopping:
-            window = np.zeros(len(target), bool)
+            window = Window(np.zeros(len(target), bool), np.ones(len(target), bool))
         window = stopping_window(folds, len(target)) if window is None else window
-        learn = np.arange(len(target)) if window is None else np.flatnonzero(~window)
+        learn = np.arange(len(target)) if window is None else np.flatnonzero(window.learn)
         self.center, self.scale = (
             (float(target[learn].mean()), float(target[learn].std())) if p.standardise else (0.0, 1.0)
         )
@@ -135,11 +135,11 @@ class Networks:
             seed = self.seed + number
             folder = None if scratch is None else scratch / f"seed-{number}"
             fit = {"seed": seed, "groups": groups, "label": f"{self.label} {number + 1}/{p.seeds}"}
-            if window is None or not window.any():
+            if window is None or not window.watch.any():
                 epochs = max(1, p.training.max_epochs // 10) if window is None else p.training.max_epochs
                 module, history = self._train(build, rows, learn, None, epochs=epochs, folder=folder, **fit)
             else:
-                watched = np.flatnonzero(window)
+                watched = np.flatnonzero(window.watch)
                 monitor = self._monitor(examples, watched, target[watched], weights)
                 module, history = self._train(build, rows, learn, monitor, epochs=None, folder=folder, **fit)
                 if p.refit:

@@ -20,6 +20,7 @@ from popcast.core.params import merged
 from popcast.core.section import Section
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.predictors import fitted, seed_predictions
+from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import in_time_order, start_values
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
 from popcast.models.params import Loss
@@ -59,7 +60,7 @@ class Predictor:
             return self
         residual = target - start_values(features, self.params.baseline, self.center, "on_top")
         if self.scores:
-            features = features.hstack(self.scores.fit(posts, residual))
+            features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target))))
         fitted(self.inner, self.scratch, posts, features, residual, folds)
         return self
 

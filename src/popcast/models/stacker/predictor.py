@@ -16,7 +16,7 @@ from pydantic import Field
 
 from popcast.models.contract.member_weights import fit_weights
 from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
-from popcast.models.contract.stopping import SMALLEST_WINDOW
+from popcast.models.contract.stopping import ASIDE, SMALLEST_WINDOW, older, set_aside
 from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.dense import Dense
 from popcast.models.inputs.matrix import in_time_order
@@ -63,7 +63,8 @@ class Predictor:
             self.ensemble = Ensemble.fitted(matrix, target, folds, p.presets, p.time_limit, p.loss, self.seed)
             return self
         inputs = self._inputs(features)
-        self._weigh(inputs, target, self._inner(folds, posts), posts["posted_at"].null_count() == 0)
+        timed = posts["posted_at"].null_count() == 0
+        self._weigh(inputs, target, self._inner(folds, posts), posts["posted_at"] if timed else None)
         self.members = [make_member(name, p).fit(inputs, target, folds, self.seed) for name in p.members]
         return self
 
@@ -76,27 +77,37 @@ class Predictor:
         return {"table": table, "scaled": np.hstack([dense["numeric"], *one_hot])}
 
     def _inner(self, folds: np.ndarray | None, posts: pl.DataFrame) -> np.ndarray:
-        """At most ``inner_folds`` folds [n] for the first layer: those of the run joined, else cut from the rows."""
+        """At most ``inner_folds`` folds [n] for the first layer: those of the run joined, else cut from the rows.
+
+        Rows that the run sets aside stay ``ASIDE``.
+        """
         count, rows = self.params.inner_folds, posts.height
-        if folds is not None and folds.min() < folds.max():
-            known = np.unique(folds)
-            return (np.searchsorted(known, folds) * min(count, len(known))) // len(known)
+        known = np.empty(0) if folds is None else np.unique(folds[folds != ASIDE])
+        if len(known) > 1:
+            joined = (np.searchsorted(known, folds) * min(count, len(known))) // len(known)
+            return np.where(folds == ASIDE, ASIDE, joined)
         if posts["posted_at"].null_count() == 0:
             return np.arange(rows) * count // rows
         return np.random.default_rng(self.seed).permutation(rows) % count
 
-    def _weigh(self, inputs: dict, target: np.ndarray, inner: np.ndarray, in_time: bool) -> None:
-        """Second layer: weights and intercept from predictions of members that had not learned the row."""
+    def _weigh(self, inputs: dict, target: np.ndarray, inner: np.ndarray, posted_at: pl.Series | None) -> None:
+        """Second layer: weights and intercept from predictions of members that had not learned the row.
+
+        With times a member has learned nothing that is not older than the first of the rows it is asked about.
+        """
         p = self.params
         found = np.full((len(target), len(p.members)), np.nan)
-        for fold in np.unique(inner):
-            learn = np.flatnonzero(inner < fold if in_time else inner != fold)
+        moments = None if posted_at is None else posted_at.dt.epoch("us").to_numpy()
+        for fold in np.unique(inner[inner != ASIDE]):
+            earlier = (inner != fold) & (inner != ASIDE) if moments is None else older(inner, moments, fold)
+            learn = np.flatnonzero(earlier)
             asked = np.flatnonzero(inner == fold)
             if len(learn) < SMALLEST_WINDOW or np.ptp(target[learn]) == 0:
                 continue
             part, rest = ({k: v[rows] for k, v in inputs.items()} for rows in (learn, asked))
+            own = inner[learn] if moments is None else set_aside(inner[learn], moments[learn])
             for i, name in enumerate(p.members):
-                member = make_member(name, p).fit(part, target[learn], inner[learn], self.seed)
+                member = make_member(name, p).fit(part, target[learn], own, self.seed)
                 found[asked, i] = np.clip(member.predict(rest), target[learn].min(), target[learn].max())
         known = ~np.isnan(found[:, 0])
         if known.sum() < SMALLEST_WINDOW:  # too few posts to weigh anything

@@ -42,13 +42,13 @@ class Ensemble:
         kind = _tabular_predictor()
         table = _frame(matrix).assign(popularity=target)
         window = stopping_window(folds, len(target))
-        learn = np.ones(len(target), bool) if window is None else ~window
+        learn = np.ones(len(target), bool) if window is None else window.learn
         folder = tempfile.TemporaryDirectory(prefix="popcast-autogluon-")
         predictor = kind(
             label="popularity", problem_type="regression", eval_metric=METRICS[loss], verbosity=0, path=folder.name
         )
         predictor.fit(
-            table[learn], tuning_data=None if window is None else table[window], presets=presets,
+            table[learn], tuning_data=None if window is None else table[window.watch], presets=presets,
             time_limit=time_limit, ag_args_fit={"random_seed": seed},
         )  # fmt: skip
         if window is not None:

@@ -63,7 +63,7 @@ class BoostedMember:
 
         if window is not None:
             model = self._model(rounds, seed, stop=True)
-            learn, (late_x, late_y, late_weights) = part(~window), part(window)
+            learn, (late_x, late_y, late_weights) = part(window.learn), part(window.watch)
             model.fit(*learn, X_val=late_x, y_val=late_y, sample_weight_val=late_weights)
             rounds = max(model.n_iter_ - p.early_stopping, 1) if model.n_iter_ < rounds else rounds
         self.trees = Trees.of_boosting(self._model(rounds, seed, stop=False).fit(*part(slice(None))))

@@ -19,7 +19,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from popcast.core.section import Section
-from popcast.models.contract.stopping import sample_rows, stopping_window
+from popcast.models.contract.stopping import Window, sample_rows, stopping_window
 from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.dense import Dense
 from popcast.models.inputs.matrix import in_time_order
@@ -124,18 +124,18 @@ class Predictor(NetworkPredictor):
         empty = np.empty((features.height, 0), np.int64)
         return {"numeric": numeric, "codes": np.stack(codes, axis=1) if codes else empty}
 
-    def _pretrain(self, examples: Arrays, window: np.ndarray | None, folder: Path | None) -> dict:
+    def _pretrain(self, examples: Arrays, window: Window | None, folder: Path | None) -> dict:
         """Weights, but the output's, after pretraining on the posts outside the window, which decides when to stop."""
         from popcast.models.tabnet.tabnet_layers import Reconstruction
 
         p, settings = self.params.pretrain, self.params.pretrain.training
-        learn = np.arange(len(examples)) if window is None else np.flatnonzero(~window)
+        learn = np.arange(len(examples)) if window is None else np.flatnonzero(window.learn)
         with seeded(self.seed, 1):
             module = Reconstruction(self.network(), self.params.sizes(), p.n_shared, p.n_independent)
         error = masked_error(module, examples, learn, p.ratio)
         monitor, epochs = None, max(1, settings.max_epochs // 10)
         if window is not None:
-            watched, epochs = np.flatnonzero(window), settings.max_epochs
+            watched, epochs = np.flatnonzero(window.watch), settings.max_epochs
 
             def monitor(network) -> float:
                 return steady_error(network, error, examples, watched, self.seed, 2)

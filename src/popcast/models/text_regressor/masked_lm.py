@@ -20,6 +20,7 @@ from popcast.models.nets.training import chosen_device, seeded, train
 from popcast.models.text_regressor.text_network import Texts, run_layers, source
 
 if TYPE_CHECKING:
+    from popcast.models.contract.stopping import Window
     from popcast.models.text_regressor.params import Mlm
 
 IGNORED = -100
@@ -73,9 +74,9 @@ def masked(ids: torch.Tensor, mask: torch.Tensor, tokenizer, share: float) -> tu
 
 
 def pretrain(
-    name: str, config, tokenizer, texts: Texts, window: np.ndarray, settings: Mlm, seed: int, scratch: Path | None
+    name: str, config, tokenizer, texts: Texts, window: Window, settings: Mlm, seed: int, scratch: Path | None
 ) -> tuple[dict[str, torch.Tensor] | None, dict[str, float]]:
-    """Adapt a backbone to ``texts``; those of ``window`` (bool [n]) are held out.
+    """Adapt a backbone to ``texts``; those that ``window`` watches are held out.
 
     Returns the adapted weights of the backbone, or None where the held-out perplexity did not fall, and the
     perplexities ``before`` and ``after``.
@@ -87,7 +88,7 @@ def pretrain(
         ids, labels = masked(batch["ids"], batch["mask"], tokenizer, settings.share)
         return module(ids, batch["mask"], labels)
 
-    held_out = np.flatnonzero(window)
+    held_out = np.flatnonzero(window.watch)
     held_out = held_out[np.argsort(texts.lengths[held_out], kind="stable")]
 
     def monitor(module: nn.Module) -> float:
@@ -107,7 +108,7 @@ def pretrain(
     with torch.no_grad():
         before = monitor(network)
     history = train(
-        network, texts, np.flatnonzero(~window), loss, settings.training, seed, monitor=monitor,
+        network, texts, np.flatnonzero(window.learn), loss, settings.training, seed, monitor=monitor,
         folder=None if scratch is None else scratch / "masked-lm", label="masked language model",
     )  # fmt: skip
     after = min(row["monitor"] for row in history)

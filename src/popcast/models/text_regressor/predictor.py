@@ -17,7 +17,7 @@ import polars as pl
 from popcast.core.errors import BadInput
 from popcast.features.common.joined_text import joined_text, with_fields
 from popcast.models.contract.predictors import require_columns
-from popcast.models.contract.stopping import stopping_window
+from popcast.models.contract.stopping import Window, stopping_window
 from popcast.models.inputs.matrix import in_time_order, numeric_columns
 from popcast.models.inputs.scaling import center_and_scale, standardised
 from popcast.models.nets.network_predictor import NetworkPredictor
@@ -73,7 +73,7 @@ class Predictor(NetworkPredictor):
         )  # fmt: skip
         return self
 
-    def _adapted(self, texts: Texts, window: np.ndarray | None) -> dict | None:
+    def _adapted(self, texts: Texts, window: Window | None) -> dict | None:
         """Backbone weights after within-task pretraining; None without it, or where it did not help."""
         if self.params.mlm is None or window is None:
             return None

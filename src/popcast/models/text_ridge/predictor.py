@@ -68,14 +68,14 @@ class Predictor:
         window = stopping_window(folds, len(target))
         self.alpha = sorted(p.alphas)[len(p.alphas) // 2]
         if window is not None and len(p.alphas) > 1:
-            old, new = pl.Series(~window), pl.Series(window)
+            old, new = pl.Series(window.learn), pl.Series(window.watch)
             design = self._fit_columns(posts.filter(old), features.filter(old))
             later = self._design(posts.filter(new), features.filter(new))
             errors = []
             for alpha in p.alphas:
-                self._solve(design, target[~window], weights[~window], alpha)
-                squared = (later @ self.weights + self.intercept - target[window]) ** 2
-                errors.append(float(np.average(squared, weights=weights[window])))
+                self._solve(design, target[window.learn], weights[window.learn], alpha)
+                squared = (later @ self.weights + self.intercept - target[window.watch]) ** 2
+                errors.append(float(np.average(squared, weights=weights[window.watch])))
             self.alpha = p.alphas[int(np.argmin(errors))]
         self._solve(self._fit_columns(posts, features), target, weights, self.alpha)
         return self

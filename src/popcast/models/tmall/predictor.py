@@ -23,7 +23,7 @@ import polars as pl
 from pydantic import Field
 
 from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
-from popcast.models.contract.stopping import stopping_window
+from popcast.models.contract.stopping import Window, stopping_window
 from popcast.models.inputs.matrix import in_time_order
 from popcast.models.micro_video.family import REFERENCE, MicroVideoInputs, MicroVideoParams
 from popcast.models.nets.network_predictor import NetworkPredictor
@@ -61,7 +61,7 @@ class Predictor(NetworkPredictor):
         self.inputs = MicroVideoInputs(p.visual, p.text, p.frames).fit(features, "tmall")
         vectors = self._vectors(features)
         if p.variant == "ref":
-            nobody = np.zeros(len(target), bool)
+            nobody = Window(np.zeros(len(target), bool), np.ones(len(target), bool))
             self.networks.fit(self.network, Arrays(**vectors), target, folds, window=nobody, scratch=self.scratch)
         else:
             self._fit_graphs(posts, list(vectors.values()), target, stopping_window(folds, len(target)))
@@ -76,7 +76,7 @@ class Predictor(NetworkPredictor):
         return factorised_map(sum(shape[-1] for shape in self.inputs.shapes.values()), self.params.factors)
 
     def _fit_graphs(
-        self, posts: pl.DataFrame, vectors: list[np.ndarray], target: np.ndarray, window: np.ndarray | None
+        self, posts: pl.DataFrame, vectors: list[np.ndarray], target: np.ndarray, window: Window | None
     ) -> None:
         from popcast.models.tmall.tmall_graphs import make_graph, solve
 
@@ -85,7 +85,7 @@ class Predictor(NetworkPredictor):
         self.graphs = [make_graph(array, self.rank, p.k) for array in vectors]
         laplacians = [graph.laplacian for graph in self.graphs]
         everyone = np.ones(len(target), bool)
-        labelled = everyone if window is None else ~window
+        labelled = everyone if window is None else window.learn
         self.center = float(target[labelled].mean())
         self.mu, self.lam = p.mu[len(p.mu) // 2], p.lam[len(p.lam) // 2]
         if window is not None:
@@ -93,7 +93,7 @@ class Predictor(NetworkPredictor):
             for mu in p.mu:
                 for lam in p.lam:
                     found = solve(laplacians, target - self.center, labelled, self._terms(mu, lam)).popularity
-                    error = float(((found + self.center - target)[window] ** 2).mean())
+                    error = float(((found + self.center - target)[window.watch] ** 2).mean())
                     if error < least:
                         least, self.mu, self.lam = error, mu, lam
         self.labelled = everyone if p.refit else labelled

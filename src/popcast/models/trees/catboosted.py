@@ -54,9 +54,9 @@ class CatBoosted:
         weights = loss_weights(target, p.loss)
         target = target - self.center
         window, rounds = stopping_window(folds, len(target)), p.rounds
-        if window is not None and matrix.rows(~window).varies():
-            learn = self._pool(matrix, target, weights, ~window)
-            watch = self._pool(matrix, target, weights, window)
+        if window is not None and matrix.rows(window.learn).varies():
+            learn = self._pool(matrix, target, weights, window.learn)
+            watch = self._pool(matrix, target, weights, window.watch)
             self.model = self._regressor(rounds, stop=p.early_stopping).fit(learn, eval_set=watch)
             self.window_prediction = self.model.predict(watch) + self.center
             rounds = self.model.tree_count_
