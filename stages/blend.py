@@ -26,7 +26,9 @@ def main(plan: Plan) -> None:
     shown = sorted(zip(fitted.weights["all"], fitted.members, strict=True), key=lambda pair: (-pair[0], pair[1]))
     weights = ", ".join(f"{name} {weight:.3f}" for weight, name in shown if weight > 0)
     unlabelled = blended.filter(pl.col("split") == "unlabelled").height
-    print(f"{dataset}: {fitted.method} of {weights}; {blended.height} posts, {unlabelled} of them unlabelled")
+    fitted_on = ", ".join(f"{count} {name}" for name, count in fitted.rows.items())
+    print(f"{dataset}: {fitted.method} of {weights} fitted on {fitted_on}")
+    print(f"{dataset}: {blended.height} posts, {unlabelled} of them unlabelled")
 
 
 if __name__ == "__main__":

@@ -226,3 +226,68 @@ def test_no_valid_part_is_refused(world, members):
     tables = {name: table.filter(pl.col("split") != "valid") for name, table in members.items()}
     with pytest.raises(BadInput, match="no valid part"):
         blending.blend(world, tables, BlendSection(), "mae")
+
+
+def test_the_width_comes_from_posts_that_the_blend_did_not_see():
+    """Many members and few posts: weights, and the drift, fit noise of the valid part, and its own errors flatter."""
+    covered, naive = [], []
+    for seed in range(30):
+        generator = np.random.default_rng(seed)
+        n, names = 260, [f"m{i:02d}" for i in range(25)]
+        y = generator.normal(0, 1, n)
+        split = np.array(["train"] * 20 + ["valid"] * 60 + ["test"] * 180)
+        times = [dt.datetime(2020, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=6 * i) for i in range(n)]
+        posts = pl.DataFrame(
+            {
+                "post_id": [f"p{i:03d}" for i in range(n)],
+                "user_id": [f"u{i % 90}" for i in range(n)],
+                "posted_at": pl.Series(times, dtype=pl.Datetime("us", "UTC")),
+                "popularity": y,
+                "split": split.tolist(),
+                "fold": [i // 10 if i < 20 else None for i in range(n)],
+            }
+        )
+        keys = posts.select("post_id", "split", "fold")
+        members = {name: keys.with_columns(prediction=pl.Series(generator.normal(0, 1, n))) for name in names}
+        section = BlendSection(fit_on="valid", sum_to_one=False, intercept=True)
+        table, fitted = blending.blend(posts, members, section, "rmse")
+        error = np.abs((table["prediction"] - posts["popularity"]).to_numpy())
+        covered.append(np.mean(error[split == "test"] <= fitted.half_width))
+        naive.append(np.mean(error[split == "test"] <= intervals.half_width(error[split == "valid"], 0.9)))
+    assert np.mean(naive) < 0.87, "the errors of the fit itself promise too much"
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.02)
+
+
+def test_blocks_are_contiguous_in_time_or_keep_authors_together():
+    rows, authors = np.array([9, 3, 5, 1, 7, 0]), np.array([2, 0, 0, 1, 0, 1, 0, 2, 0, 1])
+    times = np.array([50, 0, 0, 20, 0, 10, 0, 40, 0, 30])
+    by_time = intervals.blocks(rows, np.where(np.arange(10) == 1, 60, times), authors)
+    assert [block.tolist() for block in by_time] == [[5, 3], [9], [7], [0], [1]]
+    by_author = intervals.blocks(rows, None, authors)
+    assert [block.tolist() for block in by_author] == [[1, 3], [5], [9], [0], [7]]
+    assert [block.tolist() for block in intervals.blocks(np.array([4, 2]), None, authors)] == [[2], [4]]
+
+
+@pytest.mark.parametrize("fit_on", ["oof+valid", "valid"])
+def test_what_the_weights_were_fitted_on_is_counted(world, members, fit_on, tmp_path):
+    short = {**members, "fair": members["fair"].filter((pl.col("split") != "train") | (pl.col("fold") == 3))}
+    _, fitted = blending.blend(world, short, BlendSection(fit_on=fit_on), "rmse")
+    train = 90 if fit_on == "oof+valid" else 0
+    assert fitted.rows == {"out_of_fold": train, "valid": 120}
+    fitted.save(tmp_path)
+    assert blending.Blend.load(tmp_path).rows == fitted.rows
+
+
+def test_a_member_without_out_of_fold_rows_does_not_empty_those_of_the_others(world, members):
+    none = {**members, "fair": members["fair"].filter(pl.col("split") != "train")}
+    with pytest.raises(BadInput, match=r"(?s)blend.fit_on.*no training post .*fair in folds \[\].*expected valid"):
+        blending.blend(world, none, BlendSection(), "rmse")
+    _, fitted = blending.blend(world, none, BlendSection(fit_on="valid"), "rmse")
+    assert fitted.rows["out_of_fold"] == 0
+
+
+def test_drift_is_never_carried_back_before_age_zero():
+    found = drift.Drift(level=1.0, slope=0.05, middle=5.0, oldest=10.0)
+    assert found.correction(np.array([-100.0, -1.0, 0.0])).tolist() == [0.75] * 3
+    assert found.correction(np.array([20.0, 300.0])).tolist() == [1.75] * 2
+    assert found.correction(np.array([np.nan])).tolist() == [0.0]

@@ -10,6 +10,7 @@ from popcast.core import paths
 from popcast.core.errors import BadInput
 from popcast.fewshot import track_plots, track_scores
 from popcast.fewshot.params import FeatureRow, Llm, Task
+from popcast.scoring import bootstrap as resampling
 from popcast.scoring.bootstrap import bootstrap, interval
 from popcast.scoring.params import Evaluation
 from tests import popularity
@@ -18,6 +19,12 @@ from tests.plans import run_stage
 
 SECTION = Evaluation(bootstrap=200)
 Y = [float(n) for n in range(1, 13)]
+
+
+@pytest.fixture(autouse=True)
+def a_dozen_is_enough(monkeypatch):
+    """So that numbers can be followed by hand."""
+    monkeypatch.setattr(resampling, "LEAST_POSTS", 10)
 
 
 def twelve(draw: str = "fewshot", shots: int = 2, first: int = 0) -> pl.DataFrame:
@@ -42,6 +49,24 @@ def off(by: float) -> list[float | None]:
 def holed(values: list[float | None], places: int) -> list[float | None]:
     """``values`` with the first ``places`` invalid."""
     return [None if n < places else value for n, value in enumerate(values)]
+
+
+def test_below_thirty_records_there_is_neither_interval_nor_p(monkeypatch):
+    monkeypatch.setattr(resampling, "LEAST_POSTS", 30)
+    table = said(twelve(), history_mean=off(1.0), lora__greedy=off(-0.5))
+    found = track_scores.score_task(twelve(), table, SECTION, 7, "lora")
+    assert found["all.2.lora.greedy.mae"] == 0.5
+    assert found["all.2.lora.greedy.vs_history_mean.difference"] == -0.5
+    assert [found[f"all.2.lora.greedy.vs_history_mean.{name}"] for name in ("low", "high", "p")] == [None] * 3
+    assert not [key for key in found if key.endswith(("_low", "_high", "drawn"))]
+
+
+def test_what_is_drawn_is_said():
+    few = said(twelve(), history_mean=off(1.0))
+    assert track_scores.score_task(twelve(), few, SECTION, 7, "lora")["all.2.history_mean.point.drawn"] == "posts"
+    many = pl.concat([twelve(), twelve("extra1", first=12)])
+    table = pl.concat([said(part, history_mean=off(1.0)) for part in (twelve(), twelve("extra1", first=12))])
+    assert track_scores.score_task(many, table, SECTION, 7, "lora")["all.2.history_mean.point.drawn"] == "authors"
 
 
 def test_metrics_by_hand():

@@ -79,7 +79,7 @@ def changed(values: dict, key: str, value: object, folder: Path) -> dict[str, by
             "rmse",
             {"suite@tpic2017-simple", "blend@tpic2017", "evaluate@tpic2017", "report"},
         ),
-        ("blend.drift_correction", True, ENDS),
+        ("blend.intercept", True, ENDS),
         ("evaluation.confidence", 0.9, {*EVALUATES, "ablation@smpd", "report", "tracks@smpd"}),
         ("simulation.rules.alpha", 0.5, {"simulate@smpd"}),
         ("simulation.runner.in_flight", 8, {"simulate@smpd"}),

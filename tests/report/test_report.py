@@ -10,6 +10,7 @@ import pytest
 
 from popcast.core import paths, tables
 from popcast.report import standard
+from popcast.scoring import bootstrap
 from tests import popularity
 from tests.fewshot import few_shot
 from tests.plans import run_stage
@@ -211,6 +212,7 @@ def few_shots(tmp_path_factory, world):
         popularity.project(folder, world)
         few_shot.project()
         few_shot.rows_are_there(patch)
+        patch.setattr(bootstrap, "LEAST_POSTS", 10)  # 24 records per number of shots
         run_all(["blend", "evaluate"])
         result = run_stage("tracks", "tiny")
         assert result.exit_code == 0, result.output

@@ -17,7 +17,8 @@ from tests.simulation import told
 VARIANTS = {"none": "history and text alone", "text": "and words", "numeric": "and attitudes", "both": "and both",
             "shuffled": "and both of another post", "raw": "and the mean raw score"}  # fmt: skip
 ABOUT = {"learners": ["ridge", "lightgbm"], "variants": VARIANTS, "epochs": 2, "runs": 5, "confidence": 0.95,
-         "posts": {"train": 1500, "valid": 200, "test": 300}, "authors": 120, "generated": True}  # fmt: skip
+         "posts": {"train": 1500, "valid": 200, "test": 300}, "authors": 120, "drawn": "authors",
+         "generated": True}  # fmt: skip
 SECTIONS = """
 populations: {default: {kind: generated, file: words.json}}
 simulations: {tiny: {dataset: tiny, population: default, watch: data/posts/tiny.parquet}}

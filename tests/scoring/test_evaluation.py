@@ -1,5 +1,7 @@
 """popcast.scoring.evaluation on generated posts."""
 
+import datetime as dt
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from popcast.blend import blending
 from popcast.blend.params import Blend as BlendSection
 from popcast.core.errors import BadInput
-from popcast.scoring import evaluation, metrics
+from popcast.scoring import bootstrap, evaluation, metrics
 from popcast.scoring.params import Evaluation
 from tests import popularity
 
@@ -176,3 +178,74 @@ def test_labelled_posts_outside_the_split_are_not_scored():
     scored = evaluation.scored_posts(world.with_columns(split=named), "UTC")
     assert scored.height == evaluation.scored_posts(world, "UTC").height - 7
     assert set(scored["split"]) == {"train", "valid", "test"}
+
+
+def spread(days: int, authors: int, n: int = 120, times: bool = True) -> pl.DataFrame:
+    """n posts over some days by some authors."""
+    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    at = [start + dt.timedelta(minutes=round(i * days * 1440 / n)) if times else None for i in range(n)]
+    return pl.DataFrame(
+        {
+            "post_id": [f"p{i:03d}" for i in range(n)],
+            "user_id": [f"u{i % authors}" for i in range(n)],
+            "posted_at": pl.Series(at, dtype=pl.Datetime("us", "UTC")),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("posts", "unit", "count"),
+    [
+        (spread(60, 20), "authors", 20),
+        (spread(60, 19), "days", 60),
+        (spread(60, 1), "days", 60),
+        (spread(20, 1), "days", 20),
+        (spread(19, 1), "hours", 120),
+        (spread(1, 1), "hours", 24),
+        (spread(1, 1).with_columns(pl.col("posted_at").first()), "posts", 120),
+        (spread(60, 1, times=False), "posts", 120),
+        (spread(60, 25, times=False), "authors", 25),
+        (spread(60, 1, n=30), "days", 30),
+        (spread(60, 29, n=29), None, None),
+    ],
+)
+def test_what_is_drawn(posts, unit, count):
+    found = bootstrap.clusters_of(posts)
+    assert (unit, count) == (None, None) if found is None else (found.unit, found.count) == (unit, count)
+
+
+def one_author(posts: pl.DataFrame) -> pl.DataFrame:
+    return posts.with_columns(user_id=pl.lit("me"))
+
+
+def test_one_account_has_intervals_of_width_and_no_sure_findings_in_noise():
+    posts = one_author(popularity.posts())
+    generator = np.random.default_rng(2)
+    table = popularity.predictions(posts)["good"]
+    noise = {
+        name: table.with_columns(prediction=pl.Series(5 + generator.normal(0, 1, table.height)))
+        for name in ("first", "second", "third")
+    }
+    predictions = {**noise, "blend": table.with_columns(lower=pl.lit(None, pl.Float64), upper=pl.lit(None, pl.Float64))}
+    rows = evaluation.scored_posts(posts, "UTC")
+    section = Evaluation(bootstrap=300, baselines=["first"])
+    scores = evaluation.evaluate(rows, predictions, "mae", section, 1, ["first", "second", "third"])
+    for of in scores.values():
+        assert of["test.drawn"] == "days"
+        assert of["test.drawn_of"] >= 20
+        assert of["test.mae_high"] - of["test.mae_low"] > 0.01
+    p = [of["test.vs_best.p"] for name, of in scores.items() if name in noise and "test.vs_best.p" in of]
+    assert len(p) == 2
+    assert min(p) > 0.01
+
+
+def test_a_handful_of_posts_has_neither_interval_nor_p():
+    posts = popularity.posts(n=140)
+    predictions = {name: popularity.predictions(posts)[name] for name in ("good", "fair")}
+    rows = evaluation.scored_posts(posts, "UTC")
+    assert rows.filter(split="test").height == 28
+    scores = evaluation.evaluate(rows, predictions, "mae", Evaluation(bootstrap=50, baselines=["fair"]), 1, ["good"])
+    for of in scores.values():
+        assert of["test.drawn"] is None
+        assert not [key for key in of if key.endswith((".p", "_low", "_high"))]
+        assert of["test.mae"] > 0

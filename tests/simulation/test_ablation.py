@@ -1,5 +1,7 @@
 """The ablation: planted effects are found, noise is not, test labels reach nothing, refusals, the picture's table."""
 
+from datetime import datetime
+
 import numpy as np
 import polars as pl
 import pytest
@@ -26,7 +28,8 @@ def make_posts(seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
     y = np.round(5 + (author % 7) / 3 + 0.5 * words[:, 0] + rng.normal(0, 1.2, N), 6)
     part = np.where(np.arange(N) < 240, "train", np.where(np.arange(N) < 300, "valid", "test"))
     known = rng.random(N) > 0.3
-    posts = pl.DataFrame({"post_id": ids, "split": part, "popularity": y}).with_columns(
+    at = pl.datetime_range(datetime(2016, 1, 1), datetime(2017, 1, 1), "6h", time_zone="UTC", eager=True)[:N]
+    posts = pl.DataFrame({"post_id": ids, "split": part, "popularity": y, "posted_at": at}).with_columns(
         user_id=pl.Series([None if i % 50 == 0 else f"u{a}" for i, a in enumerate(author)])
     )
     text = pl.DataFrame({"post_id": ids, "text.svd_embedding": pl.Series(words)})

@@ -17,7 +17,7 @@ from popcast.blend import intervals, segments
 from popcast.blend.drift import Drift, fit_drift, model_age
 from popcast.blend.params import Blend as BlendSection
 from popcast.core import paths, tables
-from popcast.core.errors import bad_input
+from popcast.core.errors import BadInput, bad_input
 from popcast.models.contract.member_weights import fit_weights
 from popcast.models.params import ModelRun
 
@@ -37,6 +37,8 @@ class Blend:
     floor: float
     nominal: float
     half_width: float | None = None
+    rows: dict[str, int] = field(default_factory=dict)
+    """How many posts the weights were fitted on: ``out_of_fold`` and ``valid``."""
     drift: Drift | None = None
     quantiles: dict[str, list[float]] = field(default_factory=dict)
     """rank only: quantiles at ``GRID`` of each member, of the mean rank (``rank``) and of the labels (``label``)."""
@@ -146,20 +148,59 @@ def blend(
     valid = (split == "valid") & ~np.isnan(y)
     if not valid.any():
         raise bad_input("no valid part to fit the blend on", field="split", expected="posts with split 'valid'")
-    fitting = valid | ((split == "train") & ~np.isnan(y) & (section.fit_on == "oof+valid"))
+    out_of_fold = (split == "train") & ~np.isnan(y) & (section.fit_on == "oof+valid")
+    if section.fit_on == "oof+valid" and not out_of_fold.any():
+        raise _no_common_fold(predictions)
+    fitting = valid | out_of_fold
     labels = posts.filter(pl.col("split") == "train")["popularity"].to_numpy()
-    fitted = fit_blend(x[fitting], y[fitting], segment[fitting], labels, list(predictions), section, metric)
-    if section.drift_correction:
-        residual = y[fitting] - fitted.predict(x[fitting], segment[fitting], age[fitting])
-        fitted = replace(fitted, drift=fit_drift(age[fitting], residual))
+
+    def fit(rows: np.ndarray) -> Blend:
+        found = fit_blend(x[rows], y[rows], segment[rows], labels, list(predictions), section, metric)
+        if not section.drift_correction:
+            return found
+        return replace(found, drift=fit_drift(age[rows], y[rows] - found.predict(x[rows], segment[rows], age[rows])))
+
+    held_out = np.full(len(y), np.nan)
+    for block in _blocks(keys.join(posts.select("post_id", "user_id", "posted_at"), on="post_id", how="left"), valid):
+        others = fitting.copy()
+        others[block] = False
+        if others.any():
+            held_out[block] = fit(others).predict(x[block], segment[block], age[block])
+    errors = (y - held_out)[valid]
+    reach = intervals.half_width(errors[~np.isnan(errors)], section.interval)
+    fitted = fit(fitting)
     blended = fitted.predict(x, segment, age)
-    reach = intervals.half_width(y[valid] - blended[valid], section.interval)
-    fitted = replace(fitted, half_width=None if reach is None else round(reach, 6))
+    counts = {"out_of_fold": int(out_of_fold.sum()), "valid": int(valid.sum())}
+    fitted = replace(fitted, half_width=None if reach is None else round(reach, 6), rows=counts)
     reach = pl.lit(fitted.half_width, dtype=pl.Float64)
     table = keys.with_columns(prediction=pl.Series(blended)).with_columns(
         lower=pl.col("prediction") - reach, upper=pl.col("prediction") + reach
     )
     return table, fitted
+
+
+def _blocks(rows: pl.DataFrame, chosen: np.ndarray) -> list[np.ndarray]:
+    """Row numbers of the ``chosen`` rows (bool [n]) in blocks, see ``intervals.blocks``; rows: in the order of ids."""
+    known = rows["posted_at"].filter(pl.Series(chosen)).null_count() == 0
+    times = rows["posted_at"].dt.epoch("us").fill_null(0).to_numpy() if known else None
+    author = pl.coalesce(pl.lit("user ") + pl.col("user_id"), pl.lit("post ") + pl.col("post_id"))
+    authors = rows.select(author.rank("dense")).to_series().to_numpy()
+    return intervals.blocks(np.flatnonzero(chosen), times, authors)
+
+
+def _no_common_fold(predictions: dict[str, pl.DataFrame]) -> BadInput:
+    """What to say where no training post has an out-of-fold prediction of every member."""
+    folds = {
+        name: table.filter(pl.col("split") == "train")["fold"].unique().sort() for name, table in predictions.items()
+    }
+    shown = ", ".join(f"{name} in folds {of.to_list()}" for name, of in folds.items())
+    return bad_input(
+        f"no training post has an out-of-fold prediction of every member ({shown})",
+        file=paths.PARAMS,
+        field="blend.fit_on",
+        value="oof+valid",
+        expected="valid, or a smaller cross_fit_from of the members",
+    )
 
 
 def fit_blend(

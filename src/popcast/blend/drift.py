@@ -28,9 +28,9 @@ class Drift:
     def correction(self, age: np.ndarray) -> np.ndarray:
         """What to add to predictions of posts with ``age`` [n] in weeks; 0 where the age is NaN.
 
-        Beyond twice the oldest age that was measured the line stays flat.
+        Before age 0, which no model was measured at, and beyond twice the oldest age that was, the line stays flat.
         """
-        line = self.level + self.slope * (np.minimum(age, 2 * self.oldest) - self.middle)
+        line = self.level + self.slope * (np.clip(age, 0, 2 * self.oldest) - self.middle)
         return np.where(np.isnan(age), 0.0, line)
 
     def as_dict(self) -> dict[str, float]:

@@ -15,6 +15,6 @@ class Blend(Section):
     sum_to_one: bool = True
     intercept: bool = False
     segments: bool = Field(False, description="own weights for posts with profile, known authors, new authors")
-    drift_correction: bool = False
-    interval: float = Field(0.9, gt=0, lt=1, description="nominal coverage of the split-conformal interval")
+    drift_correction: bool = Field(False, description="only for splits in the order of time")
+    interval: float = Field(0.9, gt=0, lt=1, description="nominal coverage of the conformal interval")
     leave_out: list[str] = Field([], description="models that are reported but do not enter the blend")

@@ -6,7 +6,8 @@ never replaced in silence: it is left out and ``valid`` says how many are left, 
 history_mean``, the mean of the shown scores stands in for it and ``about.filled`` says so. A value that is not defined
 is null: SRC of constant predictions, and everything of a system with too few valid answers.
 
-Metrics: sheet multismpllm.md section 8. Intervals: bootstrap over authors (popcast.scoring.bootstrap).
+Metrics: sheet multismpllm.md section 8. Intervals: bootstrap over authors, over records where a set has too few, none
+where it has too few records; ``drawn`` says which (popcast.scoring.bootstrap).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import polars as pl
 from popcast.core.errors import bad_input
 from popcast.fewshot.params import FeatureRow, Llm, Task
 from popcast.scoring import metrics
-from popcast.scoring.bootstrap import author_codes, bootstrap, interval, paired_difference
+from popcast.scoring.bootstrap import Clusters, bootstrap, clusters_of, interval, paired_difference
 from popcast.scoring.params import Evaluation
 
 ALL = "all"
@@ -31,7 +32,7 @@ LEAST_ANSWERS, LEAST_SHARE = 10, 0.1
 """With fewer valid answers a system has no scores."""
 SHOWN = ("mae", "src")
 
-Scores = dict[str, float | int | None]
+Scores = dict[str, float | int | str | None]
 Row = tuple[str, str]
 """System and decoding."""
 Draws = dict[str, np.ndarray]
@@ -111,9 +112,11 @@ class Cell:
                 chosen = self.mask(row)
                 values = metrics.score(self.y[chosen], self.columns[row][chosen])
                 of |= {name: values[name] for name in SHOWN} | self._coverage(row)
-                if section.bootstrap:
+                clusters = self._clusters(chosen) if section.bootstrap else None
+                if clusters is not None:
                     alike = [r for r in self.usable if np.array_equal(self.mask(r), chosen)]
-                    draws = self._draws(chosen, alike, section.bootstrap, seed)[row]
+                    draws = self._draws(chosen, clusters, alike, section.bootstrap, seed)[row]
+                    of["drawn"] = clusters.unit
                     for name in SHOWN:
                         of[f"{name}_low"], of[f"{name}_high"] = interval(draws[name], section.confidence) or (None,) * 2
                 for rival in ((MEAN, "point"), (tuned, row[1])):
@@ -130,14 +133,18 @@ class Cell:
         known = ~np.isnan(lower) & ~np.isnan(upper)
         return {"coverage": float(inside[known].mean()), "width": float((upper - lower)[known].mean())}
 
-    def _draws(self, chosen: np.ndarray, rows: list[Row], resamples: int, seed: int) -> dict[Row, Draws]:
+    def _clusters(self, chosen: np.ndarray) -> Clusters | None:
+        part = self.test.filter(pl.Series(chosen)).with_columns(posted_at=pl.lit(None, pl.Datetime("us", "UTC")))
+        return clusters_of(part, "target")
+
+    def _draws(
+        self, chosen: np.ndarray, clusters: Clusters, rows: list[Row], resamples: int, seed: int
+    ) -> dict[Row, Draws]:
         """Bootstrap draws of ``rows`` on the ``chosen`` records, the same resamples for all; computed once."""
         drawn = self._drawn.setdefault(chosen.tobytes(), {})
         missing = {row: self.columns[row][chosen] for row in rows if row not in drawn}
         if missing:
-            part = self.test.filter(pl.Series(chosen))
-            codes = author_codes(part["user_id"].to_list(), part["target"].to_list())
-            drawn |= bootstrap(self.y[chosen], missing, codes, resamples, seed)
+            drawn |= bootstrap(self.y[chosen], missing, clusters.codes, resamples, seed)
         return drawn
 
     def _paired(self, row: Row, rival: Row, section: Evaluation, seed: int) -> Scores:
@@ -148,8 +155,10 @@ class Cell:
         if both.sum() < LEAST_ANSWERS:
             return {}
         own, other = (float(np.abs(self.columns[r] - self.y)[both].mean()) for r in (row, rival))
-        draws = self._draws(both, [row, rival], section.bootstrap, seed)
-        found = paired_difference(draws[row]["mae"], draws[rival]["mae"], section.confidence)
+        clusters, found = self._clusters(both), None
+        if clusters is not None:
+            draws = self._draws(both, clusters, [row, rival], section.bootstrap, seed)
+            found = paired_difference(draws[row]["mae"], draws[rival]["mae"], section.confidence)
         names = ("difference", "low", "high", "p", "n")
         values = (own - other, *(found or (None,) * 3), int(both.sum()))
         return {f"vs_{rival[0]}.{name}": value for name, value in zip(names, values, strict=True)}

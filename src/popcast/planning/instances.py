@@ -135,6 +135,7 @@ def blend(p: Params) -> Iterator[Instance]:
     for key in with_runs(p):
         runs = {run.name: run for run in p.runs_of(key)}
         members = blending.entering(list(runs.values()), p.blend, allow_posthoc, key)
+        _fits_split(p, key, [runs[name] for name in members])
         settings = {
             "metric": p.datasets[key].metric,
             "final_fit": p.splits[key].final_fit,
@@ -143,6 +144,32 @@ def blend(p: Params) -> Iterator[Instance]:
             "members": {name: runs[name].suite for name in members},
         }
         yield Instance("blend", key, settings)
+
+
+IN_TIME = ("chronological", "rolling_origin")
+"""Splits whose valid and test parts are newer than all that was learned."""
+
+
+def _fits_split(p: Params, key: str, members: list[ModelRun]) -> None:
+    """Raise BadInput where section ``blend`` asks for what the split of a dataset cannot give."""
+    split = p.splits[key]
+    if p.blend.drift_correction and split.method not in IN_TIME:
+        raise bad_input(
+            f"{key} is split {split.method}: its posts to predict are not newer than what models learned",
+            file=paths.PARAMS,
+            field="blend.drift_correction",
+            value=True,
+            expected=f"false, or a split that is {' or '.join(IN_TIME)}",
+        )
+    for run in members if p.blend.fit_on == "oof+valid" else ():
+        if run.cross_fit_from >= split.folds:
+            raise bad_input(
+                f"{run.dataset}/{run.name} has no out-of-fold prediction for the weights of the blend",
+                file=paths.PARAMS,
+                field="cross_fit_from",
+                value=run.cross_fit_from,
+                expected=f"below the {split.folds} folds of the split, or blend.fit_on: valid",
+            )
 
 
 def evaluate(p: Params) -> Iterator[Instance]:

@@ -46,7 +46,7 @@ class Track:
         shots = ", ".join(plural(shots) for shots in self.about["shots"])
         return (
             f"{self.about['records']:,} test records over {shots}; labels on their log scale, lower MAE is better. "
-            "Intervals and p-values: bootstrap over authors." + self.not_run
+            "Intervals and p-values: bootstrap over authors, over records where they are few." + self.not_run
         )
 
     @property

@@ -153,7 +153,7 @@ def _made_of(about: Scores) -> str:
     return (
         f"Learned on {posts['train']:,} posts, chosen on {posts['valid']:,}, scored on {posts['test']:,} of "
         f"{about['authors']:,} authors; means over {about['runs']} runs of the simulation with other seeds; intervals "
-        f"by a bootstrap over authors, p of one comparison among many."
+        f"by a bootstrap over {about['drawn']}, p of one comparison among many."
     )
 
 

@@ -18,6 +18,7 @@ import polars as pl
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.report.params import ReportedDataset
+from popcast.scoring.bootstrap import LEAST_CLUSTERS, LEAST_POSTS
 from popcast.scoring.metrics import METRICS
 from popcast.scoring.params import Evaluation
 
@@ -130,8 +131,8 @@ def summary(results: list[DatasetResult]) -> dict[str, float]:
 def leaderboard(results: list[DatasetResult]) -> str:
     """One markdown table per dataset: all models on the same test posts, best first by the dataset's metric."""
     lines = ["# Leaderboard", "", "Test part, labels on their log scale. Lower is better but for SRC."]
-    lines.append("Intervals: bootstrap over authors. Against best single: difference to the model that is best on the")
-    lines.append("valid part, with the p-value of a paired bootstrap.")
+    lines.append("Intervals: bootstrap over what stands below each table. Against best single: difference to the model")
+    lines.append("that is best on the valid part, with the p-value of a paired bootstrap.")
     for result in results:
         title = f"{result.name} (generated data)" if result.generated else result.name
         others = [metric for metric in METRICS if metric != result.metric]
@@ -143,7 +144,7 @@ def leaderboard(results: list[DatasetResult]) -> str:
             cells += [interval(of, result.metric), *(number(of.get(f"test.{metric}")) for metric in others)]
             cells += [against_best(of), ", ".join(notes(result, model))]
             lines.append("| " + " | ".join(cells) + " |")
-        lines += ["", f"{result.scores['blend']['test.posts']:,} test posts. {coverage(result)}"]
+        lines += ["", f"{result.scores['blend']['test.posts']:,} test posts. {drawn(result)} {coverage(result)}"]
         if result.metric_mode != "full":
             lines += ["", BATCHED]
         lines += _contribution_lines(result)
@@ -226,6 +227,16 @@ def gain(result: DatasetResult, reference: str) -> float | None:
     return None if not ours or not theirs else 100 * (1 - ours / theirs)
 
 
+def drawn(result: DatasetResult) -> str:
+    """One sentence about what the intervals are drawn over, and why it is not authors."""
+    of = result.scores["blend"]
+    unit, count = of.get("test.drawn"), of.get("test.drawn_of")
+    if unit is None:
+        return f"No intervals and no p-values: fewer than {LEAST_POSTS} posts, or no resamples asked for."
+    why = "" if unit == "authors" else f", since there are fewer than {LEAST_CLUSTERS} authors"
+    return f"Resampled: {count:,} {unit}{why}."
+
+
 def coverage(result: DatasetResult) -> str:
     """One sentence about the blend's intervals."""
     of = result.scores["blend"]
@@ -257,7 +268,7 @@ def page(results: list[DatasetResult], chapters: Sequence[object] = ()) -> str:
         loader=PackageLoader("popcast.report", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    shown = (added, against_best, coverage, gain, heading, interval, notes, number, segments)
+    shown = (added, against_best, coverage, drawn, gain, heading, interval, notes, number, segments)
     return environment.get_template("report.html.j2").render(
         results=results,
         chapters=chapters,

@@ -1,17 +1,23 @@
 """Bootstrap over authors: how far a metric, or the difference of two models, would move with other authors.
 
 Posts of one author resemble one another, so authors are drawn with replacement, each with all its posts (a cluster
-bootstrap); posts without an author are drawn one by one. All models of a dataset share the same draws, which makes
-every difference a paired one. Drawing authors k times is a weight k on their posts: sums per author give MAE, RMSE,
-nMSE and MAPE of a resample as one matrix product, and weighted ranks give SRC without sorting again. SRC still costs
-a pass over all posts per resample, so it takes the first ``SRC_RESAMPLES`` draws only.
+bootstrap); posts without an author are drawn one by one. A resample of fewer than ``LEAST_CLUSTERS`` authors says
+little, and with one author it is always the same: there whole days are drawn, hours where there are too few days, or
+single posts where there are too few hours or no times. Fewer than ``LEAST_POSTS`` posts are not resampled at all.
+
+All models of a dataset share the same draws, which makes every difference a paired one. Drawing authors k times is a
+weight k on their posts: sums per author give MAE, RMSE, nMSE and MAPE of a resample as one matrix product, and weighted
+ranks give SRC without sorting again. SRC still costs a pass over all posts per resample, so it takes the first
+``SRC_RESAMPLES`` draws only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from popcast.scoring.metrics import (
     METRICS,
@@ -25,15 +31,48 @@ from popcast.scoring.metrics import (
 
 SRC_RESAMPLES = 200
 SRC_BLOCK = 10  # resamples ranked at a time: one sort serves ten, and the arrays stay small
+LEAST_CLUSTERS = 20
+LEAST_POSTS = 30
 CHUNK_CELLS = 4_000_000  # draws [resamples, authors] made at a time: about 32 MB
 
 
+@dataclass(frozen=True)
+class Clusters:
+    """What is drawn. codes: int [n] in 0..count-1. unit: ``authors``, ``days``, ``hours`` or ``posts``."""
+
+    codes: np.ndarray
+    unit: str
+
+    @property
+    def count(self) -> int:
+        return int(self.codes.max()) + 1
+
+
 def author_codes(authors: list[str | None], post_ids: list[str]) -> np.ndarray:
-    """Cluster of each post, int [n] in 0..clusters-1: its author, or itself where the author is unknown."""
+    """Author of each post, int [n] in 0..authors-1; a post whose author is unknown counts as an author of its own."""
     keys = [
         f"post {post}" if author is None else f"user {author}" for author, post in zip(authors, post_ids, strict=True)
     ]
     return np.unique(np.asarray(keys), return_inverse=True)[1]
+
+
+def clusters_of(posts: pl.DataFrame, post_id: str = "post_id") -> Clusters | None:
+    """What to draw of these posts: ``user_id``, ``posted_at`` and the column ``post_id``; None: there are too few.
+
+    The first of authors, days, hours (both UTC) and posts of which there are at least ``LEAST_CLUSTERS``.
+    """
+    if posts.height < LEAST_POSTS:
+        return None
+    authors = author_codes(posts["user_id"].to_list(), posts[post_id].to_list())
+    if authors.max() + 1 >= LEAST_CLUSTERS:
+        return Clusters(authors, "authors")
+    if posts["posted_at"].null_count() == 0:
+        for unit, every in (("days", "1d"), ("hours", "1h")):
+            moments = posts["posted_at"].dt.truncate(every).dt.epoch("us").to_numpy()
+            codes = np.unique(moments, return_inverse=True)[1]
+            if codes.max() + 1 >= LEAST_CLUSTERS:
+                return Clusters(codes, unit)
+    return Clusters(np.arange(posts.height), "posts")
 
 
 def draw_counts(clusters: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
@@ -57,7 +96,7 @@ def bootstrap(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Metrics of every model on the same resamples of authors.
 
-    y: labels [n]; predictions: model -> [n]; codes: from :func:`author_codes`. Returns model -> metric -> [resamples],
+    y: labels [n]; predictions: model -> [n]; codes: of :func:`clusters_of`. Returns model -> metric -> [resamples],
     ``src`` -> [min(resamples, SRC_RESAMPLES)]. NaN where a resample does not define the metric. mode: see
     ``popcast.scoring.metrics.score_in``; a post keeps its batch in every resample.
     """

@@ -18,7 +18,7 @@ from popcast.blend import segments
 from popcast.blend.blending import fit_blend, gather
 from popcast.blend.drift import model_age
 from popcast.blend.params import Blend as BlendSection
-from popcast.scoring.bootstrap import author_codes, bootstrap, paired_difference
+from popcast.scoring.bootstrap import author_codes, bootstrap, clusters_of, paired_difference
 from popcast.scoring.metrics import score
 from popcast.scoring.params import Evaluation
 
@@ -134,8 +134,8 @@ class _Design:
 def _draws(design: _Design, chosen, found, evaluation, seed):
     if not evaluation.bootstrap:
         return None
-    codes = np.unique(design.codes[chosen], return_inverse=True)[1]
-    return bootstrap(design.y[chosen], found, codes, evaluation.bootstrap, seed)
+    clusters = clusters_of(design.rows.filter(pl.Series(chosen)))
+    return None if clusters is None else bootstrap(design.y[chosen], found, clusters.codes, evaluation.bootstrap, seed)
 
 
 def _paired(draws, name: str, metric: str, confidence: float):

@@ -1,8 +1,9 @@
 """Every model of a dataset on the same posts with the same scorer: parts, segments, intervals, paired differences.
 
 The result per model is one flat dictionary: ``<part>.<metric>``, ``<part>.<metric>_low`` and ``_high`` (bootstrap over
-authors), ``<part>.<metric>_seed_mean`` and ``_seed_sd`` (over the single seeds of a predictor that averages several),
-``test.<segment>.<metric>``, ``test.vs_<model>.<...>``, ``flags.<...>``. A value that is not defined is null.
+``test.drawn_of`` authors, or over what ``test.drawn`` says), ``<part>.<metric>_seed_mean`` and ``_seed_sd`` (over the
+single seeds of a predictor that averages several), ``test.<segment>.<metric>``, ``test.vs_<model>.<...>``,
+``flags.<...>``. A value that is not defined is null.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from popcast.blend.segments import history_length
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.scoring import metrics
-from popcast.scoring.bootstrap import author_codes, bootstrap, interval, paired_difference
+from popcast.scoring.bootstrap import bootstrap, clusters_of, interval, paired_difference
 from popcast.scoring.params import Evaluation, ScoredRun
 
 PARTS = {"train": "oof", "valid": "valid", "test": "test"}
@@ -29,7 +30,7 @@ PAIRED = ("difference", "low", "high", "p")
 TOP_CATEGORIES = 12
 LEAST_POSTS = 2  # a segment of one post has no variance and no ranks
 
-Scores = dict[str, float | int | bool | None]
+Scores = dict[str, float | int | bool | str | None]
 
 
 def scored_posts(posts: pl.DataFrame, zone: str) -> pl.DataFrame:
@@ -87,9 +88,12 @@ def evaluate(
         of["flags.constant"] = bool(np.ptp(p[name]) == 0)
     if "blend" in predictions:
         scores["blend"] |= _coverage(test, predictions["blend"])
-    if section.bootstrap:
-        codes = author_codes(test["user_id"].to_list(), test["post_id"].to_list())
-        draws = bootstrap(y, p, codes, section.bootstrap, seed, mode)
+    clusters = clusters_of(test) if section.bootstrap else None
+    for of in scores.values():
+        of["test.drawn"] = None if clusters is None else clusters.unit
+        of["test.drawn_of"] = None if clusters is None else clusters.count
+    if clusters is not None:
+        draws = bootstrap(y, p, clusters.codes, section.bootstrap, seed, mode)
         rivals = {"best": best} | {name: name for name in section.baselines if name in predictions}
         for name, of in scores.items():
             of |= _intervals(draws[name], section.confidence)

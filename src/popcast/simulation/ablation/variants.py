@@ -27,7 +27,7 @@ from popcast.core.stable import stable_random
 from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding
 from popcast.scoring import metrics
-from popcast.scoring.bootstrap import author_codes, bootstrap, interval, paired_difference
+from popcast.scoring.bootstrap import bootstrap, clusters_of, interval, paired_difference
 from popcast.scoring.params import Evaluation
 from popcast.simulation.ablation.learners import LEARNERS
 from popcast.simulation.fields import FieldTexts, epochs_of, numbers_of, of_posts
@@ -58,8 +58,8 @@ Scores = dict[str, float | int | None]
 class Design:
     """The posts of the ablation, sorted by id.
 
-    rows: post_id, split, user_id. y: labels [n]. base: float64 [n, p], NaN for null. triggers: TRIGGERS of these posts,
-    each with states of ``runs`` runs.
+    rows: post_id, split, user_id, posted_at. y: labels [n]. base: float64 [n, p], NaN for null. triggers: TRIGGERS of
+    these posts, each with states of ``runs`` runs.
     """
 
     rows: pl.DataFrame
@@ -88,7 +88,11 @@ def make_design(
     runs = int(triggers["runs"].max() or 0)
     own = triggers.filter(pl.col("runs") == runs).sort("post_id")
     rows = posts.filter(pl.col("popularity").is_not_null() & pl.col("split").is_in(list(LEAST)))
-    rows = rows.select("post_id", "split", "user_id", "popularity").join(own, on="post_id", how="semi").sort("post_id")
+    rows = (
+        rows.select("post_id", "split", "user_id", "posted_at", "popularity")
+        .join(own, on="post_id", how="semi")
+        .sort("post_id")
+    )
     own = own.join(rows, on="post_id", how="semi")
     for part, least in LEAST.items():
         there = rows.filter(pl.col("split") == part).height
@@ -176,9 +180,9 @@ def score(design: Design, predictions: dict[Cell, np.ndarray], section: Evaluati
     test = design.rows.filter(pl.col("split") == "test")
     y = design.y[design.part("test")]
     draws = {}
-    if section.bootstrap:
-        codes = author_codes(test["user_id"].to_list(), test["post_id"].to_list())
-        draws = bootstrap(y, predictions, codes, section.bootstrap, seed)
+    clusters = clusters_of(test) if section.bootstrap else None
+    if clusters is not None:
+        draws = bootstrap(y, predictions, clusters.codes, section.bootstrap, seed)
     runs = sorted({run for *_, run in predictions})
     found: Scores = {}
     means, drawn = {}, {}
@@ -226,6 +230,7 @@ def _paired(own: Scores, other: Scores, drawn: dict, others: dict, confidence: f
 def about(design: Design, epochs: int, section: Ablation, evaluation: Evaluation) -> dict[str, object]:
     """What was compared, for whoever reads the scores: posts by part, variants in words, runs, resamples."""
     test = design.rows.filter(pl.col("split") == "test")
+    clusters = clusters_of(test) if evaluation.bootstrap else None
     return {
         "posts": {part: int(design.part(part).sum()) for part in LEAST},
         "authors": test["user_id"].drop_nulls().n_unique(),
@@ -237,4 +242,5 @@ def about(design: Design, epochs: int, section: Ablation, evaluation: Evaluation
         "comparisons": len(LEARNERS) * (len(VARIANTS) - 1) * epochs,
         "confidence": evaluation.confidence,
         "resamples": evaluation.bootstrap,
+        "drawn": None if clusters is None else clusters.unit,
     }
