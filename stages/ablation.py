@@ -28,8 +28,8 @@ def main(plan: Plan) -> None:
     if section.history and not history_file.exists():
         raise bad_input("no such table", file=history_file,
                         expected=f"simulations.{dataset}.ablation.history false where there is none")  # fmt: skip
-    text = tables.read(paths.features(dataset, "text"), tables.FEATURES)
-    history = tables.read(history_file, tables.FEATURES) if section.history else None
+    text = tables.read_features(paths.features(dataset, "text"))
+    history = tables.read_features(history_file) if section.history else None
     triggers, states = tables_of.read_triggers(dataset), tables_of.read_states(dataset)
     manifest = tables_of.read_manifest(dataset)
     design = variants.make_design(posts, triggers, text, history, section, dataset)

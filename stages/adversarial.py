@@ -16,7 +16,7 @@ def main(plan: Plan) -> None:
     splits = tables.read(inputs[0], tables.SPLIT_TABLE)
     features = splits.select("post_id")
     for file in inputs[1:]:
-        features = features.join(tables.read(file, tables.FEATURES), on="post_id", how="left", maintain_order="left")
+        features = features.join(tables.read_features(file), on="post_id", how="left", maintain_order="left")
     with Scratch(plan, inputs) as scratch:
         result = adversarial.validate(splits, features, section, plan["seed"], scratch.array)
         tables.write(adversarial.post_weights(result, section.clip), paths.adversarial(dataset), tables.ADVERSARIAL)

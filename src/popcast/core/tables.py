@@ -93,6 +93,8 @@ ADVERSARIAL = pa.DataFrameSchema(
 )
 
 FEATURES = pa.DataFrameSchema({"post_id": pa.Column(pl.String, unique=True)})
+HELD_OUT = "held_out_"
+"""Head of columns ``held_out_<fold>.<block>.<column>``: a column as it is while the labels of that fold are unknown."""
 
 
 DRAWS = pa.DataFrameSchema(
@@ -295,6 +297,23 @@ def read(path: Path, schema: pa.DataFrameSchema) -> pl.DataFrame:
     if not path.exists():
         raise BadInput(f"{path}: no such table: run `dvc repro` first")
     return check(pl.read_parquet(path), schema, path)
+
+
+def read_features(path: Path) -> pl.DataFrame:
+    """A feature table: ``post_id`` and the columns ``<block>.<column>``."""
+    table = read(path, FEATURES)
+    return table.select(pl.exclude(f"^{HELD_OUT}.*$"))
+
+
+def read_held_out(path: Path) -> dict[int, pl.DataFrame]:
+    """Fold -> ``post_id`` and those columns of :func:`read_features` that change while the fold is held out."""
+    table = read(path, FEATURES)
+    found: dict[int, list[pl.Expr]] = {}
+    for column in table.columns:
+        if column.startswith(HELD_OUT):
+            fold, name = column.removeprefix(HELD_OUT).split(".", 1)
+            found.setdefault(int(fold), []).append(pl.col(column).alias(name))
+    return {fold: table.select("post_id", *columns) for fold, columns in found.items()}
 
 
 def write_json(content: Mapping[str, object], path: Path) -> None:

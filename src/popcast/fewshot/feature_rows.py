@@ -56,7 +56,7 @@ def read_asked(task: str, role: str, blocks: list[str]) -> Asked:
     targets = records["target"].implode()
     found = {}
     for block in blocks:
-        table = tables.read(paths.features(task, block), tables.FEATURES)
+        table = tables.read_features(paths.features(task, block))
         found[block] = table.filter(pl.col("post_id").is_in(targets))
     return asked(records, posts, found)
 

@@ -14,7 +14,7 @@ from popcast.core.errors import BadInput
 from popcast.core.named import block_module
 from popcast.core.plan_file import Plan
 from popcast.core.scratch import Scratch
-from popcast.features.common.contract import Context
+from popcast.features.common.contract import Context, FeatureBlock
 
 
 def run_block(plan: Plan, context: Context, of: str | None = None) -> None:
@@ -35,12 +35,27 @@ def run_block(plan: Plan, context: Context, of: str | None = None) -> None:
     with Scratch(plan, inputs) as scratch:
         block = module.Block(params, replace(context, scratch=scratch.folder))
         features = block.fit(posts, *given).transform(posts, *given)
+        features = features.hstack(_held_out(block, posts, given))
         finished = scratch.folder / "model"
         shutil.rmtree(finished, ignore_errors=True)
         block.save(finished)
         tables.write(features, paths.features(dataset, name), tables.FEATURES)
         _move(finished, paths.feature_model(dataset, name))
-    print(f"{dataset}/{name}: {features.height} posts, {features.width - 1} columns")
+    width = sum(not column.startswith(tables.HELD_OUT) for column in features.columns) - 1
+    print(f"{dataset}/{name}: {features.height} posts, {width} columns")
+
+
+def _held_out(block: FeatureBlock, posts: pl.DataFrame, given: tuple[pl.DataFrame, ...]) -> list[pl.Series]:
+    """Columns of each fold for when it is held out, where the block has any, see ``FeatureBlock``.
+
+    Null for posts that no model of that fold learns.
+    """
+    found = []
+    for fold, table in block.held_out(posts, *given).items() if hasattr(block, "held_out") else ():
+        learned = ((posts["split"] == "train") & (posts["fold"] != fold)).fill_null(False)
+        head = f"{tables.HELD_OUT}{fold}."
+        found += table.drop("post_id").select(pl.when(learned).then(pl.all()).name.prefix(head)).get_columns()
+    return found
 
 
 def read_embedding(dataset: str, block: str) -> pl.DataFrame:

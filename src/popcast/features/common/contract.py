@@ -36,6 +36,10 @@ class FeatureBlock(Protocol):
 
     Column types: Float64 or Float32 for numbers, String for categories, ``Array(Float32, width)`` for embeddings,
     whose column is called ``<block>.embedding`` (or ``<block>.<what>_embedding``). Null where unknown.
+
+    A block that lends labels to posts without times, where a post of one fold sees the labels of the other folds, also
+    has ``held_out(posts, embedding)``: fold -> the columns of ``transform`` as they are while that fold's labels are
+    unknown. Out-of-fold models learn from these, else the labels they are judged by would be among their inputs.
     """
 
     Params: ClassVar[type[Section]]

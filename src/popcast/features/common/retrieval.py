@@ -5,8 +5,10 @@ test split) and smp2025.md section 7, KNN features (earlier posts only, same bur
 see: ``popcast.features.common.visibility``. Search: ``popcast.features.common.nearest``.
 
 Where the dataset has no time, a training post looks at the training posts of the other folds, and valid and test at the
-whole training part. Rows of valid and test enter the bank for unlabelled posts only (``final_fit: labelled``), those of
-valid also for test posts where ``test_bank`` says so. Every answer is held against these rules before it is given.
+whole training part. A model that predicts fold k out-of-fold must not learn from rows that saw labels of fold k: for it
+training posts look once more, at neither their own fold nor fold k (``without``). Rows of valid and test enter the bank
+for unlabelled posts only (``final_fit: labelled``), those of valid also for test posts where ``test_bank`` says so.
+Every answer is held against these rules before it is given.
 """
 
 from __future__ import annotations
@@ -85,12 +87,22 @@ class Bank:
             )
         return unit_rows(embedding_of(posts, embedding, missing=0.0))
 
+    def folds(self) -> list[int]:
+        """Folds that out-of-fold models hold out of what posts see; [] with times, where posts see older ones only."""
+        return [] if self.timed else self.rows.filter(split="train")["fold"].unique().sort().to_list()
+
     def search(
-        self, posts: pl.DataFrame, embedding: pl.DataFrame | None, k: int, scopes: tuple[str, ...] = ("all",)
+        self,
+        posts: pl.DataFrame,
+        embedding: pl.DataFrame | None,
+        k: int,
+        scopes: tuple[str, ...] = ("all",),
+        without: int | None = None,
     ) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]:
         """The k nearest rows that each post may see, nearest first, ties by ascending id.
 
-        scopes: ``all``, and ``author`` for the post's author alone. Returns whether a post has an embedding (bool [n])
+        scopes: ``all``, and ``author`` for the post's author alone. without: one of :meth:`folds`, of which no training
+        post sees anything. Returns whether a post has an embedding (bool [n])
         and per scope ``rows`` indices int32 [n, k] (-1 where fewer are visible) and similarities float32 [n, k].
         """
         vectors = self.unit(posts, embedding)
@@ -99,12 +111,12 @@ class Bank:
         queries = self._queries(posts)
         shape = (posts.height, k)
         found = {scope: (np.full(shape, -1, np.int32), np.zeros(shape, np.float32)) for scope in scopes}
-        for scope, asked, seen in self._searches(queries, vectors, scopes):
+        for scope, asked, seen in self._searches(queries, vectors, scopes, without):
             local, similarity = self._nearest(queries[asked], vectors[asked], seen, k)
             found[scope][0][asked] = np.where(local >= 0, seen[local], -1)
             found[scope][1][asked] = similarity
         for index, _ in found.values():
-            self._check(queries, index)
+            self._check(queries, index, without)
         return vectors.any(axis=1), found
 
     def _queries(self, posts: pl.DataFrame) -> pl.DataFrame:
@@ -129,7 +141,7 @@ class Bank:
         )
 
     def _searches(
-        self, queries: pl.DataFrame, vectors: np.ndarray, scopes: tuple[str, ...]
+        self, queries: pl.DataFrame, vectors: np.ndarray, scopes: tuple[str, ...], without: int | None
     ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """(scope, rows of queries, rows of the bank in the order of time) of every search to do."""
         training = (self.rows["split"] == "train").to_numpy()
@@ -150,7 +162,10 @@ class Bank:
         else:
             groups.append((rest & ~in_train, usable & training))
             for f in np.unique(own_fold[in_train]):
-                groups.append((asking & in_train & (own_fold == f), usable & training & (fold != f)))
+                seen = usable & training & (fold != f)
+                groups.append(
+                    (asking & in_train & (own_fold == f), seen if without is None else seen & (fold != without))
+                )
         users = queries["user"].to_numpy()
         for asked, seen in groups:
             rows, bank_rows = np.flatnonzero(asked), self._in_time(np.flatnonzero(seen))
@@ -204,7 +219,7 @@ class Bank:
             similarity[asked] = np.where(gone, 0, np.take_along_axis(values, first, axis=1))
         return index, similarity
 
-    def _check(self, queries: pl.DataFrame, index: np.ndarray) -> None:
+    def _check(self, queries: pl.DataFrame, index: np.ndarray, without: int | None) -> None:
         """The rules of who sees whom, for every pair that was found."""
         asked, column = np.nonzero(index >= 0)
         row = index[asked, column]
@@ -219,7 +234,9 @@ class Bank:
             assert (times[row] < before[asked]).all(), "a later post was retrieved"
         else:
             fold, own = self.rows["fold"].fill_null(-1).to_numpy()[row], queries["fold"].fill_null(-1).to_numpy()[asked]
-            assert (~queries["train"].to_numpy()[asked] | (fold != own)).all(), "a post of the same fold was retrieved"
+            training = queries["train"].to_numpy()[asked]
+            assert (~training | (fold != own)).all(), "a post of the same fold was retrieved"
+            assert without is None or (~training | (fold != without)).all(), "a post of the fold held out was retrieved"
 
     def save(self, folder: Path) -> None:
         """bank.parquet and bank.safetensors."""

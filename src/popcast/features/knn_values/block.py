@@ -82,7 +82,15 @@ class Block:
 
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
         """``post_id`` and the ``knn_values.`` columns, in the order of ``posts``."""
-        _, found = self.retriever.search(posts, embedding, K)
+        return self._lent(posts, embedding)
+
+    def held_out(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> dict[int, pl.DataFrame]:
+        """See :class:`popcast.features.common.contract.FeatureBlock`. Without labels nothing has to be held out."""
+        folds = self.retriever.folds() if self.params.labels else []
+        return {fold: self._lent(posts, embedding, fold) for fold in folds}
+
+    def _lent(self, posts: pl.DataFrame, embedding: pl.DataFrame | None, without: int | None = None) -> pl.DataFrame:
+        _, found = self.retriever.search(posts, embedding, K, without=without)
         index, _ = found["all"]
         columns = [posts["post_id"]]
         for name in self.columns:

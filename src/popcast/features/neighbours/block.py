@@ -58,8 +58,15 @@ class Block:
 
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
         """``post_id`` and the ``neighbours.`` columns, in the order of ``posts``."""
+        return self._lent(posts, embedding)
+
+    def held_out(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> dict[int, pl.DataFrame]:
+        """See :class:`popcast.features.common.contract.FeatureBlock`."""
+        return {fold: self._lent(posts, embedding, fold) for fold in self.retriever.folds()}
+
+    def _lent(self, posts: pl.DataFrame, embedding: pl.DataFrame | None, without: int | None = None) -> pl.DataFrame:
         p = self.params
-        known, found = self.retriever.search(posts, embedding, p.k_stored, tuple(p.scopes))
+        known, found = self.retriever.search(posts, embedding, p.k_stored, tuple(p.scopes), without)
         columns = [column for scope in p.scopes for column in self._columns(scope, *found[scope])]
         return pl.DataFrame([posts["post_id"], *columns]).with_columns(
             pl.when(pl.Series(known)).then(pl.exclude("post_id"))

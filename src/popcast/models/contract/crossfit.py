@@ -26,13 +26,16 @@ def out_of_fold(
     in_time: bool,
     scratch: Scratch | None = None,
     first: int = 0,
+    without: Callable[[int], pl.DataFrame] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict training posts fold by fold.
 
     make: a fresh, unfitted predictor. posts, features, target [n], folds int [n] (0 = oldest): training posts only.
     scratch: keeps each finished fold, so that a killed stage goes on with the next. first: earlier folds are not
-    predicted, which saves their fits. Returns row numbers (ascending) and the predictions of the single seeds
-    [rows, seeds], see :func:`popcast.models.contract.predictors.seed_predictions`.
+    predicted, which saves their fits. without: fold -> features [n] as they are while the labels of that fold are
+    unknown, from which the model that predicts it learns; None: always ``features``. Returns row numbers (ascending)
+    and the predictions of the single seeds [rows, seeds], see
+    :func:`popcast.models.contract.predictors.seed_predictions`.
     """
     rows, predictions = [], []
     moments = posts["posted_at"].dt.epoch("us").to_numpy() if in_time else None
@@ -46,7 +49,8 @@ def out_of_fold(
             chosen = np.flatnonzero(learn)
             work = None if scratch is None else scratch.folder / f"fold-{fold}-work"
             own = set_aside(folds[chosen], moments[chosen]) if in_time else folds[chosen]
-            model = fitted(make(), work, posts[chosen], features[chosen], target[chosen], own)
+            learned = features if without is None else without(fold)
+            model = fitted(make(), work, posts[chosen], learned[chosen], target[chosen], own)
             return seed_predictions(model, posts[held_out], features[held_out])
 
         rows.append(held_out)

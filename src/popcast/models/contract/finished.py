@@ -31,7 +31,8 @@ class Inputs:
         self.posts = tables.labelled(
             tables.read(paths.posts(dataset), tables.POSTS), tables.read(paths.splits(dataset), tables.SPLIT_TABLE)
         )
-        self.block = cache(lambda block: tables.read(paths.features(dataset, block), tables.FEATURES))
+        self.block = cache(lambda block: tables.read_features(paths.features(dataset, block)))
+        self.held_out = cache(lambda block: tables.read_held_out(paths.features(dataset, block)))
 
     def files(self, blocks: list[str]) -> list[Path]:
         return [
@@ -55,7 +56,8 @@ def finish(run: PlannedRun, plan: Plan, inputs: Inputs, scratch: Scratch) -> str
     note = scratch.folder / "finished.json"
     if not note.exists():
         make = predictor_maker(run, plan["seed"])
-        design = make_design(inputs.posts, inputs.blocks(run.blocks), run.allow_posthoc)
+        held_out = {name: inputs.held_out(name) for name in run.blocks}
+        design = make_design(inputs.posts, inputs.blocks(run.blocks), run.allow_posthoc, held_out)
         predictions, models = predict_all(
             make, design, plan["final_fit"], scratch, run.cross_fit_from, run.test_fit, run.pseudo_labels
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -32,38 +32,56 @@ class Design:
     """What predictors see and what they learn, row by row the same posts, in time order.
 
     rows: post_id, split, fold. posts: without popularity, split, fold and posthoc columns. features: the wide frame.
-    target: float64 [n], NaN for posts without a label.
+    target: float64 [n], NaN for posts without a label. held_out: fold -> columns that take the place of those of
+    ``features`` in rows that a model learns to predict that fold (none where features never look at other folds).
     """
 
     rows: pl.DataFrame
     posts: pl.DataFrame
     features: pl.DataFrame
     target: np.ndarray
+    held_out: dict[int, pl.DataFrame] = field(default_factory=dict)
+
+    def without(self, fold: int) -> pl.DataFrame:
+        """``features`` of all rows as they are while the labels of ``fold`` are unknown."""
+        return self.features.with_columns(self.held_out[fold]) if fold in self.held_out else self.features
 
     def part(self, chosen: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
         return self.posts[chosen], self.features[chosen]
 
 
-def make_design(posts: pl.DataFrame, blocks: dict[str, pl.DataFrame], allow_posthoc: bool) -> Design:
+def make_design(
+    posts: pl.DataFrame,
+    blocks: dict[str, pl.DataFrame],
+    allow_posthoc: bool,
+    held_out: dict[str, dict[int, pl.DataFrame]] | None = None,
+) -> Design:
     """Join the feature tables of a run to its posts.
 
-    posts: the ``posts`` table with ``split`` and ``fold``. blocks: name -> feature table. The block ``profile`` was
+    posts: the ``posts`` table with ``split`` and ``fold``. blocks: name -> feature table. held_out: name -> fold ->
+    columns of the block as they are while that fold's labels are unknown. The block ``profile`` was
     measured after posting and is left out unless ``allow_posthoc``.
     """
     posts = posts.sort("posted_at", "post_id", nulls_last=True)
     features = posts.select("post_id")
+    changed: dict[int, pl.DataFrame] = {}
     for name, table in blocks.items():
         if name == "profile" and not allow_posthoc:
             continue
         if table.height != posts.height or not table["post_id"].is_in(posts["post_id"].implode()).all():
             raise BadInput(f"feature block {name!r} and posts hold different posts: run `dvc repro`")
         features = features.join(table, on="post_id", how="left", maintain_order="left")
+        for fold, columns in (held_out or {}).get(name, {}).items():
+            changed[fold] = changed.get(fold, posts.select("post_id")).join(
+                columns, on="post_id", how="left", maintain_order="left"
+            )
     target = posts["popularity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return Design(
         posts.select("post_id", "split", "fold"),
         posts.drop("popularity", "split", "fold", pl.selectors.starts_with("posthoc_")),
         features.drop("post_id"),
         target,
+        {fold: columns.drop("post_id") for fold, columns in changed.items()},
     )
 
 
@@ -97,8 +115,9 @@ def predict_all(
     in_time = design.posts[train]["posted_at"].null_count() == 0
     folds = design.rows[train]["fold"].cast(pl.Int64).to_numpy()
     rows, predictions = out_of_fold(
-        make, *design.part(train), design.target[train], folds, in_time, scratch, cross_fit_from
-    )
+        make, *design.part(train), design.target[train], folds, in_time, scratch, cross_fit_from,
+        without=lambda fold: design.without(fold)[train],
+    )  # fmt: skip
     found = [(train[rows], predictions)]
     models = {}
     for name, (learned, predicted) in _roles(parts, final_fit, test_fit).items():
