@@ -6,10 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from popcast.core.errors import BadInput
 from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window
 from popcast.models.cr import predictor as cr
 from popcast.models.hyfea import predictor as hyfea
 from popcast.models.lightgbm import predictor as lightgbm
+from popcast.models.on_top import predictor as on_top
 from tests.models.wide import wide
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -40,15 +42,19 @@ def test_the_shap_sample_is_fixed():
     assert sample_rows(4, 3).tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("baseline", [None, "history.level"])
 @pytest.mark.parametrize("module", [hyfea, lightgbm])
-def test_a_loss_moves_the_prediction_to_its_own_optimum(module):
-    """Skewed labels: RMSE ends at the mean of a group, MAE at its median, MAPE at the median weighted with 1 / y."""
+def test_a_loss_moves_the_prediction_to_its_own_optimum(module, baseline):
+    """Skewed labels: RMSE ends at the mean of a group, MAE at its median, MAPE at the median weighted with 1 / y.
+
+    Wherever the trees start: what MAPE divides by is the label, not how far the label lies from the start.
+    """
     rng = np.random.default_rng(0)
     side = np.tile([0.0, 1.0], 400)
     target = 2 + 6 * side + rng.exponential(2.0, 800)
     posts = wide(800)[0]
-    features = pl.DataFrame({"metadata.side": side})
-    values = {"rounds": 150, "learning_rate": 0.2, "early_stopping": 150, "rare": 1}
+    features = pl.DataFrame({"metadata.side": side, "history.level": np.full(800, 6.0)})
+    values = {"rounds": 150, "learning_rate": 0.2, "early_stopping": 150, "rare": 1, "baseline": baseline}
     found = {}
     for loss in ("rmse", "mae", "mape"):
         model = module.Predictor(module.Params(**values, loss=loss), 1)
@@ -149,3 +155,17 @@ def test_cr_shares_are_the_least_squares_of_the_last_fold(data):
     assert model.shares["profile"] == pytest.approx(best, abs=1e-3)
     assert model.shares["profile"] > 0.5
     assert model.shares["new"] == cr.PUBLISHED["new"], "too few new authors to fit a share"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"model": "text_ridge", "set": {"relative": True}}, "on_top: relative True"),
+        ({"model": "cnn", "loss": "mape"}, "on_top: loss mape"),
+        ({"model": "hyfea", "set": {"loss": "mape"}}, "on_top: loss mape"),
+        ({"model": "stacker", "loss": "mape"}, "on_top: loss mape"),
+    ],
+)
+def test_a_relative_error_of_a_difference_is_refused_under_every_name(asked, said):
+    with pytest.raises(BadInput, match=f"{said}: a relative error of a difference means nothing"):
+        on_top.Predictor(on_top.Params(**asked), 0)

@@ -68,8 +68,7 @@ class Predictor:
         residual = target - self._start(features)
         if self.scores:
             features = features.hstack(self.scores.fit(posts, residual))
-        target = residual if p.baseline else target
-        self.ensemble.fit(features, target, folds, "hyfea")
+        self.ensemble.fit(features, residual if p.baseline else target, folds, "hyfea", labels=target)
         return self
 
     def _start(self, features: pl.DataFrame) -> np.ndarray:

@@ -43,15 +43,25 @@ class CatBoosted:
         self.model = None
         self.window_prediction: np.ndarray | None = None
 
-    def fit(self, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None, name: str) -> Self:
-        """Rows in time order. ``window_prediction``: what the model of the earlier folds says about the last one."""
+    def fit(
+        self,
+        features: pl.DataFrame,
+        target: np.ndarray,
+        folds: np.ndarray | None,
+        name: str,
+        labels: np.ndarray | None = None,
+    ) -> Self:
+        """Rows in time order. labels [n]: popularity, by which MAPE weighs, where ``target`` is a difference to it.
+
+        ``window_prediction``: what the model of the earlier folds says about the last one.
+        """
         p = self.params
         self.center = float(np.median(target))
         self.encoder = Encoder(p.blocks, p.embeddings, p.rare).fit(features, name)
         matrix = self.encoder.transform(features)
         if not matrix.varies() or target.min() == target.max():
             return self
-        weights = loss_weights(target, p.loss)
+        weights = loss_weights(target if labels is None else labels, p.loss)
         target = target - self.center
         window, rounds = stopping_window(folds, len(target)), p.rounds
         if window is not None and matrix.rows(~window).varies():
