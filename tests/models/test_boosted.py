@@ -102,6 +102,24 @@ def test_the_baseline_is_where_lightgbm_starts(data):
     assert features["history.smoothed_mean"].null_count() > 0
 
 
+def test_cr_does_not_weigh_on_the_rows_on_which_it_stops(data, monkeypatch):
+    """Labels of the later half of the window change no number of trees, those of the earlier half no share's rows."""
+    posts, features, target, folds = data
+    window = np.flatnonzero(folds == 3)
+    asked = []
+    monkeypatch.setattr(cr, "SMALLEST_SEGMENT", 1)
+    monkeypatch.setattr(cr, "best_share", lambda first, second, truth, otherwise: asked.append(truth) or 0.5)
+    params = cr.Params(**{**FEW, "rounds": 200}, depth=3, learning_rate=0.3)
+    first = cr.Predictor(params, 1).fit(posts, features, target, folds)
+    weighed = np.concatenate(asked)
+    assert sorted(weighed) == sorted(target[window[30:]])
+    other = target.copy()
+    other[window[30:]] = target[window[30:]][::-1]
+    second = cr.Predictor(params, 1).fit(posts, features, other, folds)
+    for side in ("with", "without"):
+        assert first.ensembles[side].model.tree_count_ == second.ensembles[side].model.tree_count_ < 200
+
+
 def test_seeds_are_averaged(data):
     posts, features, target, folds = data
 
@@ -136,17 +154,17 @@ def test_cr_segments(data):
     assert (~profile & (count == 0)).any()
 
 
-def test_cr_shares_are_the_least_squares_of_the_last_fold(data):
+def test_cr_shares_are_the_least_squares_of_the_later_half_of_the_last_fold():
     """In the generated posts a profile all but gives the label away, so W takes over where there is one."""
-    posts, features, target, _ = data
+    posts, features, target, _ = wide(340)
     folds = np.where(np.arange(len(target)) < 100, 0, 1)
     model = cr.Predictor(cr.Params(rounds=60, early_stopping=10, depth=3, learning_rate=0.1), 1)
     model.fit(posts, features, target, folds)
-    window = folds == 1
+    window = np.arange(len(target)) >= 220
     rows = cr.segments(features.filter(pl.Series(window))) == "profile"
     assert rows.sum() >= cr.SMALLEST_SEGMENT
-    with_profile = model.ensembles["with"].window_prediction[rows]
-    without = model.ensembles["without"].window_prediction[rows]
+    with_profile = model.ensembles["with"].weighing_prediction[rows]
+    without = model.ensembles["without"].weighing_prediction[rows]
 
     def error(share):
         return ((share * with_profile + (1 - share) * without - target[window][rows]) ** 2).mean()

@@ -41,7 +41,7 @@ class CatBoosted:
     def __init__(self, params: BoostingParams, seed: int, extra: dict[str, Any]) -> None:
         self.params, self.seed, self.extra = params, seed, extra
         self.model = None
-        self.window_prediction: np.ndarray | None = None
+        self.weighing_prediction: np.ndarray | None = None
 
     def fit(
         self,
@@ -50,10 +50,12 @@ class CatBoosted:
         folds: np.ndarray | None,
         name: str,
         labels: np.ndarray | None = None,
+        weighing: np.ndarray | None = None,
     ) -> Self:
         """Rows in time order. labels [n]: popularity, by which MAPE weighs, where ``target`` is a difference to it.
 
-        ``window_prediction``: what the model of the earlier folds says about the last one.
+        weighing: bool [n], the part of the last fold that has no say in when to stop; ``weighing_prediction``: what the
+        model of the earlier folds, which stopped on the rest of it, says about that part.
         """
         p = self.params
         self.center = float(np.median(target))
@@ -66,9 +68,10 @@ class CatBoosted:
         window, rounds = stopping_window(folds, len(target)), p.rounds
         if window is not None and matrix.rows(~window).varies():
             learn = self._pool(matrix, target, weights, ~window)
-            watch = self._pool(matrix, target, weights, window)
+            watch = self._pool(matrix, target, weights, window if weighing is None else window & ~weighing)
             self.model = self._regressor(rounds, stop=p.early_stopping).fit(learn, eval_set=watch)
-            self.window_prediction = self.model.predict(watch) + self.center
+            if weighing is not None:
+                self.weighing_prediction = self.model.predict(self._pool(matrix, rows=weighing)) + self.center
             rounds = self.model.tree_count_
         if p.refit or self.model is None:
             self.model = self._regressor(rounds).fit(self._pool(matrix, target, weights, slice(None)))
