@@ -12,10 +12,12 @@ from popcast.scoring.params import Adversarial
 def main(plan: Plan) -> None:
     """Adversarial validation of KEY, in adversarial of params.yaml."""
     dataset, section = plan.key, plan.section("adversarial", Adversarial)
-    inputs = [paths.splits(dataset), *(paths.features(dataset, block) for block in section.blocks)]
-    splits = tables.read(inputs[0], tables.SPLIT_TABLE)
+    inputs = [paths.posts(dataset), paths.splits(dataset)]
+    authors, splits = tables.read(inputs[0], tables.POSTS), tables.read(inputs[1], tables.SPLIT_TABLE)
+    splits = tables.labelled(authors.select("post_id", "user_id"), splits)
+    inputs += [paths.features(dataset, block) for block in section.blocks]
     features = splits.select("post_id")
-    for file in inputs[1:]:
+    for file in inputs[2:]:
         features = features.join(tables.read_features(file), on="post_id", how="left", maintain_order="left")
     with Scratch(plan, inputs) as scratch:
         result = adversarial.validate(splits, features, section, plan["seed"], scratch.array)
@@ -24,8 +26,9 @@ def main(plan: Plan) -> None:
         name = f"{dataset} (generated data)" if plan["generated"] else dataset
         pictured = adversarial_plots.tables_of(result)
         plots.write(pictured, paths.adversarial_plots(dataset), name, adversarial_plots.DRAW)
-    ladder = ", ".join(f"{len(step.shares)} columns {step.auc:.3f}" for step in result.steps)
-    print(f"{dataset}: train against {section.against}: AUC of {ladder}")
+    ladder = ", ".join(f"{len(step.shares)} columns {step.auc:.3f} ({step.auc_by_post:.3f})" for step in result.steps)
+    how = "folds of whole authors (of single posts)" if result.by_author else "folds of single posts: too few authors"
+    print(f"{dataset}: train against {section.against}: AUC of {ladder}; {how}")
 
 
 if __name__ == "__main__":

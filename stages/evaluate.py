@@ -43,7 +43,7 @@ def main(plan: Plan) -> None:
     members = {name: predictions[name] for name in blend.members}
     gains = contributions(
         everything, members, plan["suites"], plan.section("blend", Blend), section, metric, plan["seed"],
-        plan["final_fit"],
+        plan["final_fit"], plan["allow_posthoc"],
     )  # fmt: skip
     if gains:
         pictured["contributions"] = plot_data.contribution_table(gains)

@@ -6,10 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from popcast.core.errors import BadInput
 from popcast.models.contract.stopping import ASIDE, loss_weights, older, sample_rows, set_aside, stopping_window
 from popcast.models.cr import predictor as cr
 from popcast.models.hyfea import predictor as hyfea
 from popcast.models.lightgbm import predictor as lightgbm
+from popcast.models.on_top import predictor as on_top
 from tests.models.wide import wide
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -66,15 +68,19 @@ def test_the_shap_sample_is_fixed():
     assert sample_rows(4, 3).tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("baseline", [None, "history.level"])
 @pytest.mark.parametrize("module", [hyfea, lightgbm])
-def test_a_loss_moves_the_prediction_to_its_own_optimum(module):
-    """Skewed labels: RMSE ends at the mean of a group, MAE at its median, MAPE at the median weighted with 1 / y."""
+def test_a_loss_moves_the_prediction_to_its_own_optimum(module, baseline):
+    """Skewed labels: RMSE ends at the mean of a group, MAE at its median, MAPE at the median weighted with 1 / y.
+
+    Wherever the trees start: what MAPE divides by is the label, not how far the label lies from the start.
+    """
     rng = np.random.default_rng(0)
     side = np.tile([0.0, 1.0], 400)
     target = 2 + 6 * side + rng.exponential(2.0, 800)
     posts = wide(800)[0]
-    features = pl.DataFrame({"metadata.side": side})
-    values = {"rounds": 150, "learning_rate": 0.2, "early_stopping": 150, "rare": 1}
+    features = pl.DataFrame({"metadata.side": side, "history.level": np.full(800, 6.0)})
+    values = {"rounds": 150, "learning_rate": 0.2, "early_stopping": 150, "rare": 1, "baseline": baseline}
     found = {}
     for loss in ("rmse", "mae", "mape"):
         model = module.Predictor(module.Params(**values, loss=loss), 1)
@@ -122,6 +128,24 @@ def test_the_baseline_is_where_lightgbm_starts(data):
     assert features["history.smoothed_mean"].null_count() > 0
 
 
+def test_cr_does_not_weigh_on_the_rows_on_which_it_stops(data, monkeypatch):
+    """Labels of the later half of the window change no number of trees, those of the earlier half no share's rows."""
+    posts, features, target, folds = data
+    window = np.flatnonzero(folds == 3)
+    asked = []
+    monkeypatch.setattr(cr, "SMALLEST_SEGMENT", 1)
+    monkeypatch.setattr(cr, "best_share", lambda first, second, truth, otherwise: asked.append(truth) or 0.5)
+    params = cr.Params(**{**FEW, "rounds": 200}, depth=3, learning_rate=0.3)
+    first = cr.Predictor(params, 1).fit(posts, features, target, folds)
+    weighed = np.concatenate(asked)
+    assert sorted(weighed) == sorted(target[window[30:]])
+    other = target.copy()
+    other[window[30:]] = target[window[30:]][::-1]
+    second = cr.Predictor(params, 1).fit(posts, features, other, folds)
+    for side in ("with", "without"):
+        assert first.ensembles[side].model.tree_count_ == second.ensembles[side].model.tree_count_ < 200
+
+
 def test_seeds_are_averaged(data):
     posts, features, target, folds = data
 
@@ -156,17 +180,17 @@ def test_cr_segments(data):
     assert (~profile & (count == 0)).any()
 
 
-def test_cr_shares_are_the_least_squares_of_the_last_fold(data):
+def test_cr_shares_are_the_least_squares_of_the_later_half_of_the_last_fold():
     """In the generated posts a profile all but gives the label away, so W takes over where there is one."""
-    posts, features, target, _ = data
+    posts, features, target, _ = wide(340)
     folds = np.where(np.arange(len(target)) < 100, 0, 1)
     model = cr.Predictor(cr.Params(rounds=60, early_stopping=10, depth=3, learning_rate=0.1), 1)
     model.fit(posts, features, target, folds)
-    window = folds == 1
+    window = np.arange(len(target)) >= 220
     rows = cr.segments(features.filter(pl.Series(window))) == "profile"
     assert rows.sum() >= cr.SMALLEST_SEGMENT
-    with_profile = model.ensembles["with"].window_prediction[rows]
-    without = model.ensembles["without"].window_prediction[rows]
+    with_profile = model.ensembles["with"].weighing_prediction[rows]
+    without = model.ensembles["without"].weighing_prediction[rows]
 
     def error(share):
         return ((share * with_profile + (1 - share) * without - target[window][rows]) ** 2).mean()
@@ -175,3 +199,17 @@ def test_cr_shares_are_the_least_squares_of_the_last_fold(data):
     assert model.shares["profile"] == pytest.approx(best, abs=1e-3)
     assert model.shares["profile"] > 0.5
     assert model.shares["new"] == cr.PUBLISHED["new"], "too few new authors to fit a share"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"model": "text_ridge", "set": {"relative": True}}, "on_top: relative True"),
+        ({"model": "cnn", "loss": "mape"}, "on_top: loss mape"),
+        ({"model": "hyfea", "set": {"loss": "mape"}}, "on_top: loss mape"),
+        ({"model": "stacker", "loss": "mape"}, "on_top: loss mape"),
+    ],
+)
+def test_a_relative_error_of_a_difference_is_refused_under_every_name(asked, said):
+    with pytest.raises(BadInput, match=f"{said}: a relative error of a difference means nothing"):
+        on_top.Predictor(on_top.Params(**asked), 0)

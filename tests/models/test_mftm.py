@@ -8,10 +8,11 @@ import pytest
 
 from popcast.core.errors import BadInput
 from popcast.features.common.embeddings import embedding
-from popcast.models.contract.member_weights import best_share
+from popcast.models.contract.member_weights import best_share, weighing_part
 from popcast.models.hyfea import predictor as hyfea
 from popcast.models.inputs.pooling import PooledInputs, pooled
 from popcast.models.mftm import predictor as mftm
+from popcast.models.nets.networks import Networks
 from popcast.models.svr import predictor as svr
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -89,11 +90,48 @@ def test_lightgbm_is_at_its_own_defaults(data):
     assert model.booster.num_trees() == 100
 
 
-def test_fixed_chooses_the_weight_on_the_window(data):
+def test_the_later_half_of_a_window_weighs_and_a_small_one_does_not():
+    window = np.arange(100) % 2 == 1
+    later = weighing_part(window)
+    assert np.flatnonzero(later).tolist() == list(range(51, 100, 2))
+    assert weighing_part(np.arange(100) >= 59).sum() == 21
+    assert (weighing_part(np.arange(100) >= 60).sum(), weighing_part(np.arange(100) >= 61)) == (20, None)
+    assert weighing_part(None) is None
+
+
+def test_fixed_does_not_weigh_on_rows_on_which_tabnet_stops(data, monkeypatch):
+    """TabNet never meets the later half of the window, whatever its labels are; it stops on the earlier half alone."""
+    posts, features, target, folds = data
+    watched = []
+    whole = Networks.fit
+
+    def spied(networks, build, examples, labels, parts, **more):
+        watched.append(labels[more["window"].watch])
+        return whole(networks, build, examples, labels, parts, **more)
+
+    monkeypatch.setattr(Networks, "fit", spied)
+    first = fitted(data)
+    window = np.flatnonzero(folds == 3)
+    assert watched[0].tolist() == target[window[:30]].tolist()
+    other = target.copy()
+    other[window[30:]] += 5
+    second = fitted((posts, features, other, folds))
+    rows = first._rows(features)
+    assert all(np.array_equal(a, b) for a, b in zip(first._halves(rows), second._halves(rows), strict=True))
+    assert first.weight != second.weight
+
+
+def test_a_window_too_small_for_two_leaves_equal_halves(data):
+    posts, features, target, _ = data
+    few = np.where(np.arange(len(target)) >= len(target) - 39, 1, 0)
+    assert fitted((posts, features, target, few)).weight == 0.5
+
+
+def test_fixed_chooses_the_weight_on_the_later_half_of_the_window(data):
     _, features, target, folds = data
     model = fitted(data)
     trees, network = model._halves(model._rows(features))
-    window = folds == 3
+    window = weighing_part(folds == 3)
 
     def error(weight):
         return float((((weight * trees + (1 - weight) * network[:, 0]) - target)[window] ** 2).mean())

@@ -201,3 +201,22 @@ def test_stop_on_valid_is_one_model_for_networks_only(monkeypatch):
     refused("cnn", pseudo_labels="predicted")
     asked = {"dataset": "d", "name": "n", "model": "cnn", "features": "d", "blocks": [], "test_fit": "stop_on_valid"}
     assert maker_of(ModelRun(**asked), {}, "mae", 1)().params.early_stopping
+
+
+def test_stop_on_valid_takes_nothing_from_valid_but_when_to_stop():
+    def asked(model, **settings):
+        return {"dataset": "d", "name": "n", "model": model, "features": "d", "blocks": [], "set": settings}
+
+    for model, said, more in (
+        ("lightgbm", "text", {"text": {}}),
+        ("hyfea", "text", {"text": {}}),
+        ("cr", "model: cr", {}),
+    ):
+        with pytest.raises(BadInput, match=f"d/n: test_fit stop_on_valid with {said}"):
+            maker_of(ModelRun(test_fit="stop_on_valid", **asked(model, refit=False, **more)), {}, "mae", 1)
+        if more:  # without it they only stop there
+            maker_of(ModelRun(test_fit="stop_on_valid", **asked(model, refit=False)), {}, "mae", 1)
+    with pytest.raises(BadInput, match=r"stop_on_valid with bank: train\+valid"):
+        maker_of(ModelRun(test_fit="stop_on_valid", **asked("mmra", bank="train+valid")), {}, "mae", 1)
+    for settings in ({"bank": "train"}, {"variant": "ref"}):
+        maker_of(ModelRun(test_fit="stop_on_valid", **asked("mmra", **settings)), {}, "mae", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 from ruamel.yaml import YAML
@@ -138,3 +139,50 @@ def test_entry_returns_what_is_named(project, values):
     assert project_params.entry("datasets", "smpd").zone == "Asia/Shanghai"
     with pytest.raises(BadInput, match=r"datasets\.nowhere: missing, expected one of smpd, tpic2017, microlens"):
         project_params.entry("datasets", "nowhere")
+
+
+def with_wider_bank(values: dict, way: str) -> dict:
+    """The run lightgbm of smpd gets a block whose test posts search valid ones too. way: where that is said."""
+    wider = {"test_bank": "train+valid"}
+    new = copy.deepcopy(values)
+    if way == "features":
+        new["features"]["neighbours"] |= wider
+    else:
+        new["derived"][f"smpd-{way}"].setdefault("set", {}).update(wider)
+    return new
+
+
+@pytest.mark.parametrize(
+    ("way", "field", "block"),
+    [
+        ("features", "runs.smpd-lightgbm", "neighbours"),
+        ("neighbours", "runs.smpd-lightgbm", "neighbours"),
+        ("knn_values", "suites.smpd-neural.runs.stacker", "knn_values"),
+    ],
+)
+def test_test_posts_see_no_label_that_the_run_did_not_learn(project, values, way, field, block):
+    project(with_wider_bank(values, way))
+    line = f"params.yaml: {field}.test_fit: got 'train', but in block '{block}' test posts see labels of valid posts"
+    with pytest.raises(BadInput, match=re.escape(line)):
+        project_params.load()
+
+
+def test_a_wider_bank_goes_with_runs_that_learned_valid(project, values):
+    new = with_wider_bank(values, "features")
+    for key in ("smpd", "microlens"):
+        for suite in ("simple", "neural"):
+            for run in new["suites"][f"{key}-{suite}"]["runs"].values():
+                if "neighbours" in run["blocks"]:
+                    run["test_fit"] = "train+valid"
+    new["runs"]["smpd-lightgbm"]["test_fit"] = "train+valid"
+    project(new)
+    project_params.load()
+    new["runs"]["smpd-lightgbm"]["test_fit"] = "stop_on_valid"
+    project(new)
+    with pytest.raises(BadInput, match=r"runs\.smpd-lightgbm\.test_fit: got 'stop_on_valid'"):
+        project_params.load()
+    new["runs"]["smpd-lightgbm"]["test_fit"] = "train+valid"
+    new["adversarial"]["smpd"] |= {"features": "smpd", "blocks": ["metadata", "neighbours"]}
+    project(new)
+    with pytest.raises(BadInput, match=r"adversarial\.smpd\.blocks: test posts search more in 'neighbours'"):
+        project_params.load()

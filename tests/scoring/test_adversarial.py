@@ -24,8 +24,11 @@ def section(**more) -> Adversarial:
     return Adversarial.model_validate({**SMALL, **more})
 
 
-def world(seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Generated splits and features: a clock, a column and a category that drift a little, and three that do not."""
+def world(seed: int = 0, authors: int | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Generated splits and features: a clock, a column and a category that drift a little, and three that do not.
+
+    authors: posts are theirs at random; None: posts have none.
+    """
     rng = np.random.default_rng(seed)
     late = np.arange(N) >= N - LATE
     splits = pl.DataFrame(
@@ -33,6 +36,9 @@ def world(seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
             "post_id": [f"p{i:04d}" for i in rng.permutation(N)],
             "split": np.where(late, "test", np.where(np.arange(N) % 9 == 0, "valid", "train")),
             "fold": pl.Series([None] * N, dtype=pl.Int8),
+            "user_id": pl.Series(
+                [None] * N if authors is None else rng.integers(0, authors, N).astype(str).tolist(), dtype=pl.String
+            ),
         }
     )
     some = rng.normal(size=N)
@@ -101,6 +107,65 @@ def test_each_fold_is_predicted_by_trees_that_did_not_see_it():
     assert not same[fold != 2].all()
 
 
+def parts_by_author(seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Whole authors fall to train or test by lot, and a post shows facts of its author: nothing has drifted."""
+    rng = np.random.default_rng(seed)
+    authors, facts = rng.integers(0, 120, 1200), rng.normal(size=(120, 4))
+    test = rng.permutation(120) < 40
+    ids = pl.Series("post_id", [f"p{i:04d}" for i in range(1200)])
+    part = pl.Series("split", np.where(test[authors], "test", "train"))
+    splits = pl.DataFrame([ids, part, pl.Series("user_id", authors.astype(str))])
+    return splits, pl.DataFrame([ids, *(pl.Series(f"a.{i}", facts[authors, i]) for i in range(4))])
+
+
+def test_authors_that_fell_to_a_part_by_lot_are_not_drift():
+    """Folds of single posts know the authors of the test part; folds of whole authors can only guess."""
+    splits, features = parts_by_author()
+    result = run(splits, features, steps=0, rounds=150, depth=5)
+    assert result.by_author
+    assert result.steps[0].auc_by_post > 0.97
+    assert 0.35 < result.steps[0].auc < 0.65
+    assert result.steps[0].auc == adversarial.auc(result.posts["against"].to_numpy(), result.steps[0].probability)
+    facts = adversarial.numbers(result, 0.01)
+    assert facts["auc.all"] == round(result.steps[0].auc, 6)
+    assert facts["auc_by_post.all"] == round(result.steps[0].auc_by_post, 6)
+
+
+def test_an_author_has_one_fold_and_a_post_without_author_its_own():
+    splits, _ = parts_by_author()
+    splits = splits.with_columns(user_id=pl.when(pl.int_range(pl.len()) % 3 > 0).then("user_id"))
+    against = (splits["split"] == "test").to_numpy()
+    fold = pl.Series(adversarial.author_folds(splits, against, 5, 1))
+    assert (
+        splits.with_columns(fold=fold)
+        .drop_nulls("user_id")
+        .group_by("user_id")
+        .agg(pl.col("fold").n_unique())["fold"]
+        .max()
+        == 1
+    )
+    alone = fold.filter(splits["user_id"].is_null())
+    assert alone.n_unique() == 5
+    for part in (against, ~against):
+        assert fold.filter(pl.Series(part)).value_counts()["count"].min() > part.sum() / 10
+    other = pl.Series(adversarial.author_folds(splits, against, 5, 2))
+    assert not fold.equals(other)
+
+
+@pytest.mark.parametrize(
+    "authors", [[None] * 40, ["a"] * 40, ["a", "b", "c", "d"] * 10, ["late"] * 10 + [str(i) for i in range(30)]]
+)
+def test_too_few_authors_leave_folds_of_single_posts(authors):
+    """Without authors, with one, with fewer than folds, and where one author wrote all of a part."""
+    splits = pl.DataFrame({"post_id": [f"p{i:02d}" for i in range(40)], "split": ["test"] * 10 + ["train"] * 30})
+    splits = splits.with_columns(pl.Series("user_id", authors, dtype=pl.String))
+    features = splits.select("post_id").with_columns(pl.Series("a.x", np.arange(40.0) % 7))
+    result = run(splits, features, steps=0)
+    assert not result.by_author
+    assert result.steps[0].auc == result.steps[0].auc_by_post
+    assert adversarial.numbers(result, 0.01)["folds.by_author"] is False
+
+
 def test_embeddings_are_one_column_each_and_only_where_named():
     result = run(*world(), embeddings=["a.embedding"], steps=0)
     assert "a.embedding" in result.steps[0].shares
@@ -131,7 +196,7 @@ def test_distances_of_distributions():
             "a.kind": ["x", "x", "y", "y", "x", "y", "y", None],
         }
     )
-    step = adversarial.Step([], 0.5, dict.fromkeys(features.columns[1:], 0.2), np.zeros(8))
+    step = adversarial.Step([], 0.5, 0.5, dict.fromkeys(features.columns[1:], 0.2), np.zeros(8))
     table = adversarial.drifting(features, against, [step], 0)
     found = dict(table.select("column", "shift").iter_rows())
     assert found == pytest.approx({"a.same": 0, "a.apart": 1, "a.half": 0.5, "a.gone": 0.5, "a.kind": 0.25})
@@ -160,6 +225,16 @@ def test_refusals():
         run(splits, features.select("post_id", pl.lit(1.0).alias("a.one")))
 
 
+def table_of_posts(splits: pl.DataFrame, label: float | None) -> pl.DataFrame:
+    """The table ``posts`` of some splits, every post with the same label."""
+    empty = [pl.lit(None, dtype).alias(name) for name, dtype in tables.POSTS_COLUMNS.items()]
+    return (
+        splits.select("post_id")
+        .with_columns(empty[1:])
+        .with_columns(splits["user_id"], popularity=pl.lit(label, pl.Float64))
+    )
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project with generated splits and one feature block, as the working folder."""
@@ -174,8 +249,9 @@ def project(tmp_path, monkeypatch):
         "adversarial": {"tiny": {**SMALL, "drop": ["a.clock"]}},
     }  # fmt: skip
     YAML().dump(values, paths.PARAMS)
-    splits, features = world()
-    tables.write(splits, paths.splits("tiny"), tables.SPLIT_TABLE)
+    splits, features = world(authors=120)
+    tables.write(splits.drop("user_id"), paths.splits("tiny"), tables.SPLIT_TABLE)
+    tables.write(table_of_posts(splits, None), paths.posts("tiny"), tables.POSTS)
     tables.write(features, paths.features("tiny", "a"), tables.FEATURES)
     return values
 
@@ -188,7 +264,7 @@ def outs() -> dict[str, bytes]:
 def test_stage_writes_table_metrics_and_pictures(project):
     assert run_stage("adversarial", "tiny", catch_exceptions=False).exit_code == 0
     table = tables.read(paths.adversarial("tiny"), tables.ADVERSARIAL)
-    splits, features = world()
+    splits, features = world(authors=120)
     chosen = splits.filter(pl.col("split") != "valid")
     assert table["post_id"].to_list() == sorted(chosen["post_id"])
     with_weight = table.filter(pl.col("weight").is_not_null())
@@ -202,7 +278,10 @@ def test_stage_writes_table_metrics_and_pictures(project):
     first = outs()
     assert {name.split(".")[0] for name in first} >= set(adversarial_plots.DRAW)
     ladder = pl.read_csv(paths.adversarial_plots("tiny") / "ladder.csv")
-    assert ladder["auc"].to_list() == [facts[f"auc.step_{i}"] for i in range(3)]
+    for name in ("auc", "auc_by_post"):
+        assert ladder[name].to_list() == [facts[f"{name}.step_{i}"] for i in range(3)]
+    assert facts["folds.by_author"] is True
+    assert facts["auc.all"] != facts["auc_by_post.all"]
     assert not list(paths.SCRATCH.glob("*/*"))
     run_stage("adversarial", "tiny", catch_exceptions=False)
     assert outs() == first
@@ -222,18 +301,22 @@ def test_a_killed_stage_goes_on_where_it_stopped(project, monkeypatch):
     run_stage("adversarial", "tiny")
     assert not paths.adversarial("tiny").exists()
     run_stage("adversarial", "tiny", catch_exceptions=False)
-    assert len(calls) == 8 + 15 - 7
+    assert len(calls) == 8 + 30 - 7
     resumed = outs()
     paths.adversarial("tiny").unlink()
     run_stage("adversarial", "tiny", catch_exceptions=False)
-    assert len(calls) == 8 + 15 - 7 + 15
+    assert len(calls) == 8 + 30 - 7 + 30
     assert outs() == resumed
 
 
 def test_no_label_is_read(project):
-    """There is no table of posts in this project at all, and a block measured after posting is refused."""
-    assert not paths.posts("tiny").exists()
+    """Other labels give the same bytes, and a block measured after posting is refused."""
     assert run_stage("adversarial", "tiny", catch_exceptions=False).exit_code == 0
+    without = outs()
+    splits, _ = world(authors=120)
+    tables.write(table_of_posts(splits, 3.0), paths.posts("tiny"), tables.POSTS)
+    assert run_stage("adversarial", "tiny", catch_exceptions=False).exit_code == 0
+    assert outs() == without
     project["adversarial"]["tiny"]["blocks"] = ["profile"]
     YAML().dump(project, paths.PARAMS)
     result = run_stage("adversarial", "tiny")

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from popcast.blend.blending import fit_blend, gather
+from popcast.blend.blending import blend, fit_blend, gather
 from popcast.blend.params import Blend as BlendSection
-from popcast.scoring.contributions import contributions
+from popcast.scoring.contributions import _Design, contributions
 from popcast.scoring.params import Evaluation
 from tests import popularity
 
@@ -89,3 +89,54 @@ def test_posts_without_times_are_cut_by_author(members):
     world = popularity.posts(900, times=False)
     found = rows_of(world, {name: members[name] for name in ("good", "fair")})
     assert found["good"]["valid.gain"] > 0
+
+
+@pytest.fixture(scope="module")
+def drifting():
+    """Labels that rise week by week, and post-hoc views that half of the posts have: members are off by both."""
+    world = popularity.posts(2000)
+    week = (pl.col("posted_at") - pl.col("posted_at").min()).dt.total_days() / 7
+    viewed = pl.int_range(pl.len()) % 2 == 0
+    world = world.with_columns(posthoc_views=pl.when(viewed).then(1.0))
+    risen = world.with_columns(popularity=pl.col("popularity") + 0.05 * week)
+    members = popularity.predictions(world)
+    known = pl.col("post_id").is_in(world.filter(viewed)["post_id"].implode())
+    other = members["fair"].with_columns(prediction=pl.when(known).then("prediction").otherwise(5.0))
+    return risen, {"good": members["good"], "other": other}
+
+
+@pytest.mark.parametrize("allow_posthoc", [False, True])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"drift_correction": True},
+        {"segments": True},
+        {"segments": True, "drift_correction": True},
+        {"method": "rank"},
+    ],
+    ids=" ".join,
+)
+def test_the_blend_with_all_members_is_the_blend(drifting, more, allow_posthoc):
+    """What a member adds is measured on the very blend that is published: its segments, its drift correction."""
+    world, members = drifting
+    section = BlendSection(**more)
+    table, fitted = blend(world, members, section, "mae", allow_posthoc)
+    design = _Design(world, members, section, "mae", "labelled", allow_posthoc)
+    published = table.filter(split="test").sort("post_id")["prediction"].to_numpy()
+    assert design.ahead(list(members)) == pytest.approx(published, abs=1e-9)
+    assert (fitted.drift is not None) == ("drift_correction" in more)
+    assert ("profile" in fitted.weights) == (allow_posthoc and "segments" in more)
+
+
+@pytest.mark.parametrize("more", [{"drift_correction": True}, {"segments": True}], ids=" ".join)
+def test_drift_and_posthoc_segments_move_the_gains(drifting, more):
+    world, members = drifting
+
+    def gains(posthoc=False, **changed):
+        section = BlendSection(**changed)
+        found = contributions(world, members, {}, section, Evaluation(bootstrap=0), "mae", 4, allow_posthoc=posthoc)
+        return [row[f"{part}.gain"] for row in found for part in ("valid", "test")]
+
+    with_it, without = gains(**more, posthoc="segments" in more), gains(**{**more, "drift_correction": False})
+    assert np.abs(np.subtract(with_it, without)).min() > 1e-4

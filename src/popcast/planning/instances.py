@@ -7,6 +7,7 @@ the rest of an instance's source follows from what its script imports.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,11 @@ def plain(section: Section, **options: Any) -> dict[str, Any]:
 
 
 def generated(p: Params, dataset: str) -> bool:
-    return is_generated(dataset, p.datasets[dataset].raw)
+    """Whether the posts of a dataset are generated: the one answer that every stage is told.
+
+    However the raw folder is written: from the root of the file system, or with ``..`` in it.
+    """
+    return is_generated(dataset, os.path.relpath(p.datasets[dataset].raw))
 
 
 def sample(p: Params) -> Iterator[Instance]:

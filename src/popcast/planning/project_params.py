@@ -24,6 +24,8 @@ from popcast.scoring.params import Adversarial, Evaluation
 from popcast.simulation.params import MEAN_FIELD, SIMULATION, PopulationSource, Simulation, check_simulations
 from popcast.splits.params import Split
 
+WIDER = "test_bank: train+valid"
+
 
 class Params(Section):
     base: Base
@@ -94,12 +96,29 @@ class Params(Section):
             self._check_blocks(f"adversarial.{key}", f"adversarial.{key}", key, section)
             if "profile" in section.blocks:
                 raise ValueError(f"adversarial.{key}.blocks: 'profile' was measured after posting")
+            for block in section.blocks:
+                if self.shows_test_more(key, block):
+                    raise ValueError(f"adversarial.{key}.blocks: test posts search more in {block!r}: {WIDER}")
         return self
 
     def _check_run(self, where: str, run: ModelRun) -> None:
         self._check_blocks(where, where if run.suite is None else where.split(".runs.")[0], run.dataset, run)
         if run.model not in self.models:
             raise ValueError(f"models.{run.model}: missing, {where} needs it")
+        for block in run.blocks:
+            if run.test_fit != "train+valid" and self.shows_test_more(run.dataset, block):
+                raise ValueError(
+                    f"{where}.test_fit: got {run.test_fit!r}, but in block {block!r} test posts see labels of valid "
+                    f"posts ({WIDER}): expected 'train+valid', or test_bank: train"
+                )
+
+    def shows_test_more(self, dataset: str, block: str) -> bool:
+        """Whether a block lets test posts see labels that no post sees that a model of the training part learns."""
+        made = [
+            run for group in (self.blocks, self.media, self.derived) for run in group.values()
+            if (run.dataset, run.block) == (dataset, block)
+        ]  # fmt: skip
+        return any(({**(self.features[block] or {}), **run.set}).get("test_bank") == "train+valid" for run in made)
 
     def _check_blocks(self, where: str, field: str, dataset: str, run: ModelRun | Adversarial) -> None:
         """Its blocks are made, and DVC watches them. ``field``: where ``features`` stands."""

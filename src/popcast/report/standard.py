@@ -39,7 +39,8 @@ CAPTIONS = {
     "contributions": "Blend error without a member (or all members of a suite) minus the error with all of them, with "
     "its interval. A point to the right of zero helps; where the interval holds zero nothing is shown.",
     "ladder": "Adversarial validation: out-of-fold AUC of a classifier that tells training posts from later ones, with "
-    "all columns and with fewer. 0.5 would mean that nothing has changed.",
+    "all columns and with fewer. 0.5 would mean that nothing has changed. Folds hold whole authors; where folds of "
+    "single posts give more, the classifier knows authors, not the time.",
     "drifting": "The columns that tell the two parts apart: share of the classifier's gain, and how far the values of "
     "the two parts lie apart.",
     "training_curves": "Networks of the evaluation models. Above the loss on the posts learned from, on the scale of "

@@ -20,6 +20,7 @@ def tables_of(result: Result) -> dict[str, pl.DataFrame]:
             "step": list(range(len(left))),
             "columns": left,
             "auc": [step.auc for step in result.steps],
+            "auc_by_post": [step.auc_by_post for step in result.steps],
             "dropped": [", ".join(step.dropped) for step in result.steps],
             "base": [number == result.base for number in range(len(left))],
         },
@@ -39,16 +40,22 @@ def _histogram(result: Result) -> pl.DataFrame:
 
 
 def _ladder(axes, table: pl.DataFrame) -> str:
-    step, value = table["step"].to_numpy(), table["auc"].to_numpy()
+    step, value, other = (table[name].to_numpy() for name in ("step", "auc", "auc_by_post"))
     axes.axhline(0.5, color=SOFT, linewidth=1, linestyle="--")
-    axes.plot(step, value, color=COLORS[0], marker="o", linewidth=1.5)
+    axes.plot(step, value, color=COLORS[0], marker="o", linewidth=1.5, label="folds of whole authors")
+    if not np.array_equal(value, other):
+        axes.plot(step, other, color=COLORS[1], marker="o", markersize=4, linewidth=1, label="folds of single posts")
+        for x, y, below in zip(step, other, other < value, strict=True):
+            place = {"xytext": (0, -14 if below else 20), "textcoords": "offset points", "ha": "center", "fontsize": 8}
+            axes.annotate(f"{y:.3f}", (x, y), color=COLORS[1], **place)
+        axes.legend(loc="lower left", fontsize=8.5)
     for x, y, base in zip(step, value, table["base"], strict=True):
         mark = " (weights)" if base else ""
         axes.annotate(f"{y:.3f}{mark}", (x, y), textcoords="offset points", xytext=(0, 8), ha="center", fontsize=9)
     names = ["all", *("named out" if base else "strongest out" for base in table["base"][1:])]
     axes.set_xticks(step, [f"{count}\n{name}" for count, name in zip(table["columns"], names, strict=True)], fontsize=8)
     axes.set_xlim(-0.4, max(step.max(), 1) + 0.4)
-    axes.set_ylim(min(0.45, value.min() - 0.05), 1.08)
+    axes.set_ylim(min(0.45, value.min() - 0.05, other.min() - 0.05), 1.08)
     axes.set(xlabel="columns left", ylabel="AUC, out of fold (0.5: alike)")
     return "Can the two parts be told apart?"
 

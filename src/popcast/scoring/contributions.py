@@ -10,13 +10,14 @@ gain means that the member helps; one whose interval holds zero does not, as far
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from popcast.blend import segments
 from popcast.blend.blending import fit_blend, gather
-from popcast.blend.drift import model_age
+from popcast.blend.drift import fit_drift, model_age
 from popcast.blend.params import Blend as BlendSection
 from popcast.scoring.bootstrap import author_codes, bootstrap, clusters_of, paired_difference
 from popcast.scoring.metrics import score
@@ -36,18 +37,20 @@ def contributions(
     metric: str,
     seed: int,
     final_fit: str = "labelled",
+    allow_posthoc: bool = False,
 ) -> list[dict[str, object]]:
     """Gains of members and groups of members.
 
     posts: ``posts`` joined with ``split`` and ``fold``. predictions: member -> prediction table. groups: name ->
-    members left out together. Returns one row per member and group, in that order: ``left_out``, ``members``, and for
-    the parts ``valid`` and ``test`` ``<part>.gain``, ``<part>.low``, ``<part>.high``, ``<part>.p`` in units of
-    ``metric`` (null without resamples, or where a metric is not defined).
+    members left out together. final_fit, allow_posthoc: as the blend itself has them; what is compared are blends with
+    the segments and the drift correction that the blend has. Returns one row per member and group, in that order:
+    ``left_out``, ``members``, and for the parts ``valid`` and ``test`` ``<part>.gain``, ``<part>.low``,
+    ``<part>.high``, ``<part>.p`` in units of ``metric`` (null without resamples, or where a metric is not defined).
     """
     names = list(predictions)
     if len(names) < 2:
         return []
-    design = _Design(posts, predictions, blend, metric, final_fit)
+    design = _Design(posts, predictions, blend, metric, final_fit, allow_posthoc)
     left_out = {name: [name] for name in names} | groups
     left_out = {name: of for name, of in left_out.items() if 0 < len(set(of) & set(names)) < len(names)}
     rows = [{"left_out": name, "members": sorted(set(of) & set(names))} for name, of in left_out.items()]
@@ -72,12 +75,12 @@ def contributions(
 class _Design:
     """Members' predictions of one dataset, and blends of any subset of them."""
 
-    def __init__(self, posts, predictions, blend, metric, final_fit) -> None:
+    def __init__(self, posts, predictions, blend, metric, final_fit, allow_posthoc) -> None:
         keys, self.x = gather(predictions)
         self.names, self.blend, self.metric = list(predictions), blend, metric
         self.rows = (
             keys.join(posts.select("post_id", "user_id", "posted_at", "popularity"), on="post_id", how="left")
-            .join(segments.blend_segments(posts, final_fit, False), on="post_id", how="left")
+            .join(segments.blend_segments(posts, final_fit, allow_posthoc), on="post_id", how="left")
             .join(model_age(posts, final_fit), on="post_id", how="left")
             .sort("post_id")
         )
@@ -108,6 +111,9 @@ class _Design:
             self.x[fitting][:, columns], self.y[fitting], self.segment[fitting], self.labels, members, self.blend,
             self.metric,
         )  # fmt: skip
+        if self.blend.drift_correction:
+            known = fitted.predict(self.x[fitting][:, columns], self.segment[fitting], self.age[fitting])
+            fitted = replace(fitted, drift=fit_drift(self.age[fitting], self.y[fitting] - known))
         return fitted.predict(self.x[wanted][:, columns], self.segment[wanted], self.age[wanted])
 
     def _blocks(self) -> Iterator[np.ndarray]:

@@ -116,8 +116,8 @@ def score(y: np.ndarray, p: np.ndarray) -> dict[str, float | int | bool | None]:
     ``posts`` is n, ``mape_posts`` the rows with a label other than 0, ``constant`` says that SRC is not defined since
     all predictions or all labels are equal. A metric that is not defined is None, never 0.
 
-    >>> score(np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 3.0]))["nmse"]
-    0.42857142857142855
+    >>> round(score(np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 3.0]))["nmse"], 6)
+    0.428571
     """
     y, p = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
     if y.shape != p.shape or y.ndim != 1 or not len(y):

@@ -100,7 +100,7 @@ def rolling_origins(count: int, parts: int, train_parts: int) -> list[tuple[slic
     >>> rolling_origins(28, parts=14, train_parts=9)[0]
     (slice(0, 18, None), slice(18, 20, None))
     """
-    edges = np.linspace(0, count, parts + 1).astype(int)
+    edges = np.linspace(0, count, parts + 1).astype(int).tolist()
     return [
         (slice(edges[k], edges[k + train_parts]), slice(edges[k + train_parts], edges[k + train_parts + 1]))
         for k in range(parts - train_parts)

@@ -26,9 +26,9 @@ def pair_losses(
 
     >>> import torch
     >>> zero, mu = torch.zeros(1), torch.ones(1)
-    >>> loss, penalty = pair_losses(zero, zero, mu, beta=0.1, placement="outside")
+    >>> loss, penalty = pair_losses(-mu, zero, mu, beta=0.1, placement="outside")
     >>> round(loss.item(), 6), penalty.item()
-    (0.693147, 0.0)
+    (1.744397, 1.0)
     """
     from torch.nn.functional import logsigmoid
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from popcast.models.contract.stopping import SMALLEST_WINDOW
+
 PLACES = 6  # weights are kept to 6 places, and what is kept is what predicts
 LEAST_LABEL = 1.0  # a relative error counts as if the label were at least 1, else a few posts near 0 decide everything
 ROUNDS = 60
@@ -41,6 +43,17 @@ def best_share(first: np.ndarray, second: np.ndarray, target: np.ndarray, otherw
     apart = first - second
     length = float(apart @ apart)
     return float(np.clip(apart @ (target - second) / length, 0.0, 1.0)) if length else otherwise
+
+
+def weighing_part(watch: np.ndarray | None) -> np.ndarray | None:
+    """Mask [n] of the later half of a stopping window, on which members are weighed that stop on the earlier half.
+
+    A member looks better than it is on the very posts on which it stopped. watch: bool [n], the window, in time order.
+    None where there is no window or where it is too small for two.
+    """
+    if watch is None or watch.sum() < 2 * SMALLEST_WINDOW:
+        return None
+    return watch & (np.cumsum(watch) > watch.sum() // 2)
 
 
 def _least_absolute(x, y, scale, sum_to_one, intercept):

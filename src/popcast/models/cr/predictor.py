@@ -2,9 +2,9 @@
 
 Sheet smp2025.md section 3.3 (CrossModal Robot, ACM MM 2020, 10.1145/3394171.3416294): model W learns from all blocks,
 model N from all but ``profile``. The three segments (profile present, known author, new author) keep their own share
-of W. The paper's shares were set by hand on a leaderboard; here they are least squares in [0, 1] on the last fold,
-predicted by the models of the earlier folds, and then both models learn from all rows. Without a ``profile`` block
-there is only N.
+of W. The paper's shares were set by hand on a leaderboard; here they are least squares in [0, 1] on the later half of
+the last fold, predicted by the models of the earlier folds, which stopped on the other half, and then both models learn
+from all rows. Without a ``profile`` block there is only N.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from popcast.models.contract.member_weights import best_share
+from popcast.models.contract.member_weights import best_share, weighing_part
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import in_time_order
@@ -51,23 +51,24 @@ class Predictor:
         sides = {"without": [block for block in chosen if block != "profile"]}
         if "profile" in chosen and "profile" in given:
             sides["with"] = chosen
+        window = stopping_window(folds, len(target)) if "with" in sides else None
+        weighing = None if window is None else weighing_part(window.watch)
         for side, blocks in sides.items():
-            self.ensembles[side] = self._ensemble(blocks).fit(features, target, folds, "cr")
+            self.ensembles[side] = self._ensemble(blocks).fit(features, target, folds, "cr", weighing=weighing)
         if "with" in sides:
-            self.shares = self._fit_shares(features, target, folds)
+            self.shares = self._fit_shares(features, target, weighing)
         return self
 
     def _ensemble(self, blocks: list[str] | None) -> CatBoosted:
         return CatBoosted(self.params.model_copy(update={"blocks": blocks}), self.seed, {"boosting_type": "Plain"})
 
-    def _fit_shares(self, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> dict[str, float]:
+    def _fit_shares(self, features: pl.DataFrame, target: np.ndarray, weighing: np.ndarray | None) -> dict[str, float]:
         """Share of W per segment: non-negative least squares with sum 1, which has a closed form for two members."""
-        with_profile = self.ensembles["with"].window_prediction
-        without = self.ensembles["without"].window_prediction
+        with_profile = self.ensembles["with"].weighing_prediction
+        without = self.ensembles["without"].weighing_prediction
         if with_profile is None or without is None:
             return dict(PUBLISHED)
-        window = stopping_window(folds, len(target))
-        truth, segment = target[window.watch], segments(features.filter(pl.Series(window.watch)))
+        truth, segment = target[weighing], segments(features.filter(pl.Series(weighing)))
         shares = {}
         for name in SEGMENTS:
             rows = segment == name

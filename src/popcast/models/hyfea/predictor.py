@@ -69,8 +69,7 @@ class Predictor:
         residual = target - self._start(features)
         if self.scores:
             features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target))))
-        target = residual if p.baseline else target
-        self.ensemble.fit(features, target, folds, "hyfea")
+        self.ensemble.fit(features, residual if p.baseline else target, folds, "hyfea", labels=target)
         return self
 
     def _start(self, features: pl.DataFrame) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 Sheet mmra.md section 7 (MFTM). Both halves see the same numbers: the frame vectors (side by side, their mean or the
 first one) and the title vector; a post without one has zeros there. ``variant: ref`` weighs the halves equally,
-``fixed`` finds the two weights (not negative, sum 1) that fit the stopping window best, so neither half learns from
-it. TabNet is that of ``tabnet``: with ``ref`` it learns labels as they are, with ``fixed`` standardised ones.
+``fixed`` finds the two weights (not negative, sum 1) that fit the later half of the stopping window best: TabNet stops
+on the earlier half, and neither learns from any of it. TabNet is that of ``tabnet``: with ``ref`` it learns labels as
+they are, with ``fixed`` standardised ones.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core.section import Section
-from popcast.models.contract.member_weights import best_share
-from popcast.models.contract.stopping import stopping_window, threads
+from popcast.models.contract.member_weights import best_share, weighing_part
+from popcast.models.contract.stopping import Window, stopping_window, threads
 from popcast.models.inputs.matrix import in_time_order
 from popcast.models.inputs.pooling import Pool, pooled
 from popcast.models.micro_video.family import MicroVideoInputs, MicroVideoParams
@@ -72,15 +73,20 @@ class Predictor(NetworkPredictor):
         rows = self._rows(features)
         self.width = rows.shape[1]
         window = stopping_window(folds, len(target))
-        self.networks.fit(self.network, self._examples(rows), target, folds, window=window, scratch=self.scratch)
+        weighing = weighing_part(window.watch) if p.variant == "fixed" and window is not None else None
+        part = slice(None) if weighing is None else ~weighing
+        self.networks.fit(
+            self.network, self._examples(rows[part]), target[part], None if folds is None else folds[part],
+            window=None if window is None else Window(window.watch[part], window.learn[part]), scratch=self.scratch,
+        )  # fmt: skip
         if target.min() == target.max():  # nothing to learn: the network part is that constant
             self.weight = 0.0
             return self
         learn = np.ones(len(target), bool) if window is None else window.learn
         self.booster = self._boost(rows[learn], target[learn])
-        if p.variant == "fixed" and window is not None:
-            trees, network = self._halves(rows[window.watch])
-            self.weight = best_share(trees, network.mean(axis=1), target[window.watch], otherwise=0.5)
+        if weighing is not None:
+            trees, network = self._halves(rows[weighing])
+            self.weight = best_share(trees, network.mean(axis=1), target[weighing], otherwise=0.5)
         return self
 
     def _rows(self, features: pl.DataFrame) -> np.ndarray:

@@ -47,9 +47,13 @@ class Predictor:
         self.scratch: Path | None = None
         self.module = predictor_module(params.model)
         values = {**({} if params.loss is None else {"loss": params.loss}), **params.set}
-        if values.get("loss") == "mape":
-            raise BadInput("on_top: loss mape: a relative error of a difference means nothing, expected another loss")
-        self.inner = self.module.Predictor(merged(self.module.Params, values, {}, f"{params.model}.set"), seed)
+        inner = merged(self.module.Params, values, {}, f"{params.model}.set")
+        for name in ("loss", "relative"):  # what weighs errors by the size of the label
+            if getattr(inner, name, None) in ("mape", True):
+                raise BadInput(
+                    f"on_top: {name} {values[name]}: a relative error of a difference means nothing, expected another"
+                )
+        self.inner = self.module.Predictor(inner, seed)
         self.scores = TextScores(params.text) if params.text else None
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:

@@ -41,24 +41,38 @@ class CatBoosted:
     def __init__(self, params: BoostingParams, seed: int, extra: dict[str, Any]) -> None:
         self.params, self.seed, self.extra = params, seed, extra
         self.model = None
-        self.window_prediction: np.ndarray | None = None
+        self.weighing_prediction: np.ndarray | None = None
 
-    def fit(self, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None, name: str) -> Self:
-        """Rows in time order. ``window_prediction``: what the model of the earlier folds says about the last one."""
+    def fit(
+        self,
+        features: pl.DataFrame,
+        target: np.ndarray,
+        folds: np.ndarray | None,
+        name: str,
+        labels: np.ndarray | None = None,
+        weighing: np.ndarray | None = None,
+    ) -> Self:
+        """Rows in time order. labels [n]: popularity, by which MAPE weighs, where ``target`` is a difference to it.
+
+        weighing: bool [n], the part of the last fold that has no say in when to stop; ``weighing_prediction``: what the
+        model of the earlier folds, which stopped on the rest of it, says about that part.
+        """
         p = self.params
         self.center = float(np.median(target))
         self.encoder = Encoder(p.blocks, p.embeddings, p.rare).fit(features, name)
         matrix = self.encoder.transform(features)
         if not matrix.varies() or target.min() == target.max():
             return self
-        weights = loss_weights(target, p.loss)
+        weights = loss_weights(target if labels is None else labels, p.loss)
         target = target - self.center
         window, rounds = stopping_window(folds, len(target)), p.rounds
         if window is not None and matrix.rows(window.learn).varies():
             learn = self._pool(matrix, target, weights, window.learn)
-            watch = self._pool(matrix, target, weights, window.watch)
+            watched = window.watch if weighing is None else window.watch & ~weighing
+            watch = self._pool(matrix, target, weights, watched)
             self.model = self._regressor(rounds, stop=p.early_stopping).fit(learn, eval_set=watch)
-            self.window_prediction = self.model.predict(watch) + self.center
+            if weighing is not None:
+                self.weighing_prediction = self.model.predict(self._pool(matrix, rows=weighing)) + self.center
             rounds = self.model.tree_count_
         if p.refit or self.model is None:
             self.model = self._regressor(rounds).fit(self._pool(matrix, target, weights, slice(None)))
