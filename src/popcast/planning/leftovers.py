@@ -5,7 +5,6 @@ DVC keeps the entries of such stages in dvc.lock for ever, and reads and writes 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from popcast.core import paths
 from popcast.core.errors import bad_input
+from popcast.core.safety.whole_files import write_whole
 from popcast.planning.project_params import Params
 
 LOCK = Path("dvc.lock")
@@ -110,9 +110,7 @@ def drop_entries(dead: list[str], lock: Path = LOCK) -> None:
         YAML(typ="safe").load("".join(kept))
     except YAMLError:
         raise bad_input("other entries refer to dead ones", file=lock, expected="`dvc repro` before it") from None
-    temporary = lock.with_name(lock.name + ".part")
-    temporary.write_text("".join(kept), encoding="utf-8")
-    os.replace(temporary, lock)
+    write_whole("".join(kept).encode(), lock)
 
 
 def _entries(text: str) -> list[tuple[str, str]]:

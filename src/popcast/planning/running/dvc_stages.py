@@ -32,6 +32,7 @@ from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
 from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 from dvc.stage.serialize import to_single_stage_lockfile
 
+from popcast.core.safety.disk_faults import line_of
 from popcast.planning.running.launchers import Command
 from popcast.planning.running.lock_file import LockFile
 from popcast.planning.running.stages import MUST_RUN, RESTORED, UP_TO_DATE, StageError, StageRow
@@ -182,9 +183,16 @@ def collect(repo: Repo, target: str) -> list:
 
 @contextmanager
 def as_stage_error() -> Iterator[None]:
-    """What DVC refuses, in one line."""
+    """What DVC and the disk refuse, in one line."""
     try:
         yield
+    except StageError:
+        raise
     except DvcException as error:
         causes = [str(error), str(error.__cause__ or "")]
         raise StageError(" ".join(": ".join(filter(None, causes)).split())) from error
+    except Exception as error:
+        said = line_of(error)
+        if said is None:
+            raise
+        raise StageError(said) from error
