@@ -1,12 +1,14 @@
 """What stages made for datasets, blocks, runs and suites that params.yaml no longer names: ``popcast tidy``.
 
-DVC keeps the entries of such stages in dvc.lock for ever, and reads and writes them with every stage; they go too.
+DVC keeps the entries of such stages in dvc.lock for ever, and reads and writes them with every stage; they go too. So
+do copies into its cache that a full disk cut short.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+import time
 from pathlib import Path
 
 from ruamel.yaml import YAML, YAMLError
@@ -17,6 +19,9 @@ from popcast.core.safety.whole_files import write_whole
 from popcast.planning.project_params import Params
 
 LOCK = Path("dvc.lock")
+CACHE = Path(".dvc/cache")
+IDLE = 3600.0
+"""Seconds after which a copy that nobody goes on writing counts as cut short."""
 _STAGE = re.compile(r"^  ([a-z_]+(?:@[A-Za-z0-9_-]+)?):\n", re.MULTILINE)
 """The line that begins an entry."""
 
@@ -91,6 +96,15 @@ def remove(path: Path) -> None:
         if parent == Path() or any(parent.iterdir()):
             break
         parent.rmdir()
+
+
+def cut_short(cache: Path = CACHE, idle: float = 0.0) -> list[Path]:
+    """Copies into DVC's cache that a full disk or a kill cut short; no object ever has such a name.
+
+    idle: seconds for which nothing was written to them; others may belong to a dvc command that runs now.
+    """
+    now = time.time()
+    return [path for path in sorted(cache.glob("**/.*.tmp")) if now - path.stat().st_mtime >= idle]
 
 
 def dead_entries(names: set[str], lock: Path = LOCK) -> list[str]:
