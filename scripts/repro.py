@@ -115,6 +115,10 @@ def follow(stages: Stages, queue: ReadyQueue, launcher: Launcher, asked: dict[st
         runner = Runner(stages, queue, launcher, progress, asked=asked, keep_going=keep_going)
         try:
             runner.run()
+        except StageError as error:
+            if not runner.problems:
+                raise
+            runner.problems["after that"] = str(error)
         finally:
             if done := {name: progress.timings[name] for name in queue.named("done") if name in progress.timings}:
                 write_times(read_times() | done)

@@ -5,11 +5,11 @@ python -m stages.base_model smpd
 A made base learns from training posts of authors that no draw of the task names. It is a stand-in.
 """
 
-import shutil
 from pathlib import Path
 
 from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
+from popcast.core.safety.whole_files import copy_whole
 from popcast.core.scratch import Scratch
 from popcast.core.stage import stage
 from popcast.fewshot import corpus, made_base, score_prompts
@@ -30,8 +30,7 @@ def main(plan: Plan) -> None:
         else:
             facts = make(plan, task, base.made, scratch.folder)
             said = f"a stand-in made from {facts['posts']} posts of {facts['authors']} authors"
-        shutil.rmtree(paths.base_model(llm), ignore_errors=True)
-        shutil.copytree(scratch.folder / "base", paths.base_model(llm))
+        copy_whole(scratch.folder / "base", paths.base_model(llm))
     print(f"{llm}: {said}")
 
 

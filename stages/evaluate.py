@@ -1,11 +1,10 @@
 """Score every model of a dataset and draw the pictures: ``python -m stages.evaluate smpd``."""
 
-import shutil
-
 from popcast.blend import blending
 from popcast.blend.params import Blend
 from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
+from popcast.core.safety.whole_files import whole_folder
 from popcast.core.stage import stage
 from popcast.scoring import evaluation, plot_data, plots
 from popcast.scoring.contributions import contributions
@@ -29,12 +28,12 @@ def main(plan: Plan) -> None:
     singles = [name for name in fair if plan["allow_posthoc"] or not runs[name].posthoc] or list(runs)
     blend = blending.Blend.load(paths.model(dataset, "blend"))
     scores = evaluation.evaluate(posts, predictions, metric, section, plan["seed"], singles)
-    shutil.rmtree(paths.metrics(dataset), ignore_errors=True)  # no rows of models that params no longer name
-    for name, of in scores.items():
-        behind = {member: runs[member] for member in (blend.members if name == "blend" else [name])}
-        stand_in = any(evaluation.stands_in(folders[member]) for member in behind)
-        flags = evaluation.flags(behind.values(), plan["generated"], plan["rule_audience"], stand_in)
-        tables.write_json(evaluation.rounded(of | flags), paths.metrics(dataset, name))
+    with whole_folder(paths.metrics(dataset)) as folder:  # no rows of models that params no longer name
+        for name, of in scores.items():
+            behind = {member: runs[member] for member in (blend.members if name == "blend" else [name])}
+            stand_in = any(evaluation.stands_in(folders[member]) for member in behind)
+            flags = evaluation.flags(behind.values(), plan["generated"], plan["rule_audience"], stand_in)
+            tables.write_json(evaluation.rounded(of | flags), folder / f"{name}.json")
     best = evaluation.best_single(scores, metric, singles)
     shown = ["blend", best, *(name for name in section.baselines if name in runs and name != best)]
     importances = plot_data.read_importances(folders)

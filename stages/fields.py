@@ -1,10 +1,11 @@
 """Mean fields of simulated posts as feature blocks: ``python -m stages.fields smpd``."""
 
-import os
 import shutil
+from functools import partial
 
 from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
+from popcast.core.safety.whole_files import move_whole, whole_folder
 from popcast.core.scratch import Scratch
 from popcast.core.stage import stage
 from popcast.features.common.contract import Context
@@ -30,20 +31,17 @@ def main(plan: Plan) -> None:
         rows = posts.select("post_id", "split")
         simulation, mean_field = blocks.fit(rows, triggers, states).transform(rows, triggers, states)
         finished = scratch.folder / "model"
-        shutil.rmtree(finished, ignore_errors=True)
-        blocks.save(finished, manifest)
-        shutil.copyfile(population, finished / "population.json")
+        with whole_folder(finished) as part:
+            blocks.save(part, manifest)
+            shutil.copyfile(population, part / "population.json")
         reactions = reaction_tables.read_reactions(dataset)
         drawn = paths.simulation_plots(dataset)
         title = pictures.title(dataset, plan["generated"], manifest["stand_in"] == "true")
-        pictures.draw(title, states, reactions, triggers, audience, drawn)
-        episodes.write(dataset, states, reactions, triggers, audience, manifest, drawn)
+        beside = partial(episodes.write, dataset, states, reactions, triggers, audience, manifest)
+        pictures.draw(title, states, reactions, triggers, audience, drawn, beside)
         tables.write(simulation, paths.features(dataset, SIMULATION), tables.FEATURES)
         tables.write(mean_field, paths.features(dataset, MEAN_FIELD), tables.FEATURES)
-        target = paths.feature_model(dataset, SIMULATION)
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(finished, target)
+        move_whole(finished, paths.feature_model(dataset, SIMULATION))
     print(f"{dataset}: fields of {triggers.height} of {posts.height} posts after epoch {blocks.epoch}")
 
 

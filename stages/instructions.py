@@ -5,6 +5,7 @@ python -m stages.instructions smpd
 
 from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
+from popcast.core.safety.whole_files import whole_folder
 from popcast.core.stage import stage
 from popcast.fewshot.draws import draw_users, make_records, usable_posts
 from popcast.fewshot.params import Task
@@ -20,8 +21,9 @@ def main(plan: Plan) -> None:
     posts = usable_posts(posts, splits)
     draws = draw_users(posts, task, plan["seed"], task.dataset)
     records = make_records(posts, draws, task, plan["seed"])
-    tables.write(draws, paths.draws(key), tables.DRAWS, key="user_id")
-    tables.write(records, paths.records(key), tables.RECORDS, key="record_id")
+    with whole_folder(paths.instructions(key)) as folder:
+        tables.write(draws, folder / paths.draws(key).name, tables.DRAWS, key="user_id")
+        tables.write(records, folder / paths.records(key).name, tables.RECORDS, key="record_id")
     counts = records.group_by("draw", "role", "shots").len().sort("draw", "role", "shots")
     said = ", ".join(f"{draw} {role} {shots}-shot {count}" for draw, role, shots, count in counts.iter_rows())
     print(f"instructions {key}: {draws.height} authors; {said}")

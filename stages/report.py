@@ -3,6 +3,7 @@
 from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
 from popcast.core.processor import processor_kind
+from popcast.core.safety.whole_files import whole_folder
 from popcast.core.stage import stage
 from popcast.report import fewshot_chapter, simulation_chapter, standard, stepping_page
 from popcast.report.headline import headline
@@ -21,12 +22,11 @@ def main(plan: Plan) -> None:
     tables.write_json(headline(results, tracks), paths.HEADLINE)
     chapters = (standard.leaderboard(results), fewshot_chapter.markdown(tracks), simulation_chapter.markdown(audiences))
     standard.write_text("".join(chapters), paths.LEADERBOARD)
-    standard.write_text(standard.page(results, [*tracks, *audiences]), paths.REPORT / "index.html")
-    stepping = paths.REPORT / simulation_chapter.PAGE
-    stepping.unlink(missing_ok=True)
-    if audiences:
-        audience = [chapter.audience for chapter in audiences]
-        standard.write_text(stepping_page.render(audience, "index.html"), stepping)
+    with whole_folder(paths.REPORT) as folder:
+        standard.write_text(standard.page(results, [*tracks, *audiences]), folder / "index.html")
+        if audiences:
+            audience = [chapter.audience for chapter in audiences]
+            standard.write_text(stepping_page.render(audience, "index.html"), folder / simulation_chapter.PAGE)
     for result in results:
         blend = result.scores["blend"]
         print(f"{result.name}: {standard.NAMES[result.metric]} {standard.number(blend[f'test.{result.metric}'])}")

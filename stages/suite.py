@@ -3,11 +3,11 @@
 A suite that was killed goes on with its first unfinished run: python -m stages.suite smpd-simple
 """
 
-import shutil
 from contextlib import ExitStack
 
 from popcast.core import paths
 from popcast.core.plan_file import Plan
+from popcast.core.safety.whole_files import whole_folder
 from popcast.core.stage import stage
 from popcast.models.contract.finished import Inputs, finish, place, scratch_of
 from popcast.models.params import PlannedRun
@@ -24,10 +24,10 @@ def main(plan: Plan) -> None:
             scratch = stack.enter_context(scratch_of(plan, run, inputs))
             print(finish(run, plan, inputs, scratch), flush=True)
             done.append((run, scratch))
-        for folder in (paths.members(dataset, runs[0].suite), paths.models(dataset, runs[0].suite)):
-            shutil.rmtree(folder, ignore_errors=True)
-        for run, scratch in done:
-            place(run, scratch)
+        members, models = paths.members(dataset, runs[0].suite), paths.models(dataset, runs[0].suite)
+        with whole_folder(members) as predicted, whole_folder(models) as saved:
+            for run, scratch in done:
+                place(scratch, saved / run.name, predicted / f"{run.name}.parquet")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from popcast.core.errors import BadInput
 from popcast.core.processor import processor_kind
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
-from popcast.planning.leftovers import dead_entries, drop_entries, leftovers, remove
+from popcast.planning.leftovers import IDLE, cut_short, dead_entries, drop_entries, leftovers, remove
 from popcast.planning.overlay import use_overlay
 from popcast.planning.status import stage_name
 from popcast.simulation.params import PersonaPolicy, ServerPolicy, TransformersPolicy
@@ -104,12 +104,12 @@ def status() -> None:
 def tidy(dry_run: bool) -> None:
     """Remove what stages made for datasets, blocks, runs and suites that params.yaml no longer names.
 
-    The entries of such stages leave dvc.lock as well.
+    The entries of such stages leave dvc.lock as well, and DVC's cache loses copies that a full disk cut short.
     """
     from popcast.planning import plan
 
     params = project_params.load()
-    found = leftovers(params)
+    found = leftovers(params) + cut_short(idle=IDLE)
     for path in found:
         print(path)
         if not dry_run:

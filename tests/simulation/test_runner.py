@@ -21,10 +21,11 @@ import pytest
 from popcast.core import tables
 from popcast.core.engine import map_shards
 from popcast.core.errors import BadInput
+from popcast.core.safety.whole_files import write_whole
 from popcast.simulation.params import Rules, Running, Simulated
 from popcast.simulation.records import NO_FIELD, Trigger
 from popcast.simulation.running import answer_counts, reaction_tables, runner, workload
-from popcast.simulation.running.journal import Journal, write_whole
+from popcast.simulation.running.journal import Journal
 from popcast.simulation.running.runner import Job, Part, journal_file, simulate
 from tests.simulation.doubles import SeededDouble, audience, cosines, double_shard
 

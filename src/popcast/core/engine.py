@@ -15,6 +15,7 @@ from typing import Any
 
 from popcast.core.errors import BadInput
 from popcast.core.in_order import AHEAD, in_order
+from popcast.core.safety.orphans import end_with_parent
 
 ENGINES = ("process", "serial", "ray")
 
@@ -66,7 +67,7 @@ def map_shards(
 
 def _in_processes(function: Callable[[Any], Any], shards: Sequence[Any], workers: int) -> Iterator[Any]:
     # spawn: a forked child would inherit locks of the thread pools of polars and torch
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),))
     try:
         submitted = (pool.submit(function, shard) for shard in shards)
         yield from in_order(submitted, AHEAD * workers, lambda future: future.result())

@@ -8,14 +8,21 @@ again when, and only when, one of them has changed.
 from __future__ import annotations
 
 import hashlib
+import sys
 from functools import cached_property
+from importlib import metadata
+from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 
 from popcast.core import params, paths
 from popcast.core.errors import bad_input
+from popcast.core.safety.source_hash import source_hash
 from popcast.core.section import Section
+
+ROOT = Path(__file__).resolve().parents[3]
+"""The project whose source runs: with ``src`` and ``stages`` in it."""
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -27,27 +34,44 @@ class Plan:
         self.stage, self.key = stage, key
         self.file = paths.plan(stage, key)
         try:
-            self._bytes = self.file.read_bytes()
+            content = self.file.read_bytes()
         except OSError as error:
             raise bad_input(
                 f"no plan of {stage}@{key} ({error.strerror})", file=self.file,
                 expected="a key that params.yaml names, and `dvc repro plan` after every change",
             ) from None  # fmt: skip
         try:
-            self.settings: dict[str, Any] = orjson.loads(self._bytes)["settings"]
+            self._content: dict[str, Any] = orjson.loads(content)
+            self.settings: dict[str, Any] = self._content["settings"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise bad_input("not a plan", file=self.file, expected="what `dvc repro plan` writes") from None
 
     @cached_property
-    def hash(self) -> str:
-        """Hex SHA-256 of the file: settings, source and versions. What a killed run left is found again by it."""
-        return hashlib.sha256(self._bytes).hexdigest()
+    def current(self) -> dict[str, dict[str, str | None]]:
+        """``source`` and ``versions`` of the file, their hashes and numbers as they are now; null: no longer there."""
+        return {
+            "source": {name: _hash_now(name) for name in self._content.get("source", {})},
+            "versions": {name: _version_now(name) for name in self._content.get("versions", {})},
+        }
 
     def hash_without(self, *names: str) -> str:
-        """Like ``hash``, but those settings may differ: what they say changes no result."""
-        content = orjson.loads(self._bytes)
-        content["settings"] = {name: value for name, value in content["settings"].items() if name not in names}
+        """Hex SHA-256 of settings, source and versions. What a killed run left is found again by it.
+
+        Source and versions count as they are now, for a stage may be started without ``dvc repro plan`` before it.
+        names: settings that may differ: what they say changes no result.
+        """
+        settings = {name: value for name, value in self.settings.items() if name not in names}
+        content = [self._content | {"settings": settings}, self.current]
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def check_current(self) -> None:
+        """Raise BadInput where source or versions are no longer those of the plan: outs would be locked under it."""
+        for kind, now in self.current.items():
+            for name, value in self._content.get(kind, {}).items():
+                if now[name] != value:
+                    what = name if kind == "source" else f"the installed {name}"
+                    raise bad_input(f"{what} is another one than when the plan was made", file=self.file,
+                                    expected="`dvc repro` again, which plans first")  # fmt: skip
 
     def __getitem__(self, name: str) -> Any:
         """The setting ``name`` as JSON has it: a number, a text, a list or a dictionary."""
@@ -63,3 +87,17 @@ class Plan:
         """The setting ``name``, a dictionary of sections, in its order."""
         where = f"{self.stage}@{self.key}: {name}"
         return {key: params.parse(kind, value, f"{where}.{key}") for key, value in self[name].items()}
+
+
+def _hash_now(name: str) -> str | None:
+    path = ROOT / name
+    return source_hash(path) if path.is_file() else None
+
+
+def _version_now(name: str) -> str | None:
+    if name == "python":
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

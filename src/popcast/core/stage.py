@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,17 +16,23 @@ import click
 
 from popcast.core.errors import BadInput
 from popcast.core.plan_file import Plan
+from popcast.core.safety.disk_faults import line_of
+from popcast.core.safety.orphans import end_with_launcher
 
 
 def one_line_errors(function: Callable[..., None]) -> Callable[..., None]:
-    """Decorator below the click options: a :class:`BadInput` becomes one line on stderr and exit code 1."""
+    """Decorator below the click options: a :class:`BadInput` or a fault of the disk becomes one line on stderr
+    and exit code 1."""
 
     @functools.wraps(function)
     def run(*args, **kwargs):
         try:
             function(*args, **kwargs)
-        except BadInput as error:
-            print(f"error: {error}", file=sys.stderr)
+        except Exception as error:
+            line = str(error) if isinstance(error, BadInput) else line_of(error)
+            if line is None:
+                raise
+            print(f"error: {line}", file=sys.stderr)
             sys.exit(1)
 
     return run
@@ -34,7 +41,8 @@ def one_line_errors(function: Callable[..., None]) -> Callable[..., None]:
 def stage(function: Callable[[Plan], None]) -> click.Command:
     """The click command of a stage script: ``python -m stages.<name> KEY`` calls ``function`` with the plan of KEY.
 
-    The stage is named like the script. A stage without keys (``report``) has the key ``all``.
+    The stage is named like the script. A stage without keys (``report``) has the key ``all``. Where DVC waits for it,
+    it ends with DVC, and its source and versions must be those of the plan that DVC will lock.
     """
     name = Path(inspect.getfile(function)).stem
 
@@ -42,6 +50,10 @@ def stage(function: Callable[[Plan], None]) -> click.Command:
     @click.argument("key", default="all")
     @one_line_errors
     def main(key: str) -> None:
-        function(Plan(name, key))
+        end_with_launcher()
+        plan = Plan(name, key)
+        if "DVC_STAGE" in os.environ:
+            plan.check_current()
+        function(plan)
 
     return main

@@ -7,7 +7,6 @@ the same inputs give the same bytes and a killed stage leaves no half table. A m
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pandera.polars as pa
 import polars as pl
 
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.safety.whole_files import whole_file, write_whole
 
 KEY = "post_id"
 SPLITS = ("train", "valid", "test", "unlabelled")
@@ -286,10 +286,8 @@ def as_written(
 def write(table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema, key: str | tuple[str, ...] = KEY) -> None:
     """Write a table after its contract: checked, sorted by ``key``, rounded, atomic."""
     table = as_written(table, path, schema, key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    table.write_parquet(temporary, compression="zstd", statistics=False)
-    os.replace(temporary, path)
+    with whole_file(path) as part:
+        table.write_parquet(part, compression="zstd", statistics=False)
 
 
 def read(path: Path, schema: pa.DataFrameSchema) -> pl.DataFrame:
@@ -318,10 +316,7 @@ def read_held_out(path: Path) -> dict[int, pl.DataFrame]:
 
 def write_json(content: Mapping[str, object], path: Path) -> None:
     """Write JSON with sorted keys, floats as given, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
-    os.replace(temporary, path)
+    write_whole(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n", path)
 
 
 def labelled(posts: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:

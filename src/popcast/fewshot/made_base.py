@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popcast.core import tables
+from popcast.core.safety.whole_files import whole_folder
 from popcast.fewshot.corpus import Encoder, Histories, Levels, Scored, held_out
 from popcast.fewshot.score_prompts import Params as PromptParams
 from popcast.fewshot.score_prompts import PromptWriter
@@ -140,11 +141,11 @@ def make(
         "held_out_authors": len(measured),
         "held_out_loss": held_out_loss(network, encoder, measured, made.posts_per_document[1]),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    network.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    tables.write_json(history, folder / "history.json")
-    write_base(folder, **facts)
+    with whole_folder(folder) as part:
+        network.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        tables.write_json(history, part / "history.json")
+        write_base(part, **facts)
     return facts
 
 

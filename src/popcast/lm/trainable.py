@@ -15,6 +15,8 @@ from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.safety.disk_faults import writing
+from popcast.core.safety.whole_files import whole_folder
 from popcast.core.section import Section
 from popcast.lm import backbone
 from popcast.lm.training_frame import is_main, wait_for_everyone
@@ -104,25 +106,22 @@ def save(trainer: Any, facts: dict[str, Any], work: Path, out: Path) -> None:
     weights and writes more than is wanted (a pickle of its arguments, a second adapter): only weights are taken over.
     """
     raw = work / "saved"
-    trainer.save_model(str(raw))
+    with writing(raw):
+        trainer.save_model(str(raw))
     wait_for_everyone()
     if is_main():
-        fresh = out.with_name(out.name + ".part")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        for file in sorted(raw.iterdir()):
-            if file.suffix == ".safetensors" or file.name in (ADAPTER, *WHOLE):
-                shutil.copyfile(file, fresh / file.name)
-        if (fresh / ADAPTER).exists():
-            for name in WHOLE:
-                (fresh / name).unlink(missing_ok=True)
-            _normalise(fresh / ADAPTER)
-        else:  # training turns the cache of the model off
-            config = orjson.loads((fresh / "config.json").read_bytes())
-            tables.write_json(config | {"use_cache": True}, fresh / "config.json")
-        backbone.write_tuned(fresh, **facts)
-        shutil.rmtree(out, ignore_errors=True)
-        fresh.rename(out)
+        with whole_folder(out) as fresh:
+            for file in sorted(raw.iterdir()):
+                if file.suffix == ".safetensors" or file.name in (ADAPTER, *WHOLE):
+                    shutil.copyfile(file, fresh / file.name)
+            if (fresh / ADAPTER).exists():
+                for name in WHOLE:
+                    (fresh / name).unlink(missing_ok=True)
+                _normalise(fresh / ADAPTER)
+            else:  # training turns the cache of the model off
+                config = orjson.loads((fresh / "config.json").read_bytes())
+                tables.write_json(config | {"use_cache": True}, fresh / "config.json")
+            backbone.write_tuned(fresh, **facts)
         shutil.rmtree(raw)
     wait_for_everyone()
 
@@ -144,11 +143,8 @@ def merge(tuned: Path, out: Path) -> None:
     if facts["method"] != "lora":
         raise bad_input("nothing to merge", file=note, field="method", value=facts["method"], expected="lora")
     model, tokenizer = backbone.load(tuned, device="cpu")
-    fresh = out.with_name(out.name + ".part")
-    shutil.rmtree(fresh, ignore_errors=True)
     whole = model.merge_and_unload()
-    whole.save_pretrained(fresh)
-    tokenizer.save_pretrained(fresh)
-    backbone.write_tuned(fresh, base=backbone.base_of(tuned), method="full", merged="lora")
-    shutil.rmtree(out, ignore_errors=True)
-    fresh.rename(out)
+    with whole_folder(out) as fresh:
+        whole.save_pretrained(fresh)
+        tokenizer.save_pretrained(fresh)
+        backbone.write_tuned(fresh, base=backbone.base_of(tuned), method="full", merged="lora")

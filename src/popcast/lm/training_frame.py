@@ -24,6 +24,8 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core.errors import BadInput
+from popcast.core.safety.disk_faults import writing
+from popcast.core.safety.whole_files import whole_file
 from popcast.core.section import Section
 from popcast.core.tables import rounded
 from popcast.models.nets.training import chosen_device, seeded
@@ -195,7 +197,8 @@ def fit(trainer: Any, work: Path, label: str, columns: dict[str, str], curves: P
 
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_watch(work, label, columns))
-    trainer.train(resume_from_checkpoint=newest_checkpoint(work))
+    with writing(work):  # checkpoints: torch does not say what kept it from writing
+        trainer.train(resume_from_checkpoint=newest_checkpoint(work))
     rows = _rows(trainer.state.log_history, columns)
     if curves is not None and is_main():
         write_curves(rows, curves)
@@ -205,10 +208,8 @@ def fit(trainer: Any, work: Path, label: str, columns: dict[str, str], curves: P
 
 def write_curves(rows: list[dict[str, float]], path: Path) -> None:
     """Write the rows of :func:`fit` as csv, floats rounded."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    rounded(pl.DataFrame(rows)).write_csv(temporary)
-    os.replace(temporary, path)
+    with whole_file(path) as part:
+        rounded(pl.DataFrame(rows)).write_csv(part)
 
 
 def _rows(history: list[dict[str, float]], columns: dict[str, str]) -> list[dict[str, float]]:

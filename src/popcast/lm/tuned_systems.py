@@ -16,6 +16,7 @@ import orjson
 import polars as pl
 
 from popcast.core import tables
+from popcast.core.safety.whole_files import whole_folder
 from popcast.core.scratch import Scratch
 from popcast.lm.backbone import BASE
 from popcast.lm.training_frame import is_main, wait_for_everyone
@@ -87,17 +88,17 @@ def place(
     more of them, name -> table and what draws it (``plots.write``). Nothing trained: both folders are there, empty.
     """
     if is_main():
-        shutil.rmtree(root, ignore_errors=True)
-        root.mkdir(parents=True)
-        for one in done:
-            target = place_of(one.system, one.shots)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(one.model, target)
+        with whole_folder(root) as fresh:
+            for one in done:
+                shutil.copytree(one.model, fresh / place_of(one.system, one.shots).relative_to(root))
         drawn = ({"loss": (curves_of(done, loss=pl.col("loss")), draw_losses)} if done else {}) | (pictures or {})
         made, draw = ({key: both[i] for key, both in drawn.items()} for i in (0, 1))
-        plots.write(made, curves, name, draw)
-        for one in done:
-            shutil.copyfile(one.curve, curves / f"{one.name}.csv")
+
+        def own_curves(folder: Path) -> None:
+            for one in done:
+                shutil.copyfile(one.curve, folder / f"{one.name}.csv")
+
+        plots.write(made, curves, name, draw, own_curves)
     wait_for_everyone()  # the scratch folders go when this returns
 
 

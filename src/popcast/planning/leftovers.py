@@ -1,22 +1,27 @@
 """What stages made for datasets, blocks, runs and suites that params.yaml no longer names: ``popcast tidy``.
 
-DVC keeps the entries of such stages in dvc.lock for ever, and reads and writes them with every stage; they go too.
+DVC keeps the entries of such stages in dvc.lock for ever, and reads and writes them with every stage; they go too. So
+do copies into its cache that a full disk cut short.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 from ruamel.yaml import YAML, YAMLError
 
 from popcast.core import paths
 from popcast.core.errors import bad_input
+from popcast.core.safety.whole_files import write_whole
 from popcast.planning.project_params import Params
 
 LOCK = Path("dvc.lock")
+CACHE = Path(".dvc/cache")
+IDLE = 3600.0
+"""Seconds after which a copy that nobody goes on writing counts as cut short."""
 _STAGE = re.compile(r"^  ([a-z_]+(?:@[A-Za-z0-9_-]+)?):\n", re.MULTILINE)
 """The line that begins an entry."""
 
@@ -93,6 +98,15 @@ def remove(path: Path) -> None:
         parent.rmdir()
 
 
+def cut_short(cache: Path = CACHE, idle: float = 0.0) -> list[Path]:
+    """Copies into DVC's cache that a full disk or a kill cut short; no object ever has such a name.
+
+    idle: seconds for which nothing was written to them; others may belong to a dvc command that runs now.
+    """
+    now = time.time()
+    return [path for path in sorted(cache.glob("**/.*.tmp")) if now - path.stat().st_mtime >= idle]
+
+
 def dead_entries(names: set[str], lock: Path = LOCK) -> list[str]:
     """Stages in dvc.lock that are none of ``names`` (as ``train@smpd-hyfea``), in the order of the file."""
     if not lock.exists():
@@ -110,9 +124,7 @@ def drop_entries(dead: list[str], lock: Path = LOCK) -> None:
         YAML(typ="safe").load("".join(kept))
     except YAMLError:
         raise bad_input("other entries refer to dead ones", file=lock, expected="`dvc repro` before it") from None
-    temporary = lock.with_name(lock.name + ".part")
-    temporary.write_text("".join(kept), encoding="utf-8")
-    os.replace(temporary, lock)
+    write_whole("".join(kept).encode(), lock)
 
 
 def _entries(text: str) -> list[tuple[str, str]]:

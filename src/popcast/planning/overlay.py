@@ -7,7 +7,6 @@ replace stay as they are.
 from __future__ import annotations
 
 import io
-import os
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +16,8 @@ from typing import Any
 from ruamel.yaml import YAML, YAMLError
 
 from popcast.core import paths
-from popcast.core.errors import BadInput, bad_input
+from popcast.core.errors import bad_input
+from popcast.core.safety.whole_files import whole_file
 from popcast.planning import project_params
 
 PER_DATASET = (
@@ -99,14 +99,9 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
     if "datasets" in given:
         given = {**{key: {} for key in PER_DATASET if key not in given}, **given}
     text = overlaid(_read(paths.PARAMS), given)
-    temporary = paths.PARAMS.with_name(paths.PARAMS.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    try:
-        project_params.load(temporary)
-    except BadInput:
-        temporary.unlink()
-        raise
-    os.replace(temporary, paths.PARAMS)
+    with whole_file(paths.PARAMS) as part:
+        part.write_text(text, encoding="utf-8")
+        project_params.load(part)  # refused: params.yaml stays as it was
     return list(given)
 
 

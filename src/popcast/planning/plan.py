@@ -6,8 +6,6 @@ an instance leave with its file.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import orjson
 
 from popcast.core import paths
 from popcast.core.errors import bad_input
+from popcast.core.safety.whole_files import whole_folder
 from popcast.planning import fewshot_instances, instances, simulation_instances
 from popcast.planning.instances import Instance
 from popcast.planning.project_params import Params
@@ -91,14 +90,11 @@ def contents(params: Params, root: Path = ROOT) -> dict[Path, bytes]:
 def write(params: Params, root: Path = ROOT) -> int:
     """Write all plan files, and no others below ``data/plan``; returns how many. All of them or none."""
     made = contents(params, root)
-    fresh = paths.PLANS.with_name(paths.PLANS.name + ".part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    for path, text in made.items():
-        place = fresh / path.relative_to(paths.PLANS)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(text)
-    shutil.rmtree(paths.PLANS, ignore_errors=True)
-    os.replace(fresh, paths.PLANS)
+    with whole_folder(paths.PLANS) as fresh:
+        for path, text in made.items():
+            place = fresh / path.relative_to(paths.PLANS)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(text)
     return len(made)
 
 

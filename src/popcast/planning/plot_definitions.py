@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from popcast.core import paths
 from popcast.core.named import predictor_module
+from popcast.core.safety.whole_files import write_whole
 from popcast.datasets.params import Dataset
 from popcast.planning.project_params import Params
 
@@ -39,8 +40,7 @@ def write(params: Params) -> None:
     """Write the file, unless it says so already."""
     text = definitions(params)
     if not FILE.exists() or FILE.read_text(encoding="utf-8") != text:
-        FILE.parent.mkdir(exist_ok=True)
-        FILE.write_text(text, encoding="utf-8")
+        write_whole(text.encode(), FILE)
 
 
 def _plots(params: Params) -> Iterator[Plot]:

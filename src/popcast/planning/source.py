@@ -9,7 +9,6 @@ names them, and are hashed byte by byte.
 from __future__ import annotations
 
 import ast
-import hashlib
 import re
 import sys
 from dataclasses import dataclass
@@ -17,11 +16,10 @@ from functools import cached_property
 from pathlib import Path
 
 from popcast.core.errors import bad_input
+from popcast.core.safety.source_hash import source_hash, tree_of
 
 DATA_FILE = re.compile(r"[\w.-]+\.(json|j2|css|js|html)")
 INCLUDED = re.compile(r'{%-? *include *"([^"]+)"')
-LENGTH = 16
-"""Hex digits kept of a hash: plans are read by people too."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Source:
         if name not in self._reached:
             path = self.modules[name]
             modules, packages = set(), set()
-            tree = _tree(path)
+            tree = tree_of(path)
             for imported in _imports(tree):
                 own = self._own(imported)
                 modules |= own
@@ -92,8 +90,7 @@ class Source:
         """Hash of a file, of Python without docstrings and comments."""
         shown = self._shown(path)
         if shown not in self._hashes:
-            content = path.read_bytes() if path.suffix != ".py" else _meaning(_tree(path)).encode()
-            self._hashes[shown] = hashlib.sha256(content).hexdigest()[:LENGTH]
+            self._hashes[shown] = source_hash(path)
         return self._hashes[shown]
 
     def _own(self, name: str) -> set[str]:
@@ -128,13 +125,6 @@ class Source:
         return path.relative_to(self.root).as_posix()
 
 
-def _tree(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_bytes())
-    except SyntaxError as error:
-        raise bad_input(f"not valid Python: {error.msg}", file=path, row=error.lineno) from None
-
-
 def _imports(tree: ast.Module) -> set[str]:
     """Dotted names that a module imports when it runs. ``from a import b`` is ``a.b``, which may be a module or not."""
     for_types = {
@@ -153,20 +143,3 @@ def _imports(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return {name for name in found if name.split(".")[0] not in sys.stdlib_module_names}
-
-
-def _meaning(tree: ast.Module) -> str:
-    """The syntax tree as text, without docstrings (of modules, classes, functions, and below assignments)."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
-            node.body = [statement for statement in body if not _is_text(statement)] or [ast.Pass()]
-    return ast.dump(tree)
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )

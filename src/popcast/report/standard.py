@@ -6,7 +6,6 @@ Only datasets and runs that params.yaml names are read, so that what was removed
 from __future__ import annotations
 
 import base64
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import polars as pl
 
 from popcast.core import paths
 from popcast.core.errors import bad_input
+from popcast.core.safety.whole_files import write_whole
 from popcast.report.params import ReportedDataset
 from popcast.scoring.bootstrap import LEAST_CLUSTERS, LEAST_POSTS
 from popcast.scoring.metrics import METRICS
@@ -283,10 +283,7 @@ def page(results: list[DatasetResult], chapters: Sequence[object] = ()) -> str:
 
 def write_text(text: str, path: Path) -> None:
     """Write text atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(text.encode("utf-8"), path)
 
 
 def read_json(path: Path) -> dict[str, object]:

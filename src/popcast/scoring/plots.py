@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from popcast.core.safety.whole_files import whole_folder
 from popcast.core.tables import rounded
 
 INK, SOFT, GRID = "#1f2933", "#66727f", "#e3e8ee"
@@ -37,33 +37,34 @@ STYLE = {
 UNIT = "popularity (log scale of the labels)"
 
 
-def write(pictured: dict[str, pl.DataFrame], folder: Path, name: str, draw: dict | None = None) -> None:
+def write(
+    pictured: dict[str, pl.DataFrame], folder: Path, name: str, draw: dict | None = None,
+    beside: Callable[[Path], object] | None = None,
+) -> None:  # fmt: skip
     """Write ``<table>.csv`` and ``<table>.png`` of every table into ``folder``, replacing what was there.
 
     name: the dataset as titles should call it (generated data are named as such). draw: table -> function that draws
-    it and returns its title, by default those of this module.
+    it and returns its title, by default those of this module. beside: writes more files into the folder it is given.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    fresh = folder.with_name(folder.name + ".part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for key, table in pictured.items():
-        rounded(table).write_csv(fresh / f"{key}.csv")
-        with pyplot.rc_context(STYLE):
-            figure, axes = pyplot.subplots(figsize=(5.6, 4.2), layout="constrained")
-            figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-            title = (draw or DRAW)[key](axes, table)
-            top = figure.axes[0]
-            top.set_title(f"{title}\n", loc="left", fontsize=11, fontweight="bold")
-            top.text(0, 1.025, name, transform=top.transAxes, color=SOFT, fontsize=9, va="bottom")
-            figure.savefig(fresh / f"{key}.png", dpi=144, metadata={"Software": None})
-            pyplot.close(figure)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(fresh, folder)
+    with whole_folder(folder) as fresh:
+        for key, table in pictured.items():
+            rounded(table).write_csv(fresh / f"{key}.csv")
+            with pyplot.rc_context(STYLE):
+                figure, axes = pyplot.subplots(figsize=(5.6, 4.2), layout="constrained")
+                figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+                title = (draw or DRAW)[key](axes, table)
+                top = figure.axes[0]
+                top.set_title(f"{title}\n", loc="left", fontsize=11, fontweight="bold")
+                top.text(0, 1.025, name, transform=top.transAxes, color=SOFT, fontsize=9, va="bottom")
+                figure.savefig(fresh / f"{key}.png", dpi=144, metadata={"Software": None})
+                pyplot.close(figure)
+        if beside is not None:
+            beside(fresh)
 
 
 def _predicted_vs_real(axes, table: pl.DataFrame) -> str:

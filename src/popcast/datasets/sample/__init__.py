@@ -10,8 +10,6 @@ Comes in: sizes and a seed. Goes out: a raw folder, and a csv of the withheld la
 from __future__ import annotations
 
 import importlib
-import os
-import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +17,7 @@ from pydantic import Field, model_validator
 
 from popcast.core.errors import bad_input
 from popcast.core.params import parse
+from popcast.core.safety.whole_files import whole_folder, write_whole
 from popcast.core.section import Section
 
 
@@ -85,14 +84,7 @@ def generate(dataset: str, values: dict[str, Any], seed: int, raw: Path, hidden:
     """
     section = settings(dataset, values)
     module = importlib.import_module(f"popcast.datasets.sample.generate_{section.kind}")
-    unfinished = raw.with_name(raw.name + ".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    withheld = module.write(section, seed, dataset, unfinished)
-    shutil.rmtree(raw, ignore_errors=True)
-    os.replace(unfinished, raw)
-    hidden.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(raw) as part:
+        withheld = module.write(section, seed, dataset, part)
     rows = [f"{post_id},{label:.2f}\n" for post_id, label in withheld.items()]
-    temporary = hidden.with_name(hidden.name + ".part")
-    temporary.write_text("post_id,popularity\n" + "".join(rows), encoding="utf-8")
-    os.replace(temporary, hidden)
+    write_whole(("post_id,popularity\n" + "".join(rows)).encode(), hidden)

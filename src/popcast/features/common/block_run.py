@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 
@@ -13,6 +10,7 @@ from popcast.core import paths, tables
 from popcast.core.errors import BadInput
 from popcast.core.named import block_module
 from popcast.core.plan_file import Plan
+from popcast.core.safety.whole_files import move_whole, whole_folder
 from popcast.core.scratch import Scratch
 from popcast.features.common.contract import Context, FeatureBlock
 
@@ -37,10 +35,10 @@ def run_block(plan: Plan, context: Context, of: str | None = None) -> None:
         features = block.fit(posts, *given).transform(posts, *given)
         features = features.hstack(_held_out(block, posts, given))
         finished = scratch.folder / "model"
-        shutil.rmtree(finished, ignore_errors=True)
-        block.save(finished)
+        with whole_folder(finished) as part:
+            block.save(part)
         tables.write(features, paths.features(dataset, name), tables.FEATURES)
-        _move(finished, paths.feature_model(dataset, name))
+        move_whole(finished, paths.feature_model(dataset, name))
     width = sum(not column.startswith(tables.HELD_OUT) for column in features.columns) - 1
     print(f"{dataset}/{name}: {features.height} posts, {width} columns")
 
@@ -66,9 +64,3 @@ def read_embedding(dataset: str, block: str) -> pl.DataFrame:
         if column in table.columns:
             return table.select("post_id", pl.col(column).alias("embedding"))
     raise BadInput(f"{path}: no embedding column: expected {block}.embedding or {block}.svd_embedding")
-
-
-def _move(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(source, target)

@@ -15,6 +15,7 @@ import polars as pl
 
 from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
+from popcast.core.safety.whole_files import copy_whole, whole_folder
 from popcast.core.scratch import Scratch
 from popcast.models.contract.fitting import make_design, predict_all, predictor_maker
 from popcast.models.params import PlannedRun
@@ -74,19 +75,16 @@ def fit_alone(plan: Plan, run: PlannedRun, inputs: Inputs) -> str:
     """Fit the only run of a stage and place its outputs. Returns one line about it."""
     with scratch_of(plan, run, inputs) as scratch:
         said = finish(run, plan, inputs, scratch)
-        place(run, scratch)
+        place(scratch, paths.model(run.dataset, run.name), paths.predictions(run.dataset, run.name))
     return said
 
 
-def place(run: PlannedRun, scratch: Scratch) -> None:
-    """Copy the outputs of a finished run, and nothing that was there before, to where DVC expects them."""
-    target = paths.model(run.dataset, run.name, run.suite)
-    shutil.rmtree(target, ignore_errors=True)
-    for name in orjson.loads((scratch.folder / "finished.json").read_bytes())["models"]:
-        shutil.copytree(scratch.folder / name, target / name)
-    predictions = paths.predictions(run.dataset, run.name, run.suite)
-    predictions.parent.mkdir(parents=True, exist_ok=True)
-    for file in BESIDE:
-        if (scratch.folder / file).exists():
-            shutil.copyfile(scratch.folder / file, target / file)
-    shutil.copyfile(scratch.folder / "predictions.parquet", predictions)
+def place(scratch: Scratch, model: Path, predictions: Path) -> None:
+    """Copy the outputs of a finished run to the folder ``model``, and nothing that was there before, and to a table."""
+    with whole_folder(model) as target:
+        for name in orjson.loads((scratch.folder / "finished.json").read_bytes())["models"]:
+            shutil.copytree(scratch.folder / name, target / name)
+        for file in BESIDE:
+            if (scratch.folder / file).exists():
+                shutil.copyfile(scratch.folder / file, target / file)
+    copy_whole(scratch.folder / "predictions.parquet", predictions)

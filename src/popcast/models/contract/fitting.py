@@ -8,8 +8,6 @@ train+valid`` a third model, ``test``, predicts the test part after everything w
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +17,7 @@ import polars as pl
 from popcast.core.errors import BadInput
 from popcast.core.named import predictor_module
 from popcast.core.params import parse
+from popcast.core.safety.whole_files import whole_folder
 from popcast.core.scratch import Scratch
 from popcast.core.tables import SPLITS
 from popcast.models.contract.crossfit import out_of_fold
@@ -215,8 +214,7 @@ def _kept(scratch: Scratch, name: str, make: Callable[[], Predictor], fit: Calla
     """A fitted predictor; one that an earlier, killed run finished is loaded."""
     folder = scratch.folder / name
     if not folder.exists():
-        unfinished = scratch.folder / f"{name}.part"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        fit(make()).save(unfinished)
-        os.replace(unfinished, folder)
+        model = fit(make())
+        with whole_folder(folder) as part:
+            model.save(part)
     return type(make()).load(folder)

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from popcast.core.safety.whole_files import write_whole
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window, threads
 from popcast.models.inputs.columns import ColumnParams
@@ -139,7 +140,7 @@ class Predictor:
         if self.scores:
             self.scores.save(folder)
         for number, booster in enumerate(self.boosters):
-            booster.save_model(str(folder / f"lightgbm-{number}.txt"))
+            write_whole(booster.model_to_string().encode(), folder / f"lightgbm-{number}.txt")
         learned = {"center": self.center, "encoder": self.encoder.to_json(), "boosters": len(self.boosters)}
         write_predictor(folder, self, **learned, importances=self.importances())
 

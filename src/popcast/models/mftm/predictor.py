@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from popcast.core.safety.whole_files import write_whole
 from popcast.core.section import Section
 from popcast.models.contract.member_weights import best_share, weighing_part
 from popcast.models.contract.stopping import Window, stopping_window, threads
@@ -125,7 +126,7 @@ class Predictor(NetworkPredictor):
     def save(self, folder: Path) -> None:
         super().save(folder)
         if self.booster is not None:
-            self.booster.save_model(str(folder / "lightgbm.txt"))
+            write_whole(self.booster.model_to_string().encode(), folder / "lightgbm.txt")
 
     def learned(self) -> dict[str, Any]:
         return {"inputs": self.inputs.to_json(), "width": self.width, "weight": self.weight}

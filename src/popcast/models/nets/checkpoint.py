@@ -5,12 +5,13 @@ The tensors go to a new file, then the JSON that names it is replaced: a kill in
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
+
+from popcast.core.safety.whole_files import whole_file, write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -61,17 +62,16 @@ class Checkpoint:
         """Write the state; the file before it is removed last."""
         from safetensors.torch import save_file
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"network/{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"best/{k}": v for k, v in self.best.items()}
         for number, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{key}": value for key, value in values.items()}
         file = f"state-{len(history)}.safetensors"
         whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        save_file(whole, self.folder / file)
+        with whole_file(self.folder / file) as part:
+            save_file(whole, part)
         content = {"history": history, "best_epoch": self.best_epoch, "file": file}
-        (self.folder / "state.part").write_bytes(orjson.dumps(content))
-        os.replace(self.folder / "state.part", self.folder / "state.json")
+        write_whole(orjson.dumps(content), self.folder / "state.json")
         for old in self.folder.glob("state-*.safetensors"):
             if old.name != file:
                 old.unlink()

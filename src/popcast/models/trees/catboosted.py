@@ -14,6 +14,8 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core import tables
+from popcast.core.errors import bad_input
+from popcast.core.safety.whole_files import whole_file
 from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window, threads
 from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.matrix import Encoder, Matrix
@@ -142,7 +144,10 @@ class CatBoosted:
             metadata = self.model.get_metadata()
             for key in ("train_finish_time", "model_guid"):
                 metadata[key] = ""
-            self.model.save_model(str(folder / f"{name}.cbm"))
+            file = folder / f"{name}.cbm"
+            with whole_file(file) as part:
+                self.model.save_model(str(part))
+                _check_whole(part)
 
     def restore(self, folder: Path, name: str) -> Self:
         """Read what :meth:`save` wrote."""
@@ -155,3 +160,14 @@ class CatBoosted:
         if not content["constant"]:
             self.model = CatBoostRegressor().load_model(str(folder / f"{name}.cbm"))
         return self
+
+
+def _check_whole(file: Path) -> None:
+    """Raise BadInput where a cbm file is cut short: CatBoost says nothing when the last bytes find no room."""
+    from catboost import CatBoostError, CatBoostRegressor
+
+    try:
+        CatBoostRegressor().load_model(str(file))
+    except CatBoostError:
+        raise bad_input("cannot be written: it was cut short, the disk is full: make room and start again, what is done"
+                        " stays done", file=file.with_suffix("")) from None  # fmt: skip

@@ -32,6 +32,8 @@ from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
 from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 from dvc.stage.serialize import to_single_stage_lockfile
 
+from popcast.core.safety.disk_faults import AGAIN, line_of, reason
+from popcast.planning.leftovers import cut_short
 from popcast.planning.running.launchers import Command
 from popcast.planning.running.lock_file import LockFile
 from popcast.planning.running.stages import MUST_RUN, RESTORED, UP_TO_DATE, StageError, StageRow
@@ -44,6 +46,7 @@ class DvcStages:
 
     def __init__(self, targets: tuple[str, ...] = ()):
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the runner tells what happens
+        logging.getLogger("dvc_data").setLevel(logging.CRITICAL)  # and why a transfer failed, in one line
         with as_stage_error():
             self.repo = Repo(_wait_for_lock=True)
             with self.repo.lock:
@@ -141,13 +144,31 @@ class DvcStages:
     def _take_over(self, stage) -> None:
         """The second half of ``Stage.run``: hashes, run cache, cache, and the entry of dvc.lock for the next write."""
         uncached = any(not out.use_cache and not out.is_metric and not out.is_plot for out in stage.outs)
-        stage.save(run_cache=not uncached)
-        stage.commit()
+        try:
+            stage.save(run_cache=not uncached)
+            stage.commit()
+            said = None if stage.outs_cached() else "it does not hold all outs"  # DVC only logs what a folder lacks
+        except Exception as error:
+            if (said := reason(error)) is None:
+                raise
+        if said is not None:
+            self._remove_cut_short()
+            raise StageError(f"{self._cache}: cannot be written: {said}: {AGAIN}")
         path = stage.dvcfile._lockfile.path
         if path not in self._locks:
             order = [other.name for other in self._stages.values() if getattr(other, "name", None)]
             self._locks[path] = LockFile(Path(path), order, Path(self.repo.tmp_dir))
         self._locks[path].add(stage)
+
+    @property
+    def _cache(self) -> Path:
+        return Path(os.path.relpath(self.repo.cache.local.path))
+
+    def _remove_cut_short(self) -> None:
+        """Remove copies into the cache that found no room; in a cache of this project nobody else writes in a turn."""
+        if self._cache.is_relative_to(".dvc"):
+            for path in cut_short(self._cache):
+                path.unlink(missing_ok=True)
 
     def _mark(self) -> None:
         """Mark the deps and outs of all running stages. All at once: DVC drops a mark with the first who has it."""
@@ -182,9 +203,16 @@ def collect(repo: Repo, target: str) -> list:
 
 @contextmanager
 def as_stage_error() -> Iterator[None]:
-    """What DVC refuses, in one line."""
+    """What DVC and the disk refuse, in one line."""
     try:
         yield
+    except StageError:
+        raise
     except DvcException as error:
         causes = [str(error), str(error.__cause__ or "")]
         raise StageError(" ".join(": ".join(filter(None, causes)).split())) from error
+    except Exception as error:
+        said = line_of(error)
+        if said is None:
+            raise
+        raise StageError(said) from error

@@ -49,8 +49,13 @@ class LockFile:
         for name in sorted(self._new & entries.keys(), key=self._place.__getitem__):
             entries[name] = entries.pop(name)  # to the end
         half = self.scratch / f"{self.path.name}.{os.getpid()}"
-        half.write_text(join(entries), encoding="utf-8")
-        os.replace(half, self.path)
+        try:
+            half.write_text(join(entries), encoding="utf-8")
+            os.replace(half, self.path)
+        except OSError:
+            self._added = added | self._added
+            half.unlink(missing_ok=True)
+            raise
         return True
 
 

@@ -6,6 +6,7 @@ On a terminal one line at the bottom stays current; otherwise every event is a l
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -51,11 +52,16 @@ def read_times(path: Path = TIMES) -> dict[str, Timing]:
 
 
 def write_times(times: dict[str, Timing], path: Path = TIMES) -> None:
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace the file in one step. On a full disk it stays as it is: a run does not fail for want of its timings."""
+    text = json.dumps({name: asdict(row) for name, row in sorted(times.items())}, indent=1) + "\n"
     half = path.with_suffix(f".{os.getpid()}")
-    half.write_text(json.dumps({name: asdict(row) for name, row in sorted(times.items())}, indent=1) + "\n")
-    os.replace(half, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half.write_text(text)
+        os.replace(half, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            half.unlink(missing_ok=True)
 
 
 def clock(seconds: float) -> str:

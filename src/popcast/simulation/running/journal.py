@@ -6,43 +6,14 @@ disk is one line that names the file; the lines before it stay.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from popcast.core.errors import bad_input
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@contextmanager
-def room_for(path: Path) -> Iterator[None]:
-    """Turn a full disk (or quota, or limit of file sizes) inside the block into a :class:`BadInput` naming ``path``."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        problem = f"cannot be written: {os.strerror(error.errno)}: make room and start again, what is done stays done"
-        raise bad_input(problem, file=path) from None
-
-
-def write_whole(content: bytes, path: Path) -> None:
-    """Write a file under a temporary name and move it; a full disk leaves no half file."""
-    temporary = path.with_name(path.name + ".part")
-    with room_for(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        os.replace(temporary, path)
+from popcast.core.safety.disk_faults import writing
 
 
 class Journal:
@@ -54,7 +25,7 @@ class Journal:
         self._size = 0
 
     def __enter__(self) -> Journal:
-        with room_for(self.path):
+        with writing(self.path):
             self._file = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o644)
         self._size = sum(length for length, _ in _lines(self.path))
         os.truncate(self._file, self._size)
@@ -67,7 +38,7 @@ class Journal:
         """Add one record, whole or not at all."""
         rest = memoryview(orjson.dumps(record) + b"\n")
         end = self._size + len(rest)
-        with room_for(self.path):
+        with writing(self.path):
             try:
                 while rest:
                     written = os.pwrite(self._file, rest, end - len(rest))

@@ -16,8 +16,8 @@ import polars as pl
 from popcast.chat.response import Response
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.safety.whole_files import write_whole
 from popcast.simulation.records import ACTIONS, Reaction
-from popcast.simulation.running.journal import write_whole
 
 if TYPE_CHECKING:
     from popcast.simulation.model import State

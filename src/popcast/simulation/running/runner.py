@@ -18,13 +18,15 @@ import orjson
 from tqdm import tqdm
 
 from popcast.core.engine import map_shards, stays_here
+from popcast.core.safety.disk_faults import writing
+from popcast.core.safety.whole_files import write_whole
 from popcast.simulation.audience.population import Population
 from popcast.simulation.params import Rules, Simulated
 from popcast.simulation.policies.policy import Policy, PolicySection, make
 from popcast.simulation.records import Trigger
 from popcast.simulation.running import answer_counts, reaction_tables
 from popcast.simulation.running.inflight import play
-from popcast.simulation.running.journal import Journal, room_for, write_whole
+from popcast.simulation.running.journal import Journal
 from popcast.simulation.running.workload import Shard
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def _waiting(shard: Shard, done: set[tuple[int, str]]) -> Iterable[tuple]:
 def _folder_of_this_machine(folder: Path) -> Path:
     """Where journals lie on a machine that does not see the scratch folder: below its folder of temporary files."""
     own = Path(tempfile.gettempdir()) / "popcast" / folder.name
-    with room_for(own):
+    with writing(own):
         own.mkdir(parents=True, exist_ok=True)
     return own
 

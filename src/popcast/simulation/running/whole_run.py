@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,12 @@ import polars as pl
 from popcast.core import paths, tables
 from popcast.core.errors import bad_input
 from popcast.core.plan_file import Plan
+from popcast.core.safety.whole_files import move_whole
 from popcast.core.scratch import Scratch
 from popcast.simulation.audience.affinity import similarities
 from popcast.simulation.audience.population import Population
 from popcast.simulation.params import Simulated, Work
 from popcast.simulation.running import answer_counts, reaction_tables, runner
-from popcast.simulation.running.journal import room_for
 from popcast.simulation.running.manifest import answering, manifest
 from popcast.simulation.running.workload import distinct, shards, triggers_table
 
@@ -52,8 +50,7 @@ def simulate(inputs: Inputs, work: Work, settings: Simulated, plan: Plan) -> str
     with Scratch(plan, [], free=FREE, extra=_key(triggers, inputs.population, settings)) as scratch:
         simulated = distinct(triggers)
         roles = [person.role for person in inputs.population.people]
-        with room_for(scratch.folder):
-            cosines = similarities(simulated["line"].to_list(), roles, settings.policy.encoder, scratch.folder)
+        cosines = similarities(simulated["line"].to_list(), roles, settings.policy.encoder, scratch.folder)
         cut = shards(simulated, cosines, settings.runner.shard)
         job = runner.Job(inputs.population, settings, seed, scratch.folder.resolve())
         counts, facts = runner.run(job, cut, f"{inputs.dataset}: audiences")
@@ -64,9 +61,8 @@ def simulate(inputs: Inputs, work: Work, settings: Simulated, plan: Plan) -> str
         found = {"posts": triggers.height + without_text, "posts_without_text": without_text}
         found |= {"triggers": simulated.height, "shared_share": round(1 - simulated.height / triggers.height, 6)}
         found |= answer_counts.metrics(counts, settings.rules.epochs)
-        with room_for(paths.simulation_metrics(inputs.dataset)):
-            tables.write_json(found, paths.simulation_metrics(inputs.dataset))
-        _place(made, paths.simulation(inputs.dataset))
+        tables.write_json(found, paths.simulation_metrics(inputs.dataset))
+        move_whole(made, paths.simulation(inputs.dataset))
     return _said(inputs.dataset, found)
 
 
@@ -79,12 +75,6 @@ def _key(triggers: pl.DataFrame, population: Population, settings: Simulated) ->
     files = sorted(path for path in model.rglob("*") if path.is_file()) if model.parts and model.is_dir() else []
     stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return [lines.hexdigest(), population.hash, answering(settings.policy), settings.runner.shard, stamps]
-
-
-def _place(made: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(made, target)
 
 
 def _said(dataset: str, found: dict[str, Any]) -> str:

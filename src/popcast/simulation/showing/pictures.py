@@ -5,7 +5,7 @@ All are of run 0. Epochs are counted from 1 here; epoch 0 is before anybody was 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -34,11 +34,12 @@ def title(dataset: str, generated: bool, stand_in: bool) -> str:
 
 def draw(
     title: str, states: pl.DataFrame, reactions: pl.DataFrame, triggers: pl.DataFrame, population: Population,
-    folder: Path,
+    folder: Path, beside: Callable[[Path], object] | None = None,
 ) -> None:  # fmt: skip
     """Write every table as csv and PNG into ``folder``, replacing what was there.
 
     states, reactions, triggers: the tables of the simulation, any runs. title: of :func:`title`.
+    beside: writes more files into the folder that it is given.
     """
     own, answers = states.filter(pl.col("run") == RUN), reactions.filter(pl.col("run") == RUN)
     tables = {
@@ -48,7 +49,7 @@ def draw(
         "network": network(own, triggers, population),
     }
     drawing = DRAW | {"network": partial(_network, neighbours=population.neighbours)}
-    plots.write({name: table for name, table in tables.items() if table.height}, folder, title, drawing)
+    plots.write({name: table for name, table in tables.items() if table.height}, folder, title, drawing, beside)
 
 
 def attitude_by_epoch(states: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,40 @@
+"""Processes that end when the one that started them is gone, even if that was killed alone and could not tell them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+PR_SET_PDEATHSIG = 1
+"""Linux, sys/prctl.h: the signal that a process gets when the thread that started it ends."""
+
+STARTED = ("DVC_STAGE", "LOCAL_RANK")
+"""Set by DVC and our runner, and by launchers of several training processes: somebody waits for this process."""
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """From now on this process is killed as soon as its parent has ended. parent: its process id, where it is known.
+
+    A parent that is gone already ends it at once. Without Linux a thread looks every second.
+    """
+    parent = os.getppid() if parent is None else parent
+    if sys.platform != "linux" or ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def end_with_launcher() -> None:
+    """:func:`end_with_parent` where a launcher waits for this process; a stage that a person started goes on."""
+    if any(name in os.environ for name in STARTED):
+        end_with_parent()

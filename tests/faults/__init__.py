@@ -1,0 +1,1 @@
+"""Drills: mutated inputs, kills, full disks, hostile names, folders and servers."""
