@@ -22,6 +22,7 @@ from popcast.core.params import parse
 from popcast.core.scratch import Scratch
 from popcast.core.tables import SPLITS
 from popcast.models.contract.crossfit import out_of_fold
+from popcast.models.contract.predictor_files import load_predictor
 from popcast.models.contract.predictors import Predictor, fitted, seed_predictions
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.params import PlannedRun
@@ -189,4 +190,4 @@ def _kept(scratch: Scratch, name: str, make: Callable[[], Predictor], fit: Calla
         shutil.rmtree(unfinished, ignore_errors=True)
         fit(make()).save(unfinished)
         os.replace(unfinished, folder)
-    return type(make()).load(folder)
+    return load_predictor(type(make()), folder)
