@@ -43,7 +43,7 @@ def main(count: int, repeats: int, seed: int) -> None:
     from sentence_transformers import SentenceTransformer
 
     titles, source = real_or_generated_titles(count, seed)
-    model = SentenceTransformer(str(get_model_path()))
+    model = SentenceTransformer(str(get_model_path()), trust_remote_code=False)
     model.encode(titles[:32])
     plain, ours = [], []
     for _ in range(repeats):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import orjson
 import polars as pl
 
 from popcast.blend import intervals, segments
@@ -18,6 +17,7 @@ from popcast.blend.drift import Drift, fit_drift, model_age
 from popcast.blend.params import Blend as BlendSection
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.models.contract.member_weights import fit_weights
 from popcast.models.params import ModelRun
 
@@ -75,12 +75,14 @@ class Blend:
 
     @classmethod
     def load(cls, folder: Path) -> Blend:
-        content = orjson.loads((folder / "weights.json").read_bytes())
-        content["drift"] = None if content["drift"] is None else Drift(**content["drift"])
-        content["weights"] = {
-            segment: [weights[name] for name in content["members"]] for segment, weights in content["weights"].items()
-        }
-        return cls(**content)
+        content = read_json(folder / "weights.json")
+        with putting_together(folder / "weights.json"):
+            content["drift"] = None if content["drift"] is None else Drift(**content["drift"])
+            content["weights"] = {
+                segment: [weights[name] for name in content["members"]]
+                for segment, weights in content["weights"].items()
+            }
+            return cls(**content)
 
 
 def uses_posthoc(run: ModelRun, allow_posthoc: bool) -> bool:

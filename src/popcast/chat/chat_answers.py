@@ -22,6 +22,8 @@ TRANSIENT = (408, 409, 425, 429)
 """Status codes below 500 that another try may cure."""
 _SHOWN = 200
 _MOST_TOKENS = 2**31 - 1
+_SHORT, _TOKEN = 10_000, 200
+"""Characters that any answer may have, and that a token may have: more is no answer to what was asked."""
 _REAL_KEY = 8
 """Characters from which on a key is a secret and not a placeholder (``none``, ``EMPTY``) that answers may hold."""
 
@@ -80,8 +82,8 @@ def secret(variable: str | None, section: str) -> SecretStr:
     return SecretStr(key)
 
 
-def read(body: bytes, key: SecretStr) -> Response | Trouble:
-    """The answer in the body of a chat completion (status 200)."""
+def read(body: bytes, key: SecretStr, tokens: int) -> Response | Trouble:
+    """The answer in the body of a chat completion (status 200). tokens: that it was asked to have at most."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
@@ -98,6 +100,8 @@ def read(body: bytes, key: SecretStr) -> Response | Trouble:
         text = ""  # cut off while it reasoned, or refused: an answer that does not parse
     if not isinstance(text, str):
         return Trouble("this is no chat API: the content of the answer is no text", again=False)
+    if len(text) > max(_SHORT, _TOKEN * tokens):
+        return Trouble(f"an answer of {len(text)} characters where {tokens} tokens were asked for", again=False)
     usage = data.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     text = text.encode("utf-8", "replace").decode()  # lone surrogates can be neither kept nor written
@@ -129,6 +133,11 @@ def no_connection(cause: BaseException | None, key: SecretStr) -> Trouble:
     """The connection failed or broke; ``cause``: what the transport raised."""
     said = "" if cause is None else _plain(f"{type(cause).__name__}: {cause}".removesuffix(": "), key)
     return Trouble(f"no connection ({said})" if said else "no connection", again=True)
+
+
+def unreadable(cause: BaseException, key: SecretStr) -> Trouble:
+    """The answer was not read to its end: it is too large or oddly packed."""
+    return Trouble(f"this is no chat API: it sends {_plain(str(cause), key)}", again=False)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,7 @@ class ChatClient:
         """requests; kept: answered by the cache; sent: over the network, again among them: tries after the first."""
         self._kept, self._first_pause = kept, first_pause
         self._secret = chat_answers.secret(settings.key_variable, section)
+        self._aside = ThreadPoolExecutor(1, "chat-aside")
         self._client = self._connected(loopback)
         self._cache = AnswerCache(folder) if settings.cache else None
         self._runner = asyncio.Runner()
@@ -76,12 +78,15 @@ class ChatClient:
         import httpx2
         import openai
 
+        from popcast.chat.bounded_answers import BoundedClient
+
         # at their debug level they write down headers of answers, and a server may send the key back
         for name in ("openai", "httpx2", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)
         wide = self.settings.concurrency
         # a proxy of the environment is for far servers; redirects are not followed (they would carry posts elsewhere)
-        transport = httpx2.AsyncClient(
+        transport = BoundedClient(
+            self._aside,
             trust_env=not loopback,
             timeout=self.settings.timeout,
             limits=httpx2.Limits(max_connections=wide, max_keepalive_connections=wide),
@@ -174,6 +179,8 @@ class ChatClient:
         """Send it once. Nothing that the client raises leaves here: its exceptions hold the headers of the request."""
         import openai
 
+        from popcast.chat.bounded_answers import Unreadable
+
         settings = self.settings
         try:
             async with asyncio.timeout(settings.timeout):  # the client's own limit is per piece, not for the whole
@@ -185,10 +192,12 @@ class ChatClient:
                     max_tokens=question.tokens,
                     seed=question.seed & 0x7FFFFFFF if settings.send_seed else openai.omit,  # servers take 31 bits
                 )
-            return chat_answers.read(reply.content, self._secret)
+                return await self._read(reply.content, question.tokens)
         except (TimeoutError, openai.APITimeoutError):
             return Trouble(f"no answer within {settings.timeout:g} s", again=True)
         except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, Unreadable):
+                return chat_answers.unreadable(error.__cause__, self._secret)
             return chat_answers.no_connection(error.__cause__, self._secret)
         except openai.APIStatusError as error:
             response = error.response
@@ -198,11 +207,21 @@ class ChatClient:
         except openai.OpenAIError as error:
             return Trouble(f"the client failed ({type(error).__name__})", again=False)
 
+    async def _read(self, body: bytes, tokens: int) -> Response | Trouble:
+        """The answer in a body. A big one is read in a thread: other answers go on meanwhile."""
+        from popcast.chat.bounded_answers import SMALL
+
+        if len(body) <= SMALL:
+            return chat_answers.read(body, self._secret, tokens)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._aside, chat_answers.read, body, self._secret, tokens)
+
     def close(self) -> None:
         """Close connections and cache; a second call does nothing."""
         if not self._client.is_closed():
             self._runner.run(self._client.close())
             self._runner.close()
+            self._aside.shutdown(cancel_futures=True)
         if self._cache is not None:
             self._cache.close()
 

@@ -10,19 +10,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import orjson
 from pydantic import Field, model_validator
 
 from popcast.core import tables
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.pretrained import opening
+from popcast.core.pretrained.model_notes import BASE, TUNED, base_note, tuned_note
 from popcast.core.section import Section
-from popcast.lm import weight_files
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-BASE, TUNED = "base.json", "tuned.json"
 ADAPTERS = ("lora", "prefix")
 
 
@@ -112,10 +111,9 @@ def write_pointer(folder: Path, pretrained: Pretrained, scores: tuple[float, flo
     """Make a base folder that names a pretrained model, after its configuration and tokenizer could be loaded."""
     from transformers import AutoConfig
 
-    _check_place(pretrained.model)
-    _loaded(AutoConfig, pretrained.model, revision=pretrained.revision)
+    opening.part(AutoConfig, pretrained.model, revision=pretrained.revision)
     _tokenizer(pretrained.model, pretrained.revision)
-    _check_weights(pretrained.model)
+    opening.check_model(pretrained.model)
     folder.mkdir(parents=True, exist_ok=True)
     write_base(folder, kind="pretrained", stand_in=False, scores=list(scores), **pretrained.model_dump())
 
@@ -127,7 +125,7 @@ def write_tuned(folder: Path, base: Path, method: str, **facts: object) -> None:
 
 def base_of(folder: Path) -> Path:
     """The base folder below a tuned folder; a base folder is its own. Raises BadInput where it is gone."""
-    tuned = _note(folder, TUNED)
+    tuned = tuned_note(folder)
     if tuned is None:
         return Path(folder)
     base = Path(tuned["base"])
@@ -142,9 +140,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     if not (Path(folder) / "tokenizer.json").exists():
         folder = base_of(folder)
         _check_folder(folder)
-    pointer = _note(folder, BASE)
-    if pointer is not None and pointer["model"] is not None:
-        return _tokenizer(pointer["model"], pointer["revision"])
+    pointer = base_note(folder) or {}
+    if pointer.get("model") is not None:
+        return _tokenizer(pointer["model"], pointer.get("revision"))
     return _tokenizer(str(folder), None)
 
 
@@ -160,56 +158,35 @@ def load(
     """
     folder = Path(folder)
     _check_folder(folder)
-    tuned = _note(folder, TUNED)
+    tuned = tuned_note(folder)
     adapter = tuned is not None and tuned["method"] in ADAPTERS
     base = base_of(folder)
     _check_folder(base)
-    pointer = _note(base, BASE) or {}
+    pointer = base_note(base) or {}
     tokenizer = load_tokenizer(folder)
     whole = (pointer.get("model") or str(base)) if tuned is None or adapter else str(folder)
     revision = pointer.get("revision") if whole == pointer.get("model") else None
     four_bit = bool(pointer.get("load_in_4bit")) and (tuned is None or adapter)
     model = _model(whole, revision, dtype or pointer.get("dtype", "auto"), device, four_bit)
     if adapter:
-        model = _with_adapter(model, folder, tuned["method"], trainable)
+        model = opening.adapted(model, folder, trainable)
         if not trainable:
             model.requires_grad_(False)  # peft leaves prefixes learning
     return model.eval(), tokenizer
 
 
-def _with_adapter(model: PreTrainedModel, folder: Path, method: str, trainable: bool):
-    from peft import PeftConfig, PeftModel, get_peft_model, load_peft_weights, set_peft_model_state_dict
-
-    weight_files.check_file(folder / "adapter_model.safetensors")
-    if method == "prefix" and trainable:  # PeftModel.from_pretrained refuses to go on learning a prefix
-        config = PeftConfig.from_pretrained(str(folder))
-        config.inference_mode = False
-        device = next(model.parameters()).device
-        model = get_peft_model(model, config)
-        set_peft_model_state_dict(model, load_peft_weights(str(folder), device=str(device)))
-        return model
-    return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
-
-
 def _model(name: str, revision: str | None, dtype: str, device: str, four_bit: bool) -> PreTrainedModel:
     """Whole weights. Attention is torch's own (sdpa), which takes 4-D masks."""
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
 
     from popcast.models.nets.training import chosen_device
 
-    logging.disable_progress_bar()
     place = chosen_device(device)
-    _check_place(name)
-    _check_weights(name)
-    options: dict = {"revision": revision, "attn_implementation": "sdpa", "output_loading_info": True}
+    options: dict = {"revision": revision, "attn_implementation": "sdpa"}
     options["dtype"] = chosen_dtype(dtype, place)
     if four_bit:
         options |= {"quantization_config": _four_bit(options["dtype"], place), "device_map": {"": place}}
-    model, found = _loaded(AutoModelForCausalLM, name, **options)
-    if found["missing_keys"]:
-        missing = sorted(found["missing_keys"])
-        raise BadInput(f"{name}: the weights lack {len(missing)} tensors of the model, such as {missing[0]}")
+    model = opening.whole_model(AutoModelForCausalLM, name, **options)
     return model if four_bit else model.to(place)
 
 
@@ -237,8 +214,7 @@ def _four_bit(dtype: torch.dtype, device: torch.device):
 def _tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
-    _check_place(name)
-    tokenizer = _loaded(AutoTokenizer, name, revision=revision)
+    tokenizer = opening.part(AutoTokenizer, name, revision=revision)
     if tokenizer.eos_token is None:
         raise BadInput(f"{name}: the tokenizer has no end-of-text token, so that answers could not end")
     if tokenizer.pad_token is None:
@@ -247,44 +223,9 @@ def _tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _loaded(kind, name: str, **options):
-    """``kind.from_pretrained(name)`` whose failures are one line."""
-    try:
-        return kind.from_pretrained(name, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        first = " ".join(str(error).split()) or type(error).__name__
-        what = "not a usable model folder" if Path(name).is_dir() else "no such model on the hub, or no network"
-        raise BadInput(f"{name}: {what}: {first[:200]}") from None
-
-
 def _check_folder(folder: Path) -> None:
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such model folder")
     if not any((folder / name).exists() for name in (BASE, TUNED, "config.json")):
         raise BadInput(f"{folder}: not a model folder: expected {BASE}, {TUNED} or config.json in it")
-
-
-def _check_place(name: str) -> None:
-    """A name that can only be a folder must be one with a model; anything else is left to the hub."""
-    looks_like_folder = name.startswith((".", "/", "~")) or name.count("/") > 1
-    if Path(name).is_dir():
-        if not (Path(name) / "config.json").exists():
-            raise BadInput(f"{name}: not a model folder: no config.json in it")
-    elif looks_like_folder:
-        raise BadInput(f"{name}: no such model folder")
-
-
-def _check_weights(name: str) -> None:
-    if Path(name).is_dir():
-        weight_files.check_folder(Path(name))
-
-
-def _note(folder: Path, name: str) -> dict | None:
-    path = Path(folder) / name
-    if not path.exists():
-        return None
-    try:
-        return orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise bad_input(f"not valid JSON: {error}", file=path) from None

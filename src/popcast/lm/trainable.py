@@ -10,11 +10,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
 from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.pretrained.model_notes import tuned_note
+from popcast.core.pretrained.saved_files import read_json
 from popcast.core.safety.disk_faults import writing
 from popcast.core.safety.whole_files import whole_folder
 from popcast.core.section import Section
@@ -50,8 +51,7 @@ def trainable(
     tuned in it, whatever ``method`` says: its adapter, or its layers, whose flags are set again (no file keeps them).
     """
     start = Path(start)
-    note = start / backbone.TUNED
-    tuned = orjson.loads(note.read_bytes()) if note.exists() else None
+    tuned = tuned_note(start)
     if tuned is not None:
         kept = {key: tuned[key] for key in ("method", "freeze_layers") if key in tuned}
         method = method.model_copy(update=kept)
@@ -119,7 +119,7 @@ def save(trainer: Any, facts: dict[str, Any], work: Path, out: Path) -> None:
                     (fresh / name).unlink(missing_ok=True)
                 _normalise(fresh / ADAPTER)
             else:  # training turns the cache of the model off
-                config = orjson.loads((fresh / "config.json").read_bytes())
+                config = read_json(fresh / "config.json")
                 tables.write_json(config | {"use_cache": True}, fresh / "config.json")
             backbone.write_tuned(fresh, **facts)
         shutil.rmtree(raw)
@@ -128,7 +128,7 @@ def save(trainer: Any, facts: dict[str, Any], work: Path, out: Path) -> None:
 
 def _normalise(path: Path) -> None:
     """peft writes sets in any order and the place where the base model was: sort the one, leave the other out."""
-    config = orjson.loads(path.read_bytes())
+    config = read_json(path)
     config = {key: sorted(value) if key == "target_modules" else value for key, value in config.items()}
     tables.write_json(config | {"base_model_name_or_path": None, "revision": None}, path)
 
@@ -139,7 +139,7 @@ def merge(tuned: Path, out: Path) -> None:
     ``backbone.load`` and transformers' ``from_pretrained`` read it. Raises BadInput where ``tuned`` is not by LoRA.
     """
     note = tuned / backbone.TUNED
-    facts = orjson.loads(note.read_bytes()) if note.exists() else {"method": None}
+    facts = tuned_note(tuned) or {"method": None}
     if facts["method"] != "lora":
         raise bad_input("nothing to merge", file=note, field="method", value=facts["method"], expected="lora")
     model, tokenizer = backbone.load(tuned, device="cpu")

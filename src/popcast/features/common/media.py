@@ -17,10 +17,11 @@ import polars as pl
 
 from popcast.core.engine import map_shards, progress
 from popcast.core.errors import BadInput
+from popcast.core.pretrained.saved_files import read_json
 from popcast.core.section import Section
 from popcast.core.tables import write_json
 from popcast.features.common import descriptors
-from popcast.features.common.block_files import read_block, read_json
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")

@@ -22,6 +22,7 @@ import polars as pl
 from pydantic import Field
 
 from popcast.core.errors import BadInput
+from popcast.core.pretrained.saved_files import putting_together, read_tensors
 from popcast.core.section import Section
 from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding_of
@@ -247,11 +248,10 @@ class Bank:
         save_file({"vectors": self.vectors}, folder / "bank.safetensors")
 
     def load(self, folder: Path) -> Self:
-        from safetensors.numpy import load_file
-
-        self.rows = pl.read_parquet(folder / "bank.parquet")
-        self._look_up()
-        self.vectors = load_file(folder / "bank.safetensors")["vectors"]
+        with putting_together(folder / "bank.parquet"):
+            self.rows = pl.read_parquet(folder / "bank.parquet")
+            self._look_up()
+        self.vectors = read_tensors(folder / "bank.safetensors")["vectors"]
         return self
 
 

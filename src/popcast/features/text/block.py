@@ -20,9 +20,10 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from popcast.core.errors import BadInput
+from popcast.core.pretrained.saved_files import read_json, read_tensors
 from popcast.core.section import Section
 from popcast.core.tables import write_json
-from popcast.features.common.block_files import read_block, read_json
+from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding_column
 from popcast.features.common.encoders import PACKAGED, SentenceEncoder
@@ -173,11 +174,9 @@ class Block:
 
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
-        from safetensors.numpy import load_file
-
         block, _ = read_block(cls, folder / "block.json", context)
         file = folder / "text.safetensors"
-        arrays = load_file(file) if file.exists() else {}
+        arrays = read_tensors(file) if file.exists() else {}
         if block.params.tfidf is not None:
             block.components = arrays["components"]
             for i, kind in enumerate(block.params.tfidf.kinds()):

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.errors import BadInput
+from popcast.core.pretrained.saved_files import putting_together, read_array
 from popcast.core.section import Section
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
@@ -118,8 +119,9 @@ class Block:
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
         block, _ = read_block(cls, folder / "state.json", context)
-        block.keys = pl.read_parquet(folder / "posts.parquet")
-        block.vectors = np.load(folder / "vectors.npy", allow_pickle=False)
+        with putting_together(folder / "posts.parquet"):
+            block.keys = pl.read_parquet(folder / "posts.parquet")
+        block.vectors = read_array(folder / "vectors.npy")
         return block
 
 

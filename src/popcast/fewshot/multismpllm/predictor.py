@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field
 
 from popcast.core.errors import bad_input
+from popcast.core.pretrained.model_notes import base_note
 from popcast.core.section import Section
 from popcast.core.stable import stable_random
 from popcast.fewshot import score_prompts
@@ -87,9 +87,10 @@ class Memory:
 def base_facts(folder: Path) -> dict:
     """What ``base.json`` says about the base of a base or tuned folder. Raises BadInput where that is gone."""
     file = backbone.base_of(folder) / backbone.BASE
-    if not file.exists():
+    note = base_note(file.parent)
+    if note is None:
         raise bad_input("no such file", file=file, expected="the folder of a base model: run `dvc repro` first")
-    return orjson.loads(file.read_bytes())
+    return note
 
 
 def check_unseen(base: Path, posts: pl.DataFrame, first: int, where: str) -> None:

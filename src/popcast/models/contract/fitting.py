@@ -21,6 +21,7 @@ from popcast.core.safety.whole_files import whole_folder
 from popcast.core.scratch import Scratch
 from popcast.core.tables import SPLITS
 from popcast.models.contract.crossfit import out_of_fold
+from popcast.models.contract.predictor_files import load_predictor
 from popcast.models.contract.predictors import Predictor, fitted, seed_predictions
 from popcast.models.contract.stopping import ASIDE, set_aside, stopping_window
 from popcast.models.params import PlannedRun
@@ -217,4 +218,4 @@ def _kept(scratch: Scratch, name: str, make: Callable[[], Predictor], fit: Calla
         model = fit(make())
         with whole_folder(folder) as part:
             model.save(part)
-    return type(make()).load(folder)
+    return load_predictor(type(make()), folder)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-import orjson
-
 from popcast.core import tables
+from popcast.core.pretrained.saved_files import putting_together, read_arrays, read_json
+
+__all__ = ["FILE", "load_predictor", "read_arrays", "read_predictor", "take", "write_predictor"]
 
 FILE = "predictor.json"
 Made = TypeVar("Made")
@@ -23,14 +23,15 @@ def write_predictor(folder: Path, predictor: Any, **learned: object) -> None:
 
 def read_predictor(kind: type[Made], folder: Path) -> tuple[Made, dict[str, Any]]:
     """A fresh predictor of class ``kind`` with its params and seed, and all that its ``predictor.json`` holds."""
-    content = orjson.loads((folder / FILE).read_bytes())
-    return kind(kind.Params.model_validate(content["params"]), content["seed"]), content
+    content = read_json(folder / FILE)
+    with putting_together(folder / FILE):
+        return kind(kind.Params.model_validate(content["params"]), content["seed"]), content
 
 
-def read_arrays(file: Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz file, by name; a pickled object in it is refused."""
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
+def load_predictor(kind: type[Made], folder: Path) -> Made:
+    """``kind.load(folder)``; a folder that is broken is one line."""
+    with putting_together(folder / FILE):
+        return kind.load(folder)
 
 
 def take(predictor: Any, source: Mapping[str, Any], names: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from popcast.core.errors import BadInput
+from popcast.core.pretrained.saved_files import putting_together, read_torch_tensors
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.dae_cnn.params import Params
 from popcast.models.inputs.dense import Dense
@@ -124,12 +125,12 @@ class Predictor(NetworkPredictor):
         return {"inputs": self.inputs.to_json()}
 
     def restore(self, folder: Path, content: dict[str, Any]) -> None:
-        from safetensors.torch import load_file
-
         self.inputs = Dense.from_json(content["inputs"])
         with seeded(self.seed):
             self.autoencoder = self._autoencoder()
-        self.autoencoder.load_state_dict(load_file(folder / "autoencoder.safetensors"))
+        file = folder / "autoencoder.safetensors"
+        with putting_together(file):
+            self.autoencoder.load_state_dict(read_torch_tensors(file))
 
 
 def _single(values: np.ndarray) -> np.ndarray:

@@ -22,10 +22,10 @@ import orjson
 import polars as pl
 from pydantic import Field
 
+from popcast.core.pretrained.saved_files import read_arrays, read_json
 from popcast.core.section import Section
 from popcast.features.common.joined_text import TextField, verbatim_text
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
-from popcast.models.contract.predictor_files import read_arrays
 from popcast.models.contract.stopping import Window
 
 COLUMNS = ("scores.text", "scores.author_text")
@@ -143,7 +143,7 @@ class TextScores:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        content = orjson.loads((folder / "scores.json").read_bytes())
+        content = read_json(folder / "scores.json")
         scores = cls(ScoreParams.model_validate(content["params"]))
         if content["terms"] is None:
             return scores

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import orjson
 
+from popcast.core.pretrained.saved_files import read_json
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 
 KINDS = {
@@ -59,6 +60,6 @@ class TextTerms:
     def load(cls, folder: Path, arrays: Mapping[str, np.ndarray]) -> Self:
         """Put back what :meth:`save` wrote and returned."""
         found = cls()
-        for kind, terms in orjson.loads((folder / FILE).read_bytes()).items():
+        for kind, terms in read_json(folder / FILE).items():
             found.kinds[kind] = kept_tfidf(KINDS[kind], terms, arrays[f"idf_{kind}"])
         return found

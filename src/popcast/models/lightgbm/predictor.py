@@ -21,7 +21,7 @@ from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.matrix import Encoder, in_time_order, start_values
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
 from popcast.models.params import Loss
-from popcast.models.trees.lightgbm_trees import same_bytes, stopped
+from popcast.models.trees.lightgbm_trees import kept_booster, same_bytes, stopped
 
 
 class Params(ColumnParams):
@@ -146,12 +146,10 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        import lightgbm
-
         predictor, content = read_predictor(cls, folder)
         predictor.center, predictor.shap = content["center"], content["importances"]
         predictor.scores = TextScores.load(folder) if predictor.scores else None
         predictor.encoder = Encoder.from_json(content["encoder"])
         files = [folder / f"lightgbm-{number}.txt" for number in range(content["boosters"])]
-        predictor.boosters = [lightgbm.Booster(model_file=str(file)) for file in files]
+        predictor.boosters = [kept_booster(file) for file in files]
         return predictor

@@ -26,7 +26,7 @@ from popcast.models.micro_video.family import MicroVideoInputs, MicroVideoParams
 from popcast.models.nets.network_predictor import NetworkPredictor
 from popcast.models.nets.training import Arrays, Training
 from popcast.models.tabnet.predictor import TabNetShape, tabnet
-from popcast.models.trees.lightgbm_trees import same_bytes
+from popcast.models.trees.lightgbm_trees import kept_booster, same_bytes
 
 
 class Trees(Section):
@@ -135,6 +135,4 @@ class Predictor(NetworkPredictor):
         self.inputs = MicroVideoInputs.from_json(content["inputs"])
         self.width, self.weight = content["width"], content["weight"]
         if (folder / "lightgbm.txt").exists():
-            import lightgbm
-
-            self.booster = lightgbm.Booster(model_file=str(folder / "lightgbm.txt"))
+            self.booster = kept_booster(folder / "lightgbm.txt")

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-import orjson
 import polars as pl
 from pydantic import Field, model_validator
 
 from popcast.core import tables
+from popcast.core.pretrained.saved_files import read_json, read_tensors
 from popcast.features.common.nearest import unit_rows
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.learned_posts import LearnedPosts, Policy, Role, neighbour_weights, weighted_sums
@@ -199,12 +199,10 @@ class Predictor(MicroVideoPredictor):
         tables.write_json(content, folder / "bank.json")
 
     def restore(self, folder: Path, content: dict[str, Any]) -> None:
-        from safetensors.numpy import load_file
-
         super().restore(folder, content)
-        bank = orjson.loads((folder / "bank.json").read_bytes())
+        bank = read_json(folder / "bank.json")
         self.mean, self.center, self.scale = bank["mean"], bank["center"], bank["scale"]
         if "key" in bank:
             self.key = MicroVideoInputs.from_json(bank["key"])
-            rows, lent = pl.read_parquet(folder / "bank.parquet"), load_file(folder / "bank.safetensors")
+            rows, lent = pl.read_parquet(folder / "bank.parquet"), read_tensors(folder / "bank.safetensors")
             self._fill_bank(rows, lent.pop("key"), rows["learning"].to_numpy(), lent)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from popcast.core.pretrained.saved_files import putting_together, read_json, read_torch_tensors
 from popcast.core.safety.whole_files import whole_file, write_whole
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ class Checkpoint:
         """History of an earlier, killed run whose weights and optimiser are put back; [] without one."""
         if self.folder is None or not (self.folder / "state.json").exists():
             return []
-        from safetensors.torch import load_file
+        with putting_together(self.folder / "state.json"):
+            return self._put_back(read_json(self.folder / "state.json"))
 
-        content = orjson.loads((self.folder / "state.json").read_bytes())
-        tensors = load_file(self.folder / content["file"])
+    def _put_back(self, content: dict[str, Any]) -> list[dict[str, float]]:
+        tensors = read_torch_tensors(self.folder / content["file"])
         of = {kind: {} for kind in ("network", "best", "optimizer")}
         for name, tensor in tensors.items():
             kind, key = name.split("/", 1)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import orjson
 from pydantic import Field
 
 from popcast.core import tables
+from popcast.core.pretrained.saved_files import putting_together, read_json, read_torch_tensors
 from popcast.core.section import Section
 from popcast.models.contract.stopping import Window, loss_weights, stopping_window
 from popcast.models.nets.training import Examples, Progress, Training, prediction_device, seeded, train
@@ -252,14 +252,14 @@ class Networks:
 
     def load(self, folder: Path, build: Callable[[], torch.nn.Module]) -> None:
         """Put back what :meth:`save` wrote."""
-        from safetensors.torch import load_file
-
-        content = orjson.loads((folder / "networks.json").read_bytes())
+        content = read_json(folder / "networks.json")
         self.modules = []
         self.center, self.scale, self.bounds = content["center"], content["scale"], content["bounds"]
-        self.history = orjson.loads((folder / "history.json").read_bytes())
+        self.history = read_json(folder / "history.json", list)
         for number in range(content["modules"]):
             with seeded(self.seed):
                 module = build()
-            module.load_state_dict(load_file(folder / f"network-{number}.safetensors"))
+            file = folder / f"network-{number}.safetensors"
+            with putting_together(file):
+                module.load_state_dict(read_torch_tensors(file))
             self.modules.append(module.eval())

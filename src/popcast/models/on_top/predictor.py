@@ -18,7 +18,7 @@ from popcast.core.errors import BadInput
 from popcast.core.named import predictor_module
 from popcast.core.params import merged
 from popcast.core.section import Section
-from popcast.models.contract.predictor_files import read_predictor, write_predictor
+from popcast.models.contract.predictor_files import load_predictor, read_predictor, write_predictor
 from popcast.models.contract.predictors import fitted, seed_predictions
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import in_time_order, start_values
@@ -100,6 +100,6 @@ class Predictor:
         predictor.center, predictor.constant = content["center"], content["constant"]
         if predictor.constant:
             return predictor
-        predictor.inner = predictor.module.Predictor.load(folder / "inner")
+        predictor.inner = load_predictor(predictor.module.Predictor, folder / "inner")
         predictor.scores = TextScores.load(folder) if predictor.scores else None
         return predictor

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from popcast.core.pretrained import opening
 from popcast.models.nets.training import chosen_device, seeded, train
 from popcast.models.text_regressor.text_network import Texts, run_layers, source
 
@@ -34,18 +35,10 @@ class MaskedLm(nn.Module):
 
     def __init__(self, name: str, config) -> None:
         from transformers import AutoModelForMaskedLM
-        from transformers.utils import logging
 
         super().__init__()
-        logging.disable_progress_bar()
-        before = logging.get_verbosity()
-        logging.set_verbosity_error()  # it would list a head that is new
-        try:
-            model = AutoModelForMaskedLM.from_pretrained(
-                source(name), config=config, dtype=torch.float32, attn_implementation="sdpa"
-            )
-        finally:
-            logging.set_verbosity(before)
+        options = {"config": config, "dtype": torch.float32, "attn_implementation": "sdpa"}
+        model = opening.model(AutoModelForMaskedLM, source(name), **options)
         self.backbone = model.base_model
         self.head = model.cls if hasattr(model, "cls") else model.lm_head
 

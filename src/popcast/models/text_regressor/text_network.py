@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from popcast.core.errors import BadInput
+from popcast.core.pretrained import opening
 from popcast.features.common.encoders import PACKAGED
 
 FAMILY = ("bert", "roberta", "xlm-roberta", "camembert")
@@ -40,9 +41,9 @@ def load_config(name: str, dropout: float):
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(source(name))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"text_regressor: backbone {name!r}: cannot be loaded ({str(error).splitlines()[0]})") from None
+        config = opening.part(AutoConfig, source(name))
+    except BadInput as error:
+        raise BadInput(f"text_regressor: backbone {name!r}: cannot be loaded ({error})") from None
     if config.model_type not in FAMILY:
         raise BadInput(
             f"text_regressor: backbone {name!r}: is a {config.model_type}, expected one of {', '.join(FAMILY)}"
@@ -54,30 +55,24 @@ def load_config(name: str, dropout: float):
 def load_tokenizer(name: str):
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(source(name))
+    return opening.part(AutoTokenizer, source(name))
 
 
 def load_backbone(name: str, config) -> nn.Module:
     """Pretrained weights, float32, without pooler."""
     from transformers import AutoModel
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()  # it would list the pooler as left over
-    try:
-        return AutoModel.from_pretrained(
-            source(name), config=config, dtype=torch.float32, attn_implementation="sdpa", add_pooling_layer=False
-        )
-    finally:
-        logging.set_verbosity(before)
+    return opening.model(
+        AutoModel, source(name), config=config, dtype=torch.float32, attn_implementation="sdpa", add_pooling_layer=False
+    )
 
 
 def empty_backbone(config) -> nn.Module:
     """The same architecture with random weights, to be filled by ``load_state_dict``."""
     from transformers import AutoModel
 
-    return AutoModel.from_config(config, dtype=torch.float32, attn_implementation="sdpa", add_pooling_layer=False)
+    options = {"dtype": torch.float32, "attn_implementation": "sdpa", "add_pooling_layer": False}
+    return opening.empty_model(AutoModel, config, **options)
 
 
 def token_ids(tokenizer, texts: Sequence[str], config, max_tokens: int) -> list[list[int]]:

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from popcast.core import tables
 from popcast.core.errors import bad_input
+from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.core.safety.whole_files import whole_file
 from popcast.models.contract.stopping import loss_weights, sample_rows, stopping_window, threads
 from popcast.models.inputs.columns import ColumnParams
@@ -151,14 +152,15 @@ class CatBoosted:
 
     def restore(self, folder: Path, name: str) -> Self:
         """Read what :meth:`save` wrote."""
-        import orjson
         from catboost import CatBoostRegressor
 
-        content = orjson.loads((folder / f"{name}.json").read_bytes())
+        content = read_json(folder / f"{name}.json")
         self.center, self.shap = content["center"], content["importances"]
         self.encoder = Encoder.from_json(content["encoder"])
         if not content["constant"]:
-            self.model = CatBoostRegressor().load_model(str(folder / f"{name}.cbm"))
+            file = folder / f"{name}.cbm"
+            with putting_together(file):
+                self.model = CatBoostRegressor().load_model(str(file))
         return self
 
 

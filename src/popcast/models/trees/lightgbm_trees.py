@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from popcast.core.pretrained.saved_files import putting_together
 from popcast.models.contract.stopping import threads
 
 if TYPE_CHECKING:
@@ -33,3 +35,11 @@ def stopped(
     stop = lightgbm.early_stopping(patience, verbose=False)
     booster = lightgbm.train(settings, learn, rounds, valid_sets=[watch], callbacks=[stop])
     return booster, max(booster.best_iteration, 1)
+
+
+def kept_booster(file: Path) -> lightgbm.Booster:
+    """The ensemble in a text file of LightGBM. BadInput: broken."""
+    import lightgbm
+
+    with putting_together(file):
+        return lightgbm.Booster(model_file=str(file))

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
-
 from popcast.chat.response import Response
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.pretrained.model_notes import base_note
 from popcast.lm.chat_template import ChatTemplate, encode
 from popcast.simulation import params
 from popcast.simulation.policies import persona_prompts
@@ -175,9 +174,8 @@ def _loaded(section: params.TransformersPolicy):
 
 def _base_note(model: str) -> dict:
     """``base.json`` of the model's folder, or of the base that it was tuned on; {} where there is none."""
-    from popcast.lm.backbone import BASE, base_of
+    from popcast.lm.backbone import base_of
 
     if not Path(model).is_dir():
         return {}
-    note = base_of(Path(model)) / BASE
-    return orjson.loads(note.read_bytes()) if note.exists() else {}
+    return base_note(base_of(Path(model))) or {}
