@@ -18,7 +18,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input
-from popcast.planning import project_params
+from popcast.planning import plan, project_params
 
 PER_DATASET = (
     "sample",
@@ -81,7 +81,8 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
     """Write the sections of ``overlay`` into params.yaml; names of the sections written.
 
     An overlay that names ``datasets`` speaks for all sections in PER_DATASET: those that it leaves out become empty.
-    ``raw`` stands for the word RAW in values of the overlay. The result is validated before it replaces params.yaml.
+    ``raw`` stands for the word RAW in values of the overlay. The result is checked as the stage `plan` does it before it
+    replaces params.yaml.
     """
     if raw is not None and not raw.is_dir():
         raise bad_input("no such folder", file=raw)
@@ -102,7 +103,7 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
     temporary = paths.PARAMS.with_name(paths.PARAMS.name + ".part")
     temporary.write_text(text, encoding="utf-8")
     try:
-        project_params.load(temporary)
+        plan.all_instances(project_params.load(temporary))
     except BadInput:
         temporary.unlink()
         raise
