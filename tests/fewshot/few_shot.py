@@ -103,7 +103,9 @@ def answers(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
             if decoding == "greedy" and system in ("base", "idpop_only"):
                 values = [None if system == "base" or i % 6 == 0 else v for i, v in enumerate(values)]
             half = 2.0 if decoding == "expected" else None
-            found["features" if system in POINT else "llm"].append(answers_of(test, system, decoding, values, half, written))
+            found["features" if system in POINT else "llm"].append(
+                answers_of(test, system, decoding, values, half, written)
+            )
     return {who: pl.concat(parts) for who, parts in found.items()}
 
 

@@ -95,9 +95,11 @@ def test_answers_of_all_systems_to_the_test_records(project):
     greedy = answers.filter(pl.col("decoding") == "greedy")
     for text, prediction in greedy.select("answer", "prediction").iter_rows():
         assert decoding.parse(text, *SCORES) == prediction
-    assert answers.filter(pl.col("prediction").is_not_null() & pl.col("decoding").is_in(["greedy", "samples"])).select(
-        pl.col("lenient").is_not_null().all()
-    ).item()
+    assert (
+        answers.filter(pl.col("prediction").is_not_null() & pl.col("decoding").is_in(["greedy", "samples"]))
+        .select(pl.col("lenient").is_not_null().all())
+        .item()
+    )
     assert answers.filter(decoding="expected")["lenient"].null_count() == 6 * USERS
     drawn = answers.filter(pl.col("decoding") == "samples")
     assert {len(orjson.loads(text)) for text in drawn["answer"]} == {3}

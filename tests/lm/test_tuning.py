@@ -261,13 +261,16 @@ def test_killed_and_run_again_gives_the_same_bytes(base, tmp_path):
     tuning.tune(base, PROMPTS, ANSWERS, settings, 7, whole, curves=tmp_path / "whole.csv")
     command = [sys.executable, "-c", RUN, str(base), str(out), str(work)]
     command.append(json.dumps([PROMPTS, ANSWERS, settings.model_dump()]))
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    (tmp_path / "tmp").mkdir()
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "TMPDIR": str(tmp_path / "tmp")}
     started = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     while not list(work.glob(f"checkpoint-*/{MARK}")) and started.poll() is None:
         time.sleep(0.01)
     started.send_signal(signal.SIGKILL)
     started.wait()
     assert not out.exists(), "the run ended before it could be killed"
+    assert not list((tmp_path / "tmp").glob("hf_datasets-*")), "a data set outside of the folder of the run"
+    assert not list((tmp_path / "tmp").glob("tmp*"))
     (work / "checkpoint-999").mkdir()  # as a kill in the middle of writing leaves it
     reached = int(Path(newest_checkpoint(work)).name.removeprefix("checkpoint-"))
     assert 0 < reached < 60

@@ -101,7 +101,8 @@ class Cell:
         if filled and (MEAN, "point") in self.columns:
             mean = self.columns[MEAN, "point"]
             self.columns, self.lenient = (
-                {row: np.where(np.isnan(p), mean, p) for row, p in read.items()} for read in (self.columns, self.lenient)
+                {row: np.where(np.isnan(p), mean, p) for row, p in read.items()}
+                for read in (self.columns, self.lenient)
             )
         self._drawn: dict[bytes, dict[Row, Draws]] = {}
 
