@@ -89,7 +89,7 @@ def answers_of(
 
 
 def answers(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Answers by file: the label plus noise. ``base`` writes numbers of one decimal, ``idpop_only`` leaves out every sixth."""
+    """Answers by file: the label plus noise. ``base`` writes one decimal, ``idpop_only`` leaves out every sixth."""
     generator = np.random.default_rng(6)
     found: dict[str, list[pl.DataFrame]] = {"llm": [], "features": []}
     everything = table.filter(pl.col("role") == "test").sort("record_id")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import orjson
 
 from popcast.datasets import sample
 from tests.datasets import test_smp_video

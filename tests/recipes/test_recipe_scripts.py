@@ -100,7 +100,7 @@ def test_an_absolute_folder_stays_as_it_is(clone):
 
 
 def test_changes_of_params_are_kept_and_never_overwritten(clone):
-    """A recipe after another one, after a kill, after edits: each state of params.yaml that was there is still there."""
+    """A recipe after another one, after a kill, after edits: each params.yaml that was there is still there."""
     (clone / "params.yaml").write_text("mine: 1\n")
     done = run(clone, "microlens", "raw posts")
     assert "they are kept in params.yaml.bak\n" in done.stderr

@@ -136,7 +136,8 @@ ANSWERS = pa.DataFrameSchema(
 )
 """Predictions of a few-shot task, keyed by system, decoding and record. ``answer``: the raw text (greedy; samples: a
 JSON list). ``prediction`` is null where no answer is a number in range with two decimals; ``lenient``, of written
-answers, where none is any one number in range. ``point``: of models that are no language models. ``median``, ``lower``, ``upper`` (10 and 90 %): of the distribution that ``expected`` is the mean of."""
+answers, where none is any one number in range. ``point``: of models that are no language models. ``median``, ``lower``,
+``upper`` (10 and 90 %): of the distribution that ``expected`` is the mean of."""
 ANSWERS_KEY = ("system", "decoding", "record_id")
 
 PAIRS = pa.DataFrameSchema(

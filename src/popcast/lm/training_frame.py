@@ -158,7 +158,7 @@ def working_folder(work: Path | None) -> Iterator[Path]:
 
 
 def records_in(work: Path, columns: dict[str, list]) -> Any:
-    """The columns (equally long) as a data set of Hugging Face whose file, and all that is made from it, lie in ``work``.
+    """The columns (equally long) as a data set of Hugging Face whose file, and all made from it, lie in ``work``.
 
     To be called by every process: the first one writes, and all read the same file. One that lay in memory alone would
     have its derived files in a temporary folder of each process, which the others do not see and a kill leaves behind.

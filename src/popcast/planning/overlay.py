@@ -81,8 +81,8 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
     """Write the sections of ``overlay`` into params.yaml; names of the sections written.
 
     An overlay that names ``datasets`` speaks for all sections in PER_DATASET: those that it leaves out become empty.
-    ``raw`` stands for the word RAW in values of the overlay. The result is checked as the stage `plan` does it before it
-    replaces params.yaml.
+    ``raw`` stands for the word RAW in values of the overlay. The result is checked as the stage `plan` does it before
+    it replaces params.yaml.
     """
     if raw is not None and not raw.is_dir():
         raise bad_input("no such folder", file=raw)

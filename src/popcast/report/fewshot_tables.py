@@ -26,8 +26,8 @@ from popcast.report.fewshot_cells import (
 SET_NAMES = {"fewshot": "few-shot set", "extra1": "extra set 1", "extra2": "extra set 2", "extra3": "extra set 3"}
 UNTOUCHED = "No answer was left out."
 LENIENT = (
-    "Valid: numbers in range with two decimals, as in the records. Lenient: any one number in range, with blanks around "
-    "it or without: the instruction asks for no decimals."
+    "Valid: numbers in range with two decimals, as in the records. Lenient: any one number in range, with blanks "
+    "around it or without: the instruction asks for no decimals."
 )
 
 
