@@ -9,7 +9,8 @@ if ! git diff --quiet HEAD; then
     echo "error: uncommitted changes: commit them first, the experiments change params.yaml and dvc.lock" >&2
     exit 1
 fi
-results=$(mktemp -d)
+mkdir -p .scratch
+results=$(mktemp -d .scratch/rolling-XXXXXX)
 restore() {
     git restore --quiet params.yaml dvc.lock metrics
     dvc checkout --quiet --force

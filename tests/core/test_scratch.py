@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import gc
+from pathlib import Path
+
 import numpy as np
 import orjson
 import pytest
 
 from popcast.core import paths
 from popcast.core.plan_file import Plan
-from popcast.core.scratch import Scratch
+from popcast.core.scratch import Scratch, temporary
+from tests.conftest import ROOT
 
 CONTENT = {"stage": "train", "key": "a", "settings": {"seed": 1, "runner": {"in_flight": 2}}}
 CONTENT |= {"source": {"src/a.py": "1"}, "versions": {"numpy": "1"}}
@@ -63,3 +68,38 @@ def test_pieces_stay_after_a_failure_and_go_after_the_end():
         assert scratch.array("piece", piece).tolist() == [0, 1, 2]
     assert len(calls) == 1
     assert not scratch.folder.exists()
+
+
+def test_temporary_folders_lie_in_scratch_and_go(here):
+    kept, inner = temporary("tuned"), temporary("model", Path("stage"))
+    assert Path(kept.name).parent == paths.SCRATCH
+    assert (Path(inner.name).parent, Path(inner.name).name[:6]) == (Path("stage"), "model-")
+    assert Path(kept.name).is_dir()
+    place = Path(kept.name)
+    del kept
+    gc.collect()
+    assert not place.exists()
+    with temporary("work") as folder:
+        assert Path(folder).parent == paths.SCRATCH
+    assert not list(paths.SCRATCH.iterdir())
+
+
+ALLOWED = {
+    ("src/popcast/core/scratch.py", "TemporaryDirectory"),  # what temporary() returns
+    ("src/popcast/simulation/running/runner.py", "gettempdir"),  # a machine that does not see the scratch folder
+}
+
+
+def test_nothing_else_works_in_the_folder_of_temporary_files():
+    found = set()
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tempfile"
+            if named:
+                found.add((path.relative_to(ROOT).as_posix(), node.attr))
+            if isinstance(node, ast.ImportFrom) and node.module == "tempfile":
+                found.update((path.relative_to(ROOT).as_posix(), alias.name) for alias in node.names)
+            if isinstance(node, ast.Attribute) and node.attr in ("from_dict", "from_list", "from_generator"):
+                of = node.value.id if isinstance(node.value, ast.Name) else ""
+                assert of != "Dataset" or path.name == "training_frame.py", f"{path}: a data set without a file"
+    assert found == ALLOWED

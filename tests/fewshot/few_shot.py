@@ -64,8 +64,15 @@ def records(users: int = 12) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=RECORD, orient="row")
 
 
-def answers_of(test: pl.DataFrame, system: str, decoding: str, values: list[float | None], half: float | None = None):
-    """ANSWERS of one system and decoding; half: half the width of its 10-90 % range."""
+def answers_of(
+    test: pl.DataFrame,
+    system: str,
+    decoding: str,
+    values: list[float | None],
+    half: float | None = None,
+    lenient: list[float | None] | None = None,
+):
+    """ANSWERS of one system and decoding; half: half the width of its 10-90 % range; lenient: if not as ``values``."""
     value = pl.Series(values, dtype=pl.Float64)
     empty = pl.lit(None, pl.Float64)
     return test.select(
@@ -74,6 +81,7 @@ def answers_of(test: pl.DataFrame, system: str, decoding: str, values: list[floa
         decoding=pl.lit(decoding),
         answer=pl.lit(None, pl.String),
         prediction=value,
+        lenient=pl.Series(lenient or values, dtype=pl.Float64) if decoding in ("greedy", "samples") else empty,
         median=empty,
         lower=empty if half is None else value - half,
         upper=empty if half is None else value + half,
@@ -81,7 +89,7 @@ def answers_of(test: pl.DataFrame, system: str, decoding: str, values: list[floa
 
 
 def answers(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Answers by file: the label plus noise. ``base`` writes no number, ``idpop_only`` leaves out every sixth."""
+    """Answers by file: the label plus noise. ``base`` writes one decimal, ``idpop_only`` leaves out every sixth."""
     generator = np.random.default_rng(6)
     found: dict[str, list[pl.DataFrame]] = {"llm": [], "features": []}
     everything = table.filter(pl.col("role") == "test").sort("record_id")
@@ -91,10 +99,13 @@ def answers(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
             values = (test["score"].to_numpy() + generator.normal(0, spread, test.height)).tolist()
             if system == "median":
                 values = [6.0] * test.height
+            written = [round(value, 1) for value in values] if system == "base" else None
             if decoding == "greedy" and system in ("base", "idpop_only"):
                 values = [None if system == "base" or i % 6 == 0 else v for i, v in enumerate(values)]
             half = 2.0 if decoding == "expected" else None
-            found["features" if system in POINT else "llm"].append(answers_of(test, system, decoding, values, half))
+            found["features" if system in POINT else "llm"].append(
+                answers_of(test, system, decoding, values, half, written)
+            )
     return {who: pl.concat(parts) for who, parts in found.items()}
 
 

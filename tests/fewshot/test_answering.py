@@ -95,6 +95,12 @@ def test_answers_of_all_systems_to_the_test_records(project):
     greedy = answers.filter(pl.col("decoding") == "greedy")
     for text, prediction in greedy.select("answer", "prediction").iter_rows():
         assert decoding.parse(text, *SCORES) == prediction
+    assert (
+        answers.filter(pl.col("prediction").is_not_null() & pl.col("decoding").is_in(["greedy", "samples"]))
+        .select(pl.col("lenient").is_not_null().all())
+        .item()
+    )
+    assert answers.filter(decoding="expected")["lenient"].null_count() == 6 * USERS
     drawn = answers.filter(pl.col("decoding") == "samples")
     assert {len(orjson.loads(text)) for text in drawn["answer"]} == {3}
     expected = answers.filter(pl.col("decoding") == "expected")
@@ -115,6 +121,36 @@ def test_an_invalid_answer_has_no_prediction(project):
         answers = predict([], settings)  # two tokens are never a score
         assert answers["prediction"].null_count() == answers.height
         assert answers["answer"].str.len_chars().min() > 0
+
+
+def test_a_number_without_two_decimals_is_a_lenient_answer(project, monkeypatch):
+    """Both readings are kept: the strict one as before, the lenient one beside it."""
+    texts = ["7.52", "7.5", " 7", "about 7", "99.9", "2.50\n"]
+    monkeypatch.setattr(decoding, "greedy", lambda model, tokenizer, prompts, settings: texts)
+    monkeypatch.setattr(decoding, "sample", lambda *_: [["7.5", "6.50"], ["7", "8"], ["x", "y"], *[["3.00"]] * 3])
+    said = []
+    answers = predict(said, decoding.Params(decodings=["greedy", "samples"]))
+    base = answers.filter((pl.col("system") == "base") & pl.col("record_id").str.contains("test-1"))
+    greedy = base.filter(decoding="greedy").sort("record_id")
+    assert sorted(greedy["answer"]) == sorted(texts)
+    found = {text: (strict, lenient) for text, strict, lenient in greedy["answer", "prediction", "lenient"].iter_rows()}
+    assert found == {
+        "7.52": (7.52, 7.52),
+        "7.5": (None, 7.5),
+        " 7": (None, 7.0),
+        "about 7": (None, None),
+        "99.9": (None, None),
+        "2.50\n": (2.5, 2.5),
+    }
+    drawn = base.filter(decoding="samples")
+    means = {text: (strict, lenient) for text, strict, lenient in drawn["answer", "prediction", "lenient"].iter_rows()}
+    assert means == {
+        '["7.5","6.50"]': (6.5, 7.0),
+        '["7","8"]': (None, 7.5),
+        '["x","y"]': (None, None),
+        '["3.00"]': (3.0, 3.0),
+    }
+    assert "greedy 33.3 % valid (2 of 6; 4 read leniently)" in said[0]
 
 
 def test_a_killed_stage_goes_on_with_the_next_system(project, monkeypatch):

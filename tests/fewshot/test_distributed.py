@@ -1,8 +1,8 @@
-"""Two processes on the CPU (gloo) train as one does; the files for accelerate are complete."""
+"""Two processes on the CPU (gloo) train and align as one does; the files for accelerate are complete."""
 
+import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,11 @@ AUTHORS = 12
 SYSTEMS = {
     "lora": {"shots": [1, 2]},
     "freeze": {"shots": [1], "set": {"method": "freeze", "epochs": 1}},
+}
+ALIGNED = {
+    "idpop": {"start": "lora", "shots": [2]},
+    "untuned": {"start": "base", "shots": [2], "set": {"loss": "dpo"}},
+    "asked": {"start": "freeze", "shots": [1], "set": {"precompute_ref": False}},
 }
 
 
@@ -57,13 +62,35 @@ def write_records() -> None:
     tables.write(records, paths.records("smpd"), tables.RECORDS, key="record_id")
 
 
+def write_pairs() -> None:
+    """Preference pairs of all records, the better answer 1.5 nearer."""
+    records = tables.read(paths.records("smpd"), tables.RECORDS)
+    score = pl.col("score")
+    pairs = records.select(
+        pair_id="record_id",
+        record_id="record_id",
+        shots="shots",
+        prompt=pl.format("Posts of {}: {} shown. Its popularity?\n", "user_id", "shots"),
+        chosen=score.map_elements(lambda value: f"{value + 0.25:.2f}", pl.String),
+        rejected=score.map_elements(lambda value: f"{value + 1.75:.2f}", pl.String),
+        chosen_error=pl.lit(0.25),
+        rejected_error=pl.lit(1.75),
+        chosen_weight=pl.lit(0.8),
+        rejected_weight=pl.lit(0.3),
+        mu=0.5 + score / 10,
+    )
+    tables.write(pairs, paths.preferences("smpd"), tables.PAIRS, key="pair_id")
+
+
 def write_params() -> None:
     content = YAML(typ="safe").load(ROOT / "params.yaml")
     task = {"dataset": "smpd", "source": "smpd", "track": "coldstart", "template": "smpd", "users": 12, "shots": [1, 2]}
     content["tasks"] = {"smpd": task}
     content["llms"] = {"smpd": {"scores": [1.0, 16.99], "base": {"made": {}}, "sft": SYSTEMS}}
     content["llms"]["smpd"]["preferences"] = {"start": "lora", "shots": [1, 2]}
+    content["llms"]["smpd"]["align"] = ALIGNED
     content["llm"] = {"prompts": {}, "sft": {"epochs": 2, "batch_size": 4, "max_length": 256}}
+    content["llm"]["align"] = {"epochs": 1, "batch_size": 4, "max_length": 256, "precompute_ref": True}
     content["llm_runs"] = {}
     with Path("params.yaml").open("w") as file:
         YAML().dump(content, file)
@@ -71,18 +98,21 @@ def write_params() -> None:
 
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory):
-    """A project folder in which one process has run the stage ``sft``."""
+    """A project folder in which one process has run the stages ``sft`` and ``align``."""
     folder = tmp_path_factory.mktemp("one")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_params()
         write_posts()
         write_records()
+        write_pairs()
         tiny_base(paths.base_model("smpd"))
         patch.setenv("OMP_NUM_THREADS", "1")
         result = run_stage("sft", "smpd", catch_exceptions=False)
         assert result.exit_code == 0, result.output
         assert "smpd/lora: 2 shots, 12 records" in result.output
+        result = run_stage("align", "smpd", catch_exceptions=False)
+        assert result.exit_code == 0, result.output
     return folder
 
 
@@ -117,31 +147,85 @@ def test_finished_models_wait_in_scratch(one_process, tmp_path, monkeypatch):
     assert list(Path(".scratch").glob("sft-smpd-*/*/checkpoint-*")) == []
     monkeypatch.setattr(sft.tuning, "tune", stop)
     assert run_stage("sft", "smpd", catch_exceptions=False).exit_code == 0
-    for folder in ("models/sft", "plots"):
+    for folder in ("models/sft", "plots/llm/sft"):
         for path in (one_process / folder).rglob("*.*"):
             assert path.read_bytes() == Path(path.relative_to(one_process)).read_bytes(), path
 
 
-def test_two_processes_give_the_curves_of_one(one_process, tmp_path):
-    """As recipes/accelerate/ddp.yaml says, but for the processor: the same rows in each update, shared by two."""
-    project = tmp_path / "two"
-    shutil.copytree(one_process, project, ignore=shutil.ignore_patterns("shots_*", "plots"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = str(ROOT / "recipes/accelerate/ddp.yaml")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config]
-    command += ["--cpu", "--num_processes", "2", "--main_process_port", str(port), "-m", "stages.sft", "smpd"]
+LAUNCHED = """
+import os, sys
+from accelerate import PartialState
+from popcast.lm import training_frame
+from stages import align, sft
+state = PartialState(cpu=True)
+assert os.environ["WORLD_SIZE"] == "2" and state.num_processes == training_frame.processes() == 2, os.environ
+assert state.distributed_type.value == "MULTI_CPU" and state.backend == "gloo", state
+print(f"process {state.process_index} of {state.num_processes}", flush=True)
+if training_frame.sharded():  # every forward goes through the wrapper: before it the model is on no GPU
+    from torch.nn.parallel import DistributedDataParallel as Wrapped
+    from popcast.fewshot.alignment.idpop_trainer import IdpopTrainer
+    asked = []
+    for name in ("policy_log_probs", "compute_ref_log_probs"):
+        def watched(trainer, model, inputs, ask=getattr(IdpopTrainer, name), name=name):
+            assert isinstance(model, Wrapped) or model is trainer.ref_model, (name, type(model))
+            asked.append(name)
+            return ask(trainer, model, inputs)
+        setattr(IdpopTrainer, name, watched)
+{"sft": sft, "align": align}[sys.argv[1]].main.main(["smpd"], standalone_mode=False)
+if training_frame.sharded():
+    assert set(asked) == {"policy_log_probs", "compute_ref_log_probs"}
+"""
+"""A stage in one of two processes. What is asserted here fails the launch."""
+
+
+def launched(stage: str, project: Path, **more: str) -> str:
+    """Output of a stage in two processes on the processor, started as torchrun starts them. more: environment."""
+    (project / "launched.py").write_text(LAUNCHED)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "POPCAST_THREADS": "1"}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=300)
+    environment |= {"TMPDIR": str(project / "tmp"), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | more
+    (project / "tmp").mkdir(exist_ok=True)
+    done = subprocess.run(
+        [*command, "launched.py", stage], cwd=project, env=environment, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("smpd/lora: 2 shots") == 1  # the first process speaks and writes
-    curves = "plots/llm/sft/smpd/loss.csv"
-    one, two = (pl.read_csv(folder / curves) for folder in (one_process, project))
-    assert one.select("system", "shots", "step").equals(two.select("system", "shots", "step"))
-    assert np.abs(one["loss"].to_numpy() - two["loss"].to_numpy()).max() < 1e-4
-    names = sorted(path.relative_to(one_process) for path in (one_process / "models/sft").rglob("*") if path.is_file())
-    assert names == sorted(path.relative_to(project) for path in (project / "models/sft").rglob("*") if path.is_file())
+    assert sorted(line for line in done.stdout.splitlines() if line.startswith("process ")) == [
+        "process 0 of 2", "process 1 of 2"]  # fmt: skip
+    assert not list((project / "tmp").glob("hf_datasets-*"))
+    return done.stdout
+
+
+@pytest.mark.parametrize(("stage", "more"), [("sft", {}), ("align", {}), ("align", {"ACCELERATE_USE_FSDP": "true"})])
+def test_two_processes_give_the_curves_of_one(stage, more, one_process, tmp_path):
+    """The same rows in each update, shared by two. Alignment scores its reference once, before it trains.
+
+    Where weights are in shards it asks nothing of a model that is not wrapped. FSDP itself wants GPUs: on the processor
+    another wrapper (DDP) stands in its place, and curves and figures are those of one process all the same.
+    """
+    project = tmp_path / "two"
+    left_out = ("shots_*", "plots") if stage == "sft" else ("aligned", "plots")
+    shutil.copytree(one_process, project, ignore=shutil.ignore_patterns(*left_out))
+    said = launched(stage, project, **more)
+    assert said.count("smpd/lora: 2 shots" if stage == "sft" else "idpop_2: 12 pairs") == 1, "only the first speaks"
+    curves, models = Path(f"plots/llm/{stage}/smpd"), "models/sft" if stage == "sft" else "models/aligned"
+    drawn = sorted(path.name for path in (one_process / curves).glob("*_[0-9].csv"))
+    assert len(drawn) == 3
+    for name in drawn:
+        one, two = (pl.read_csv(folder / curves / name) for folder in (one_process, project))
+        assert one.columns == two.columns
+        assert one["step"].equals(two["step"])
+        for column in set(one.columns) - {"step"}:
+            assert np.abs(one[column].to_numpy() - two[column].to_numpy()).max() < 2e-4, f"{name}: {column}"
+    names = sorted(path.relative_to(one_process) for path in (one_process / models).rglob("*") if path.is_file())
+    assert len(names) >= 6
+    for name in (name for name in names if name.name == "tuned.json"):
+        one, two = (json.loads((folder / name).read_bytes()) for folder in (one_process, project))
+        assert one.keys() == two.keys()
+        for key, value in one.items():
+            assert two[key] == (pytest.approx(value, abs=2e-3) if key.startswith("chosen_logp") else value), key
+    assert names == sorted(path.relative_to(project) for path in (project / models).rglob("*") if path.is_file())
+    assert not list((project / ".scratch").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,26 @@ def test_too_few_valid_answers_give_no_score(invalid, scored):
     assert any(key.startswith("all.2.lora.greedy.vs_") for key in found) == scored
 
 
+def test_lenient_answers_are_scored_beside_the_strict_ones():
+    """Ten of twelve write one decimal only: no score by the strict reading, all of them by the lenient one."""
+    test = twelve()
+    read = [value + 0.5 for value in test.sort("record_id")["score"]]
+    table = said(test, history_mean=off(1.0), lora__greedy=holed(off(0.5), 10), lora__expected=off(0.5))
+    rows = (pl.col("system") == "lora") & (pl.col("decoding") == "greedy")
+    given = pl.DataFrame({"record_id": sorted(test["record_id"]), "read": read})
+    table = table.join(given, on="record_id").with_columns(lenient=pl.when(rows).then("read")).drop("read")
+    found = track_scores.score_task(test, table, SECTION, 7, "lora")
+    stem = "all.2.lora.greedy"
+    assert (found[f"{stem}.answered"], found[f"{stem}.mae"]) == (2, None)
+    assert (found[f"{stem}.lenient.answered"], found[f"{stem}.lenient.valid"]) == (12, 1.0)
+    assert found[f"{stem}.lenient.mae"] == pytest.approx(0.5)
+    assert found[f"{stem}.lenient.src"] == pytest.approx(1.0)
+    assert not any(".lenient." in key for key in found if ".greedy." not in key)
+    few = table.with_columns(lenient=pl.when(pl.col("record_id") <= sorted(test["record_id"])[8]).then("lenient"))
+    found = track_scores.score_task(test, few, SECTION, 7, "lora")
+    assert (found[f"{stem}.lenient.answered"], found[f"{stem}.lenient.mae"]) == (9, None)
+
+
 def test_history_means_stand_in_only_where_that_is_asked_for():
     test = twelve()
     table = said(test, history_mean=off(1.0), lora__greedy=holed(off(0.5), 2))
@@ -225,6 +245,8 @@ def test_stage_writes_scores_facts_and_pictures_twice_the_same(project):
     assert about["order"] == list(few_shot.SKILL)
     assert about["alignment"]["harsh_dpo_2"]["chosen_logp_after"] == pytest.approx(-8.03)
     assert content["all.2.base.greedy.mae"] is None
+    assert (content["all.2.base.greedy.valid"], content["all.2.base.greedy.lenient.valid"]) == (0.0, 1.0)
+    assert content["all.2.base.greedy.lenient.mae"] > 0
     assert content["all.2.idpop_only.greedy.answered"] == 20
     lora, mean = (content[f"all.2.{row}.mae"] for row in ("lora.expected", "history_mean.point"))
     assert content["all.2.lora.expected.vs_history_mean.difference"] == pytest.approx(lora - mean, abs=2e-6)

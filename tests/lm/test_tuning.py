@@ -170,6 +170,33 @@ def test_merged_lora_is_the_same_model(tuned, tmp_path):
         tuning.merge(tuned["full"], tmp_path / "no")
 
 
+def test_lora_on_a_bfloat16_base_is_merged_without_rounding(base, tmp_path):
+    """A pretrained base whose files and computation are bfloat16: its sum with an update of other bits is float32."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    stored, pointer = tmp_path / "stored", tmp_path / "pointer"
+    model, tokenizer = backbone.load(base, device="cpu")
+    model.to(torch.bfloat16).save_pretrained(stored)
+    tokenizer.save_pretrained(stored)
+    named = backbone.Pretrained(model=str(stored), dtype="bfloat16", load_in_4bit=True)  # 4 bits need a GPU: not here
+    backbone.write_pointer(pointer, named.model_copy(update={"load_in_4bit": False}), (1.0, 16.99))
+    tuning.tune(pointer, PROMPTS, ANSWERS, params(epochs=8, learning_rate=0.02), 7, tmp_path / "lora")
+    backbone.write_pointer(pointer, named, (1.0, 16.99))
+    adapted = logits(*backbone.load(tmp_path / "lora", device="cpu", dtype="float32", four_bit=False))
+    found = {}
+    for dtype in ("float32", "base"):
+        tuning.merge(tmp_path / "lora", tmp_path / dtype, dtype)
+        merged, _ = backbone.load(tmp_path / dtype, device="cpu")
+        plain = AutoModelForCausalLM.from_pretrained(tmp_path / dtype, dtype="auto").eval()
+        assert torch.equal(logits(merged, tokenizer), logits(plain, tokenizer))
+        found[dtype] = (merged.dtype, float((logits(merged, tokenizer) - adapted).abs().max()))
+    assert found["float32"][0] == torch.float32
+    assert found["float32"][1] < 1e-4
+    assert found["base"][0] == torch.bfloat16
+    assert found["base"][1] > 1e-2
+
+
 @pytest.mark.parametrize(
     ("changes", "close"),
     [({"accumulation": 4}, 1e-4), ({"gradient_checkpointing": True}, 1e-4), ({"dtype": "bfloat16"}, 0.1)],
@@ -234,13 +261,16 @@ def test_killed_and_run_again_gives_the_same_bytes(base, tmp_path):
     tuning.tune(base, PROMPTS, ANSWERS, settings, 7, whole, curves=tmp_path / "whole.csv")
     command = [sys.executable, "-c", RUN, str(base), str(out), str(work)]
     command.append(json.dumps([PROMPTS, ANSWERS, settings.model_dump()]))
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    (tmp_path / "tmp").mkdir()
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "TMPDIR": str(tmp_path / "tmp")}
     started = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     while not list(work.glob(f"checkpoint-*/{MARK}")) and started.poll() is None:
         time.sleep(0.01)
     started.send_signal(signal.SIGKILL)
     started.wait()
     assert not out.exists(), "the run ended before it could be killed"
+    assert not list((tmp_path / "tmp").glob("hf_datasets-*")), "a data set outside of the folder of the run"
+    assert not list((tmp_path / "tmp").glob("tmp*"))
     (work / "checkpoint-999").mkdir()  # as a kill in the middle of writing leaves it
     reached = int(Path(newest_checkpoint(work)).name.removeprefix("checkpoint-"))
     assert 0 < reached < 60

@@ -250,7 +250,11 @@ def test_few_shot_tables_say_what_they_must(few_shots, finished):
     ablation = {row.split(" | ")[0].strip("| "): row for row in found["Ablation"] if row.startswith("| ")}
     assert list(ablation) == ["system", *(f"{name} ({decoding})" for name in (
         "base", "lora", "multismpllm", "sft_dpo", "idpop_only") for decoding in ("greedy", "expected"))]  # fmt: skip
-    assert ablation["base (greedy)"].split(" | ")[1:5] == ["untuned", "0.0 %", "–", ""]
+    assert ablation["base (greedy)"].split(" | ")[1:5] == ["untuned", "0.0 %", "–", "100.0 %"]
+    scored = re.fullmatch(r"\d\.\d{3} / −?\d\.\d\d", ablation["base (greedy)"].split(" | ")[5])
+    assert scored, "what it would have if one decimal were enough"
+    assert ablation["base (expected)"].split(" | ")[4:6] == ["", ""], "nothing is written there"
+    assert any(line.startswith("Valid: numbers in range with two decimals") for line in found["Ablation"])
     assert "base (greedy) 24 of 24 at 1 shot, 24 of 24 at 2 shots" in "\n".join(found["Ablation"])
     assert "idpop_only (greedy) 4 of 24 at 1 shot, 4 of 24 at 2 shots" in "\n".join(found["Ablation"])
     few = [row for row in found[titles[0]] if row.startswith("| median")]
@@ -269,6 +273,8 @@ def test_few_shot_rows_of_the_summary_are_few_and_pooled(few_shots, finished):
     assert own["coldstart.tiny.lora_2.mae"] == scores["all.2.lora.expected.mae"]
     assert own["coldstart.tiny.history_mean_1.src"] == scores["all.1.history_mean.point.src"]
     assert own["coldstart.tiny.idpop_only_2.valid"] == pytest.approx(20 / 24, abs=1e-6)
+    assert own["coldstart.tiny.base_2.valid"] == 0
+    assert own["coldstart.tiny.base_2.valid_lenient"] == 1
     assert not {"coldstart.tiny.median_1.src", "coldstart.tiny.median_1.valid", "coldstart.tiny.freeze_1.mae"} & set(
         own
     )

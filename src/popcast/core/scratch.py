@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,17 @@ class Scratch:
     def array(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """The array ``name``: read if an earlier run finished it, else computed and kept."""
         return kept(self.folder, name, compute)
+
+
+def temporary(name: str, folder: Path | None = None) -> tempfile.TemporaryDirectory:
+    """A folder for what lives as long as the returned object; used with ``with`` it gives the path.
+
+    It lies below ``folder``, or ``.scratch``: what a killed process leaves there is seen, and goes with the rest, while
+    the machine's folder for temporary files would keep it for good.
+    """
+    place = paths.SCRATCH if folder is None else folder
+    place.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix=f"{name}-", dir=place)
 
 
 def kept(folder: Path | None, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:

@@ -129,6 +129,7 @@ ANSWERS = pa.DataFrameSchema(
         "decoding": pa.Column(pl.String, pa.Check.isin(("greedy", "samples", "expected", "point"))),
         "answer": pa.Column(pl.String, nullable=True),
         "prediction": pa.Column(pl.Float64, pa.Check.in_range(-100, 1000), nullable=True),
+        "lenient": pa.Column(pl.Float64, pa.Check.in_range(-100, 1000), nullable=True),
         "median": pa.Column(pl.Float64, nullable=True),
         "lower": pa.Column(pl.Float64, nullable=True),
         "upper": pa.Column(pl.Float64, nullable=True),
@@ -136,8 +137,9 @@ ANSWERS = pa.DataFrameSchema(
     strict=True,
 )
 """Predictions of a few-shot task, keyed by system, decoding and record. ``answer``: the raw text (greedy; samples: a
-JSON list). ``prediction`` is null where no answer is a number in range. ``point``: of models that are no language
-models. ``median``, ``lower``, ``upper`` (10 and 90 %): of the distribution that ``expected`` is the mean of."""
+JSON list). ``prediction`` is null where no answer is a number in range with two decimals; ``lenient``, of written
+answers, where none is any one number in range. ``point``: of models that are no language models. ``median``, ``lower``,
+``upper`` (10 and 90 %): of the distribution that ``expected`` is the mean of."""
 ANSWERS_KEY = ("system", "decoding", "record_id")
 
 PAIRS = pa.DataFrameSchema(

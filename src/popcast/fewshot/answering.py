@@ -25,8 +25,10 @@ from popcast.models.contract.stopping import threads
 
 BASE = "base"
 COLUMNS = list(tables.ANSWERS.columns)
-SAID = {"answer": pl.String(), **dict.fromkeys(("prediction", "median", "lower", "upper"), pl.Float64())}
+SAID = {"answer": pl.String(), **dict.fromkeys(("prediction", "lenient", "median", "lower", "upper"), pl.Float64())}
 """What a decoding says about each record."""
+READINGS = (decoding.parse, decoding.lenient)
+"""How a written answer becomes a score: as the records have it, and as any reader would."""
 
 
 @dataclass(frozen=True)
@@ -97,23 +99,23 @@ class Answering:
 
     def _greedy(self, model, asked: Questions) -> tuple[dict, str]:
         answers = decoding.greedy(model, self.tokenizer, asked.prompts, self.settings)
-        found = [decoding.parse(answer, *self.scores) for answer in answers]
-        return _columns(answers, found), valid_share(found)
+        found, lenient = ([read(answer, *self.scores) for answer in answers] for read in READINGS)
+        return _columns(answers, found, lenient), valid_share(found, lenient)
 
     def _samples(self, model, asked: Questions) -> tuple[dict, str]:
         count, keys = self.settings.samples, asked.records["record_id"].to_list()
         drawn = decoding.sample(model, self.tokenizer, asked.prompts, keys, count, self.settings, self.seed)
-        parsed = [[decoding.parse(answer, *self.scores) for answer in answers] for answers in drawn]
-        valid = [[score for score in row if score is not None] for row in parsed]
-        means = [float(np.mean(row)) if row else None for row in valid]
+        parsed = [[[read(answer, *self.scores) for answer in answers] for answers in drawn] for read in READINGS]
+        means = [[_mean(scores) for scores in rows] for rows in parsed]
         texts = [orjson.dumps(answers).decode() for answers in drawn]
-        return _columns(texts, means), valid_share([score for row in parsed for score in row])
+        return _columns(texts, *means), valid_share(*([score for row in rows for score in row] for rows in parsed))
 
     def _expected(self, model, asked: Questions) -> tuple[dict, str]:
         found = decoding.expected(model, self.tokenizer, asked.prompts, self.tree, self.settings)
         columns = {
             "answer": [None] * len(asked.prompts),
             "prediction": found.mean,
+            "lenient": [None] * len(asked.prompts),
             "median": found.median,
             "lower": found.lower,
             "upper": found.upper,
@@ -121,20 +123,27 @@ class Answering:
         return columns, f"mass {found.mass.mean():.4f}"
 
 
-def _columns(answers: list[str], scores: list[float | None]) -> dict:
+def _columns(answers: list[str], scores: list[float | None], lenient: list[float | None]) -> dict:
     """An answer that is no score has no prediction; what stands in for it is the scorer's decision."""
     empty = [None] * len(answers)
-    return {"answer": answers, "prediction": scores, "median": empty, "lower": empty, "upper": empty}
+    said = {"answer": answers, "prediction": scores, "lenient": lenient}
+    return {**said, "median": empty, "lower": empty, "upper": empty}
 
 
-def valid_share(scores: list[float | None]) -> str:
-    """How many answers are scores.
+def _mean(scores: list[float | None]) -> float | None:
+    valid = [score for score in scores if score is not None]
+    return float(np.mean(valid)) if valid else None
 
-    >>> valid_share([7.5, None])
-    '50.0 % valid (1 of 2)'
+
+def valid_share(scores: list[float | None], lenient: list[float | None]) -> str:
+    """How many answers are scores, and how many more are where any one number will do.
+
+    >>> valid_share([7.5, None, None], [7.5, 7.0, None])
+    '33.3 % valid (1 of 3; 2 read leniently)'
     """
-    valid = sum(score is not None for score in scores)
-    return f"{valid / max(len(scores), 1):.1%} valid ({valid} of {len(scores)})".replace("%", " %")
+    valid, more = (sum(score is not None for score in read) for read in (scores, lenient))
+    also = f"; {more} read leniently" if more > valid else ""
+    return f"{valid / max(len(scores), 1):.1%} valid ({valid} of {len(scores)}{also})".replace("%", " %")
 
 
 def scratch_of(plan: Plan, task: Task, chosen: list[Checkpoint]) -> Scratch:

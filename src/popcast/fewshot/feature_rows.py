@@ -197,7 +197,6 @@ def answer_table(
             parts.append(predict.records.select("record_id", system=pl.lit(name), prediction=pl.Series(values)))
     if not parts:
         raise bad_input("no row has training records", file="params.yaml", field="feature_rows")
-    empty = {column: pl.lit(None, pl.Float64) for column in ("median", "lower", "upper")}
+    empty = {column: pl.lit(None, pl.Float64) for column in ("lenient", "median", "lower", "upper")}
     table = pl.concat(parts).with_columns(decoding=pl.lit("point"), answer=pl.lit(None, pl.String), **empty)
-    order = ("record_id", "system", "decoding", "answer", "prediction", "median", "lower", "upper")
-    return table.select(order), left_out
+    return table.select(list(tables.ANSWERS.columns)), left_out

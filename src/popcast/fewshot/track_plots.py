@@ -87,17 +87,19 @@ def predicted_vs_real(
 
 
 def ablation(scores: Scores, systems: dict[str, dict[str, Any]], shots: list[int]) -> pl.DataFrame:
-    """``system``, ``what``, ``decoding``, ``shots``, ``valid``, ``mae``, ``low``, ``high``: greedy and expected."""
+    """``system``, ``what``, ``decoding``, ``shots``, ``valid``, ``lenient`` (null where nothing is written),
+    ``mae``, ``low``, ``high``: greedy and expected."""
     rows = []
     for system in (name for name, of in systems.items() if of.get("ablation")):
         for decoding in ("greedy", "expected"):
             for count in shots:
                 stem = f"{ALL}.{count}.{system}.{decoding}"
                 if f"{stem}.n" in scores:
-                    valid = scores[f"{stem}.valid"]
-                    rows.append((system, systems[system]["what"], decoding, count, valid, *_error(scores, stem)))
-    schema = {"system": pl.String, "what": pl.String, "decoding": pl.String, "shots": pl.Int64, "valid": pl.Float64}
-    return pl.DataFrame(rows, schema=schema | ERROR_SCHEMA, orient="row")
+                    valid = (scores[f"{stem}.valid"], scores.get(f"{stem}.lenient.valid"))
+                    rows.append((system, systems[system]["what"], decoding, count, *valid, *_error(scores, stem)))
+    schema = {"system": pl.String, "what": pl.String, "decoding": pl.String, "shots": pl.Int64}
+    schema |= {"valid": pl.Float64, "lenient": pl.Float64} | ERROR_SCHEMA
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def many_shot(
@@ -170,8 +172,8 @@ def _ablation(axes, table: pl.DataFrame) -> str:
         mae, low, high = (rows[c].cast(pl.Float64).to_numpy() for c in ("mae", "low", "high"))
         axes.barh(y, np.nan_to_num(mae), height=0.34, color=COLORS[place], label=decoding)
         axes.hlines(y, low, high, color=SOFT, linewidth=1.2)
-        for at, value, end, valid in zip(y, mae, high, rows["valid"], strict=True):
-            text = f"valid {valid:.0%}" if decoding == "greedy" else ""
+        for at, value, end, valid, lenient in zip(y, mae, high, rows["valid"], rows["lenient"], strict=True):
+            text = "" if lenient is None else f"valid {valid:.0%}, lenient {lenient:.0%}"
             if np.isnan(value):
                 text = f"no usable answer, {text or 'none'}"
             axes.text(np.nanmax([0.0, value, end]) + 0.02, at, f" {text}", va="center", fontsize=8, color=SOFT)

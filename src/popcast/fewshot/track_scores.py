@@ -3,7 +3,9 @@
 The result is one flat dictionary, ``<set>.<shots>.<system>.<decoding>.<metric>``, plus ``about``: what the systems are
 and what was asked. The set ``all`` pools the test sets, whose authors differ. An answer that is no number in range is
 never replaced in silence: it is left out and ``valid`` says how many are left, or, with ``llm.decoding.invalid:
-history_mean``, the mean of the shown scores stands in for it and ``about.filled`` says so. A value that is not defined
+history_mean``, the mean of the shown scores stands in for it and ``about.filled`` says so. Written answers (greedy,
+samples) have ``lenient.answered``, ``valid``, ``mae`` and ``src`` besides: any one number in range is an answer there,
+with two decimals or without (``decoding.lenient``). A value that is not defined
 is null: SRC of constant predictions, and everything of a system with too few valid answers.
 
 Metrics: sheet multismpllm.md section 8. Intervals: bootstrap over authors, over records where a set has too few, none
@@ -31,6 +33,8 @@ MEAN = "history_mean"
 LEAST_ANSWERS, LEAST_SHARE = 10, 0.1
 """With fewer valid answers a system has no scores."""
 SHOWN = ("mae", "src")
+WRITTEN = ("greedy", "samples")
+"""Decodings whose answers are words, which may be read strictly or leniently."""
 
 Scores = dict[str, float | int | str | None]
 Row = tuple[str, str]
@@ -70,12 +74,14 @@ class Cell:
     """The test records of one set and number of shots, with what every system says about them.
 
     columns: (system, decoding) -> predictions [n], NaN where an answer is invalid. valid: the share of valid answers
-    before anything stands in for an invalid one. ranges: lower and upper [n, 2] where a system gives them.
+    before anything stands in for an invalid one. lenient: the same of answers that are any one number, for what is
+    written. ranges: lower and upper [n, 2] where a system gives them.
     """
 
     def __init__(self, test: pl.DataFrame, answers: pl.DataFrame, filled: bool = False) -> None:
         self.test, self.y = test, test["score"].to_numpy()
         self.columns: dict[Row, np.ndarray] = {}
+        self.lenient: dict[Row, np.ndarray] = {}
         self.ranges: dict[Row, np.ndarray] = {}
         own = answers.join(test.select("record_id"), on="record_id", how="semi")
         for row, part in sorted(own.partition_by("system", "decoding", as_dict=True).items()):
@@ -85,19 +91,30 @@ class Cell:
                 raise bad_input(f"{row[0]} ({row[1]}) does not answer every test record once", field="record_id",
                                 value=missing[0] if len(missing) else None)  # fmt: skip
             self.columns[row] = _floats(joined["prediction"])
+            if row[1] in WRITTEN:
+                self.lenient[row] = _floats(joined["lenient"])
             if joined["lower"].null_count() < test.height:
                 self.ranges[row] = np.stack([_floats(joined["lower"]), _floats(joined["upper"])], axis=1)
-        self.answered = {row: int((~np.isnan(values)).sum()) for row, values in self.columns.items()}
+        self.answered, self.answered_leniently = (
+            {row: int((~np.isnan(values)).sum()) for row, values in read.items()}
+            for read in (self.columns, self.lenient)
+        )
         if filled and (MEAN, "point") in self.columns:
             mean = self.columns[MEAN, "point"]
-            self.columns = {row: np.where(np.isnan(p), mean, p) for row, p in self.columns.items()}
+            self.columns, self.lenient = (
+                {row: np.where(np.isnan(p), mean, p) for row, p in read.items()}
+                for read in (self.columns, self.lenient)
+            )
         self._drawn: dict[bytes, dict[Row, Draws]] = {}
 
     @cached_property
     def usable(self) -> list[Row]:
         """Rows with enough valid answers for scores."""
-        least = max(LEAST_ANSWERS, LEAST_SHARE * len(self.y))
-        return [row for row, answered in self.answered.items() if answered >= least]
+        return [row for row, answered in self.answered.items() if answered >= self.least]
+
+    @property
+    def least(self) -> float:
+        return max(LEAST_ANSWERS, LEAST_SHARE * len(self.y))
 
     def mask(self, row: Row) -> np.ndarray:
         return ~np.isnan(self.columns[row])
@@ -121,8 +138,19 @@ class Cell:
                         of[f"{name}_low"], of[f"{name}_high"] = interval(draws[name], section.confidence) or (None,) * 2
                 for rival in ((MEAN, "point"), (tuned, row[1])):
                     of |= {} if rival == row else self._paired(row, rival, section, seed)
-            found[row] = of
+            found[row] = of | self._leniently(row)
         return found
+
+    def _leniently(self, row: Row) -> Scores:
+        """``lenient.answered``, ``valid``, ``mae`` and ``src``: any one number in range is an answer."""
+        if row not in self.lenient:
+            return {}
+        answered, read = self.answered_leniently[row], self.lenient[row]
+        of: Scores = {"answered": answered, "valid": answered / len(self.y), "mae": None, "src": None}
+        if answered >= self.least:
+            values = metrics.score(self.y[~np.isnan(read)], read[~np.isnan(read)])
+            of |= {name: values[name] for name in SHOWN}
+        return {f"lenient.{name}": value for name, value in of.items()}
 
     def _coverage(self, row: Row) -> Scores:
         """Share of the records whose score lies within the 10-90 % range, and its mean width."""

@@ -147,14 +147,20 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def load(
-    folder: Path, *, device: str = "auto", dtype: str | None = None, trainable: bool = False
+    folder: Path,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    trainable: bool = False,
+    four_bit: bool = True,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Model in evaluation mode on its device, and tokenizer.
 
     folder: a base folder, a tuned folder or a plain model folder. device: auto, cpu, cuda or cuda:<n>. dtype: as in
-    :class:`Pretrained`; None: what ``base.json`` says. trainable: the adapter ``default`` of a LoRA or prefix folder
-    goes on learning (whole weights always can). Raises BadInput in one line: no such folder, not a model, an
-    interrupted download, unknown hub id or no network, the base of a tuned folder is gone.
+    :class:`Pretrained`; None: what a merged folder or ``base.json`` says. trainable: the adapter ``default`` of a LoRA
+    or prefix folder goes on learning (whole weights always can). four_bit: false: whole weights even where
+    ``base.json`` says ``load_in_4bit``. Raises BadInput in one line: no such folder, not a model, an interrupted
+    download, unknown hub id or no network, the base of a tuned folder is gone.
     """
     folder = Path(folder)
     _check_folder(folder)
@@ -166,8 +172,9 @@ def load(
     tokenizer = load_tokenizer(folder)
     whole = (pointer.get("model") or str(base)) if tuned is None or adapter else str(folder)
     revision = pointer.get("revision") if whole == pointer.get("model") else None
-    four_bit = bool(pointer.get("load_in_4bit")) and (tuned is None or adapter)
-    model = _model(whole, revision, dtype or pointer.get("dtype", "auto"), device, four_bit)
+    four_bit = four_bit and bool(pointer.get("load_in_4bit")) and (tuned is None or adapter)
+    dtype = dtype or (tuned or {}).get("dtype") or pointer.get("dtype", "auto")
+    model = _model(whole, revision, dtype, device, four_bit)
     if adapter:
         model = opening.adapted(model, folder, trainable)
         if not trainable:
@@ -188,6 +195,17 @@ def _model(name: str, revision: str | None, dtype: str, device: str, four_bit: b
         options |= {"quantization_config": _four_bit(options["dtype"], place), "device_map": {"": place}}
     model = opening.whole_model(AutoModelForCausalLM, name, **options)
     return model if four_bit else model.to(place)
+
+
+def stored_dtype(base: Path) -> str:
+    """``float32``, ``bfloat16`` or ``float16``: what the weight files of a base folder hold, by their configuration."""
+    from transformers import AutoConfig
+
+    pointer = _note(base, BASE) or {}
+    name = pointer.get("model") or str(base)
+    _check_place(name)
+    config = _loaded(AutoConfig, name, revision=pointer.get("revision"))
+    return str(getattr(config, "dtype", None) or "float32").removeprefix("torch.")
 
 
 def chosen_dtype(name: str, device: torch.device) -> torch.dtype:

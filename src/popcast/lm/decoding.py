@@ -26,9 +26,10 @@ from popcast.lm.token_draws import GumbelDraws
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-__all__ = ["Distribution", "Params", "ScoreTree", "expected", "greedy", "parse", "sample"]
+__all__ = ["Distribution", "Params", "ScoreTree", "expected", "greedy", "lenient", "parse", "sample"]
 
 ANSWER = re.compile(r"(0|[1-9][0-9]{0,2})\.[0-9]{2}")
+NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,15})?")
 QUANTILES = (0.5, 0.1, 0.9)
 
 Noise = Callable[[int, int, int, int], np.ndarray]
@@ -60,6 +61,21 @@ def parse(text: str, low: float, high: float) -> float | None:
     """
     text = text.removesuffix("\n")
     if not ANSWER.fullmatch(text):
+        return None
+    return float(text) if low <= float(text) <= high else None
+
+
+def lenient(text: str, low: float, high: float) -> float | None:
+    """The score of an answer that is one number low..high and nothing else, however many decimals it has.
+
+    Blanks and line breaks around it do not count: the instruction asks for a number and never for two decimals. Every
+    answer that :func:`parse` takes is the same score here.
+
+    >>> lenient(" 7.5\n", 1.0, 16.99), lenient("7", 1.0, 16.99), lenient("7.5 or so", 1.0, 16.99)
+    (7.5, 7.0, None)
+    """
+    text = text.strip()
+    if not NUMBER.fullmatch(text):
         return None
     return float(text) if low <= float(text) <= high else None
 

@@ -9,23 +9,25 @@ rows of a batch; only the first one writes.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import orjson
 import polars as pl
 from pydantic import Field
 
 from popcast.core.errors import BadInput
 from popcast.core.safety.disk_faults import writing
 from popcast.core.safety.whole_files import whole_file
+from popcast.core.scratch import temporary
 from popcast.core.section import Section
 from popcast.core.tables import rounded
 from popcast.models.nets.training import chosen_device, seeded
@@ -81,10 +83,17 @@ def device_of(params: Learning) -> str:
     return f"cuda:{int(os.environ.get('LOCAL_RANK', '0'))}"
 
 
+def sharded() -> bool:
+    """Whether the launcher's file says that FSDP or DeepSpeed share the weights out among the processes."""
+    return any(os.environ.get(name) == "true" for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"))
+
+
 def loading_device(params: Learning) -> str:
-    """Where to load the model to: as ``device_of``, but on the CPU where FSDP or DeepSpeed shard it afterwards."""
-    sharded = any(os.environ.get(name) == "true" for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"))
-    return "cpu" if sharded else device_of(params)
+    """Where to load the model to: as ``device_of``, but on the CPU where it is shared out when training starts.
+
+    Such a model computes nothing before it is wrapped (``trainer.model_wrapped``), and everything through its wrapper.
+    """
+    return "cpu" if sharded() else device_of(params)
 
 
 def trainer_arguments(params: Learning, seed: int, work: Path) -> dict[str, Any]:
@@ -141,13 +150,31 @@ def trainer_arguments(params: Learning, seed: int, work: Path) -> dict[str, Any]
 
 @contextmanager
 def working_folder(work: Path | None) -> Iterator[Path]:
-    """``work`` itself, made if need be; without one a temporary folder: a killed run starts anew."""
+    """``work`` itself, made if need be; without one a folder that goes at the end: a killed run starts anew."""
     if work is not None:
         work.mkdir(parents=True, exist_ok=True)
         yield work
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary("work") as folder:
         yield Path(folder)
+
+
+def records_in(work: Path, columns: dict[str, list]) -> Any:
+    """The columns (equally long) as a data set of Hugging Face whose file, and all made from it, lie in ``work``.
+
+    To be called by every process: the first one writes, and all read the same file. One that lay in memory alone would
+    have its derived files in a temporary folder of each process, which the others do not see and a kill leaves behind.
+    """
+    from datasets import Dataset, load_from_disk
+
+    folder = work / f"records-{hashlib.sha256(orjson.dumps(columns)).hexdigest()[:16]}"
+    if is_main() and not folder.exists():
+        fresh = folder.with_name(folder.name + ".part")
+        shutil.rmtree(fresh, ignore_errors=True)
+        Dataset.from_dict(columns).save_to_disk(fresh)
+        fresh.rename(folder)
+    wait_for_everyone()
+    return load_from_disk(folder)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from popcast.lm.training_frame import (
     fit,
     fixed,
     loading_device,
+    records_in,
     single_gpu,
     trainer_arguments,
     working_folder,
@@ -89,11 +90,10 @@ def make_trainer(
     names: list[str] | None = None,
 ) -> Any:
     """TRL's trainer on checked records."""
-    from datasets import Dataset
     from trl import SFTTrainer
 
     check_records(tokenizer, prompts, answers, arguments.max_length, names)
-    records = Dataset.from_dict({"prompt": prompts, "completion": answers})
+    records = records_in(Path(arguments.output_dir), {"prompt": prompts, "completion": answers})
     trainer = SFTTrainer(model=model, args=arguments, train_dataset=records, processing_class=tokenizer)
     if len(trainer.train_dataset) != len(prompts):
         raise BadInput(f"{len(prompts)} records, but the trainer kept {len(trainer.train_dataset)} of them")

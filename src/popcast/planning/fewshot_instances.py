@@ -13,8 +13,8 @@ from popcast.fewshot.alignment import idpop
 from popcast.fewshot.alignment.preferences import Params as PreferenceParams
 from popcast.fewshot.answering import checkpoints
 from popcast.fewshot.feature_rows import PREDICTORS
-from popcast.fewshot.params import Task
-from popcast.fewshot.track_scores import systems_of
+from popcast.fewshot.params import Task, many_name
+from popcast.fewshot.track_scores import MEAN, systems_of
 from popcast.lm import backbone, decoding, tuning
 from popcast.planning.instances import Instance, generated, plain
 from popcast.planning.project_params import Params
@@ -119,7 +119,24 @@ def row_blocks(p: Params, dataset: str) -> list[str]:
 
 
 def check_rows(p: Params, task: Task) -> None:
-    """A feature row learns from the source's records, so the source needs every block that the row names."""
+    """A feature row learns from the source's records, so the source needs every block that the row names.
+
+    The stage ``tracks`` compares with such rows, so there is one that has records to learn from; where means of the
+    scores shown stand in for invalid answers, they are one of the rows.
+    """
+    known = {"fewshot"} | {many_name(share) for share in p.tasks[task.source].many_shot}
+    if not any(row.records in known for row in p.feature_rows.values()):
+        raise bad_input(
+            f"tasks.{task.dataset} has no row to compare with", file="params.yaml", field="feature_rows",
+            expected="at least one row that learns from its records, such as history_mean: {model: history_mean}",
+        )  # fmt: skip
+    mean = p.feature_rows.get(MEAN)
+    filled = shared(p, "decoding", decoding.Params).invalid == "history_mean"
+    if filled and (mean is None or (mean.model, mean.records) != (MEAN, "fewshot")):
+        raise bad_input(
+            "llm.decoding.invalid lets this row stand in for invalid answers", file="params.yaml",
+            field=f"feature_rows.{MEAN}", expected="history_mean: {model: history_mean}",
+        )  # fmt: skip
     made = row_blocks(p, task.source)
     for name, row in p.feature_rows.items():
         if row.model in PREDICTORS:

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML, YAMLError
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import whole_file
-from popcast.planning import project_params
+from popcast.planning import plan, project_params
 
 PER_DATASET = (
     "sample",
@@ -81,7 +81,8 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
     """Write the sections of ``overlay`` into params.yaml; names of the sections written.
 
     An overlay that names ``datasets`` speaks for all sections in PER_DATASET: those that it leaves out become empty.
-    ``raw`` stands for the word RAW in values of the overlay. The result is validated before it replaces params.yaml.
+    ``raw`` stands for the word RAW in values of the overlay. The result is checked as the stage `plan` does it before
+    it replaces params.yaml.
     """
     if raw is not None and not raw.is_dir():
         raise bad_input("no such folder", file=raw)
@@ -101,7 +102,7 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
     text = overlaid(_read(paths.PARAMS), given)
     with whole_file(paths.PARAMS) as part:
         part.write_text(text, encoding="utf-8")
-        project_params.load(part)  # refused: params.yaml stays as it was
+        plan.all_instances(project_params.load(part))  # refused: params.yaml stays as it was
     return list(given)
 
 

@@ -15,7 +15,7 @@ import orjson
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import whole_folder
-from popcast.planning import fewshot_instances, instances, simulation_instances
+from popcast.planning import fewshot_instances, instances, needs, simulation_instances
 from popcast.planning.instances import Instance
 from popcast.planning.project_params import Params
 from popcast.planning.source import Source
@@ -52,7 +52,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def all_instances(params: Params) -> list[Instance]:
-    """Every stage instance of params.yaml, in the order of dvc.yaml. Raises BadInput for a setting that is wrong."""
+    """Every stage instance of params.yaml, in the order of dvc.yaml.
+
+    Raises BadInput for a setting that is wrong, and for an instance that needs what no other one makes.
+    """
+    needs.check(params)
     return [instance for stage in STAGES for instance in stage(params)]
 
 

@@ -77,7 +77,8 @@ class Params(Section):
                 raise ValueError(f"runs.{key}.base: unknown key: a run on a language model stands in llm_runs")
             self._check_run(f"runs.{key}", run)
         check_tasks(self.tasks, self.llms, set(self.datasets), self.feature_rows)
-        check_simulations(self.simulations, self.populations, set(self.datasets), self.simulation)
+        blocks = {name: set(self.blocks_of(name)) for name in self.datasets}
+        check_simulations(self.simulations, self.populations, set(self.datasets), self.simulation, blocks)
         for key, run in self.llm_runs.items():
             if key != f"{run.dataset}-{run.name}" or run.dataset not in self.datasets:
                 raise ValueError(f"llm_runs.{key}: key must be <dataset>-<name> of a declared dataset")

@@ -19,6 +19,16 @@ def valid(scores: Scores, stem: str) -> str:
     return "" if value is None or stem.endswith((".expected", ".point")) else f"{100 * value:.1f} %"
 
 
+def valid_leniently(scores: Scores, stem: str) -> str:
+    """Share of the written answers that are any one number in range; empty for what is not written."""
+    return valid(scores, f"{stem}.lenient")
+
+
+def pair_leniently(scores: Scores, stem: str) -> str:
+    """``MAE / SRC`` of answers that are any one number in range; empty for what is not written."""
+    return "" if scores.get(f"{stem}.lenient.valid") is None else _pair(scores, f"{stem}.lenient")
+
+
 def minus(value: float, places: int = 3) -> str:
     return f"{value:.{places}f}".replace("-", "−")
 
@@ -35,6 +45,10 @@ def pair(scores: Scores, stem: str) -> str:
     """``MAE / SRC``; a dash where too few answers are valid, empty where the system was not run."""
     if f"{stem}.n" not in scores:
         return ""
+    return _pair(scores, stem)
+
+
+def _pair(scores: Scores, stem: str) -> str:
     mae = scores[f"{stem}.mae"]
     return "–" if mae is None else f"{number(mae, 3)} / {src(scores, stem)}"
 

@@ -16,7 +16,8 @@ from popcast.report.standard import inline, read_json
 CAPTIONS = {
     "mae_by_shots": "All test sets together, with intervals. Points of one number of shots are shifted to be seen.",
     "predicted_vs_real": "Each point is a test record; the line through it holds the middle 80 % of what was expected.",
-    "ablation": "All test sets together. The interval is the grey line; valid: answers that are a number in range.",
+    "ablation": "All test sets together. The interval is the grey line; valid: answers that are a number in range "
+    "with two decimals; lenient: any one number in range.",
     "many_shot": "All test sets together, with intervals, at the largest number of shots.",
 }
 CURVE = "chosen_logp"
@@ -74,10 +75,10 @@ def collect(tasks: Mapping[str, str]) -> list[Chapter]:
 
 
 def summary(chapters: list[Chapter]) -> dict[str, float]:
-    """Flat ``<track>.<task>.<system>_<shots>.<mae|src|valid>`` on the pooled test sets, see
+    """Flat ``<track>.<task>.<system>_<shots>.<mae|src|valid|valid_lenient>`` on the pooled test sets, see
     :func:`popcast.fewshot.track_scores.main_row`.
 
-    ``valid`` is that of greedy answers and only there for language models.
+    ``valid`` and ``valid_lenient`` are those of greedy answers and only there for language models.
     """
     rows = {}
     for track in (chapter.track for chapter in chapters):
@@ -89,6 +90,7 @@ def summary(chapters: list[Chapter]) -> dict[str, float]:
                     continue
                 values = {name: track.scores[f"{stem}.{system}.{main}.{name}"] for name in ("mae", "src")}
                 values["valid"] = track.scores.get(f"{stem}.{system}.greedy.valid")
+                values["valid_lenient"] = track.scores.get(f"{stem}.{system}.greedy.lenient.valid")
                 key = f"{track.about['track']}.{track.name}.{system}_{shots}"
                 rows |= {f"{key}.{name}": value for name, value in values.items() if value is not None}
     return rows

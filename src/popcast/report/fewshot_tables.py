@@ -11,10 +11,24 @@ from typing import Any
 
 from popcast.fewshot.track_plots import many_families
 from popcast.fewshot.track_scores import ALL, MEAN, Scores
-from popcast.report.fewshot_cells import against, minus, pair, plural, src, valid, with_interval
+from popcast.report.fewshot_cells import (
+    against,
+    minus,
+    pair,
+    pair_leniently,
+    plural,
+    src,
+    valid,
+    valid_leniently,
+    with_interval,
+)
 
 SET_NAMES = {"fewshot": "few-shot set", "extra1": "extra set 1", "extra2": "extra set 2", "extra3": "extra set 3"}
 UNTOUCHED = "No answer was left out."
+LENIENT = (
+    "Valid: numbers in range with two decimals, as in the records. Lenient: any one number in range, with blanks "
+    "around it or without: the instruction asks for no decimals."
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +145,7 @@ def ablation(track: Track) -> Table:
     ]
     head = ["system", "what it is"]
     for shots in track.about["shots"]:
-        head += [f"valid, {plural(shots)}", "MAE / SRC", f"against {tuned}"]
+        head += [f"valid, {plural(shots)}", "MAE / SRC", "lenient", "MAE / SRC, lenient", f"against {tuned}"]
     rows = []
     for system, d in shown:
         row = [_named(system, d), _what_it_is(track, system)]
@@ -140,10 +154,13 @@ def ablation(track: Track) -> Table:
             row += [
                 valid(track.scores, stem),
                 pair(track.scores, stem),
+                valid_leniently(track.scores, stem),
+                pair_leniently(track.scores, stem),
                 against(track.scores, stem, tuned),
             ]
         rows.append(row)
     notes = [*_what(track), _left_out(track, shown, [ALL]), _chance(track, shown, tuned)]
+    notes.append(LENIENT)
     notes.append(
         "Greedy: the answer that the model writes. Expected: the mean over all numbers in range by their probability, "
         "which exists also where the model would write no number: read it beside the valid share of greedy."
@@ -174,16 +191,16 @@ def _at(
     most = [max(track.about["shots"])]
     stem = f"{ALL}.{most[0]}"
     shown = [(name, d) for name in names for d in track.decodings(stem, name, ("greedy", "expected", "point"))]
-    head = ["system", *([extra[0]] if extra else []), "valid", "MAE (interval)", "SRC", f"against {rival}"]
+    head = ["system", *([extra[0]] if extra else []), "valid", "lenient", "MAE (interval)", "SRC", f"against {rival}"]
     rows = []
     for name, d in shown:
         key = f"{stem}.{name}.{d}"
         row = [_named(name, d), *([extra[1][name]] if extra else []), valid(track.scores, key)]
+        row.append(valid_leniently(track.scores, key))
         cells = (with_interval(track.scores, key), src(track.scores, key), against(track.scores, key, rival))
         rows.append([*row, *cells])
-    return Table(
-        title, head, rows, [*_what(track), _left_out(track, shown, [ALL], most), _chance(track, shown, rival, most)]
-    )
+    notes = [*_what(track), _left_out(track, shown, [ALL], most), LENIENT, _chance(track, shown, rival, most)]
+    return Table(title, head, rows, notes)
 
 
 def alignment(track: Track) -> Table:

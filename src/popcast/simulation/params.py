@@ -157,8 +157,9 @@ def check_simulations(
     populations: dict[str, PopulationSource],
     datasets: set[str],
     section: dict[str, Any],
+    blocks: dict[str, set[str]],
 ) -> None:
-    """Raise ValueError, naming the key, where simulations, populations and datasets do not fit together."""
+    """Raise ValueError, naming the key, where simulations, populations, datasets and their blocks do not fit together."""
     for key, simulation in simulations.items():
         if key != simulation.dataset or key not in datasets:
             raise ValueError(f"simulations.{key}: key must be that of a declared dataset, and its dataset the same")
@@ -171,3 +172,6 @@ def check_simulations(
             where = ".".join(str(part) for part in first["loc"] if part not in ("persona", "transformers", "server"))
             said = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
             raise ValueError(f"simulation.{where} (of simulations.{key}): {said}") from None
+        wanted = {simulation.ablation.text.split(".")[0], *(["history"] if simulation.ablation.history else [])}
+        if lacking := sorted(wanted - blocks[key]):
+            raise ValueError(f"simulations.{key}.ablation: no stage makes block {lacking[0]!r} of {key}")

@@ -37,7 +37,11 @@ class Params(hf.Learning):
     beta: float = Field(0.1, gt=0, description="scale of the log-probability ratios in the sigmoid")
     lam: float = Field(1.0, ge=0, description="dpop: mu of every pair. With inside_beta it wants to be 1 / beta larger")
     rpo_weight: float = Field(1.0, ge=0, description="rpo: weight of the mean -log p per token of the chosen answer")
-    precompute_ref: bool = Field(True, description="score the reference once, before training, not in every step")
+    precompute_ref: bool = Field(
+        True,
+        description="score the reference once, before training, not in every step; with weights in shards (FSDP, "
+        "DeepSpeed) it is always in every step, since the model is on no GPU before",
+    )
     fresh: Method = Field(Method(), description="what trains where alignment starts from the untuned base")
 
 
@@ -69,29 +73,29 @@ def make_trainer(
 ) -> tuple[IdpopTrainer, dict[str, Any]]:
     """The trainer, ready to run, and the facts of its model for ``tuned.json``."""
     from accelerate.utils import is_peft_model
-    from datasets import Dataset
 
     from popcast.fewshot.alignment.idpop_trainer import IdpopCollator, IdpopConfig, IdpopTrainer
     from popcast.lm import backbone
 
+    precompute = params.precompute_ref and not hf.sharded()
     config = IdpopConfig(
         **hf.trainer_arguments(params, seed, work),
         beta=params.beta,
         placement=params.placement,
         nll_weight=params.rpo_weight if params.loss == "rpo" else 0.0,
-        precompute_ref_log_probs=params.precompute_ref,
+        precompute_ref_log_probs=precompute,
     )
     model, tokenizer, facts = trainable(start, params.fresh, hf.loading_device(params))
     check_lengths(pairs, tokenizer, params.max_length)
     reference = None
-    if not (params.precompute_ref or is_peft_model(model)):  # else a frozen copy of the adapter is the reference
+    if not (precompute or is_peft_model(model)):  # else a frozen copy of the adapter is the reference
         reference, _ = backbone.load(start, device=hf.loading_device(params))
     trainer = IdpopTrainer(
         model=model,
         ref_model=reference,
         args=hf.single_gpu(config),
         data_collator=IdpopCollator(pad_token_id=tokenizer.pad_token_id, max_length=params.max_length),
-        train_dataset=Dataset.from_dict(pair_rows(pairs, params)),
+        train_dataset=hf.records_in(work, pair_rows(pairs, params)),
         processing_class=tokenizer,
     )
     _check_rows(trainer.train_dataset, pairs)
@@ -128,9 +132,11 @@ def align(
 
     with hf.working_folder(work) as folder, hf.fixed(seed):
         trainer, facts = make_trainer(start, pairs, params, seed, folder)
-        before = trainer.chosen_log_prob()
+        before = None if hf.sharded() else trainer.chosen_log_prob()
         hf.fit(trainer, folder, label or out.as_posix(), {name: name for name in ("loss", *LOGGED)}, curves)
         after = trainer.chosen_log_prob()
+        if before is None:  # the reference is the model before, and has its wrapper only now
+            before = trainer.chosen_log_prob(of_reference=True)
         figures = {"chosen_logp_before": round(before, 4), "chosen_logp_after": round(after, 4), "pairs": pairs.height}
         save(trainer, {**facts, "loss": params.loss, **figures}, folder, out)
     return figures

@@ -18,6 +18,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from popcast.core.errors import BadInput
 from popcast.fewshot.alignment.idpop_loss import pair_losses
+from popcast.lm.training_frame import sharded
 
 LOGGED = (
     "chosen_logp",
@@ -89,7 +90,8 @@ class IdpopTrainer(DPOTrainer):
         if self.precompute_ref_logps:
             reference_chosen, reference_rejected = inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
         else:
-            reference = self.ref_model if self.ref_model is not None else self.model
+            own = model if sharded() else self.model
+            reference = self.ref_model if self.ref_model is not None else own
             reference_chosen, reference_rejected = self.compute_ref_log_probs(reference, inputs)
         gain, rejected_gain = chosen - reference_chosen, rejected - reference_rejected
         losses, penalty = pair_losses(gain, rejected_gain, inputs["mu"], beta=self.beta, placement=self.args.placement)
@@ -108,15 +110,23 @@ class IdpopTrainer(DPOTrainer):
         for name, mean in zip(LOGGED, means, strict=True):
             kept[name].append(mean)
 
-    def chosen_log_prob(self) -> float:
-        """Mean log-probability of the chosen answers of all pairs under the policy as it is now."""
+    def chosen_log_prob(self, of_reference: bool = False) -> float:
+        """Mean log-probability of the chosen answers of all pairs under the policy as it is now, or the reference.
+
+        Weights in shards are asked through their wrapper, which is there once training has begun: the bare model lies
+        on the CPU before, and in pieces afterwards.
+        """
+        own = self.model_wrapped if sharded() else self.model
+        ask, model = self.policy_log_probs, own
+        if of_reference:
+            ask, model = self.compute_ref_log_probs, own if self.ref_model is None else self.ref_model
         found = []
         was_training = self.model.training
         self.model.eval()
         quiet = disable_gradient_checkpointing(self.model, self.args.gradient_checkpointing_kwargs)
         with torch.no_grad(), quiet, self.compute_loss_context_manager():
             for batch in self.get_eval_dataloader(self.train_dataset):
-                chosen, _ = self.policy_log_probs(self.model, self._prepare_inputs(batch))
+                chosen, _ = ask(model, self._prepare_inputs(batch))
                 found.append(self.accelerator.gather_for_metrics(chosen).double().cpu())
         self.model.train(was_training)
         return float(torch.cat(found).mean())

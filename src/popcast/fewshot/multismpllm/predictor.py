@@ -10,7 +10,6 @@ it is.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from bisect import bisect_left
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import Field
 
 from popcast.core.errors import bad_input
 from popcast.core.pretrained.model_notes import base_note
+from popcast.core.scratch import temporary
 from popcast.core.section import Section
 from popcast.core.stable import stable_random
 from popcast.fewshot import score_prompts
@@ -145,7 +145,9 @@ class Predictor:
         asked, _ = self._prompts(posts[chosen], rows_of(features, chosen), backbone.load_tokenizer(base))
         answers = [score_prompts.answer(score) for score in np.clip(target[chosen], low, high)]
         self.records = pl.DataFrame({"post_id": posts["post_id"][chosen], "prompt": asked, "answer": answers})
-        self.kept = tempfile.TemporaryDirectory()  # lives as long as the predictor
+        self.kept = temporary(
+            "tuned", None if self.scratch is None else self.scratch.parent
+        )  # as long as the predictor
         self.tuned = Path(self.kept.name) / "tuned"
         work = None if self.scratch is None else self.scratch / "tuning"
         tuning.tune(base, asked, answers, p.tuning, self.seed, self.tuned, work=work)

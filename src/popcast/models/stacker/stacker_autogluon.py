@@ -8,13 +8,13 @@ one's own. Its fits use their own random numbers and clocks, so the promise of t
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from popcast.core.errors import BadInput
+from popcast.core.scratch import temporary
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import Matrix
 
@@ -24,7 +24,7 @@ METRICS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error", "map
 class Ensemble:
     """A fitted ``autogluon.tabular.TabularPredictor``."""
 
-    def __init__(self, predictor, folder: tempfile.TemporaryDirectory | None = None) -> None:
+    def __init__(self, predictor, folder: object = None) -> None:
         self.predictor, self.folder = predictor, folder  # the folder of a fit lives as long as the ensemble
 
     @classmethod
@@ -43,7 +43,7 @@ class Ensemble:
         table = _frame(matrix).assign(popularity=target)
         window = stopping_window(folds, len(target))
         learn = np.ones(len(target), bool) if window is None else window.learn
-        folder = tempfile.TemporaryDirectory(prefix="popcast-autogluon-")
+        folder = temporary("autogluon")
         predictor = kind(
             label="popularity", problem_type="regression", eval_metric=METRICS[loss], verbosity=0, path=folder.name
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from popcast.chat.response import Response
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.pretrained.model_notes import base_note
+from popcast.core.scratch import temporary
 from popcast.lm.chat_template import ChatTemplate, encode
 from popcast.simulation import params
 from popcast.simulation.policies import persona_prompts
@@ -167,7 +167,7 @@ def _loaded(section: params.TransformersPolicy):
         dtype = None if section.dtype == "auto" else section.dtype
         return backbone.load(Path(section.model), device=section.device, dtype=dtype)
     pretrained = backbone.Pretrained(model=section.model, revision=section.revision, dtype=section.dtype)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary("model") as folder:
         backbone.write_pointer(Path(folder), pretrained, (0.0, 10.0))
         return backbone.load(Path(folder), device=section.device)
 
