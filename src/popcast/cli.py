@@ -13,7 +13,7 @@ import click
 import orjson
 
 from popcast.core import params, paths
-from popcast.core.errors import BadInput
+from popcast.core.errors import BadInput, one_line
 from popcast.core.processor import processor_kind
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
@@ -56,8 +56,17 @@ def use(overlay: Path, raw: Path | None) -> None:
     Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites, adversarial, tasks,
     llms, llm_runs) are replaced as wholes, all others are merged key by key. `git checkout params.yaml` undoes it.
     """
-    print(f"{paths.PARAMS}: {', '.join(use_overlay(overlay, raw))} as in {overlay}")
+    written = use_overlay(overlay, raw, _checked)
+    print(one_line(f"{paths.PARAMS}: {', '.join(written)} as in {overlay}"))
     plot_definitions.write(project_params.load())
+
+
+def _checked(settings: project_params.Params) -> None:
+    """All that a run needs of params.yaml: as `popcast check`, and the plots. Raises BadInput."""
+    from popcast.planning import plan
+
+    plan.all_instances(settings)
+    plot_definitions.definitions(settings)
 
 
 @main.command()

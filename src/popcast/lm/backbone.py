@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from popcast.core import tables
 from popcast.core.errors import BadInput, bad_input
-from popcast.core.section import Section
+from popcast.core.section import Model, Revision, Section
 from popcast.lm import weight_files
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class Made(Section):
 class Pretrained(Section):
     """A causal language model of somebody else."""
 
-    model: str = Field(min_length=1, description="hub id or local folder")
-    revision: str | None = Field(None, description="commit or tag of the hub's repository")
+    model: Model = Field(description="hub id or local folder")
+    revision: Revision | None = Field(None, description="commit or tag of the hub's repository")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: bfloat16 on a GPU, float32 on the CPU"
     )
