@@ -13,7 +13,7 @@ import click
 import orjson
 
 from popcast.core import params, paths
-from popcast.core.errors import BadInput, one_line, printable
+from popcast.core.errors import BadInput, one_line, printable_lines
 from popcast.core.processor import processor_kind
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
@@ -172,8 +172,7 @@ def prompts(task: str, limit: int) -> None:
     writer = writing.PromptWriter(tokenizer, settings, section.template)
     records = tables.read(paths.records(task), tables.RECORDS)
     posts = tables.read(paths.posts(section.dataset), tables.POSTS)
-    shown = "\n\n".join(writing.examples(records, posts, writer, section, limit))
-    print("\n".join(printable(line) for line in shown.split("\n")))
+    print(printable_lines("\n\n".join(writing.examples(records, posts, writer, section, limit))))
 
 
 @main.command()
@@ -217,7 +216,7 @@ def audience(dataset: str, title: str, page: Path | None, **topics: str | None) 
     people, _ = population.make(known.populations[section.population], known.base.seed)
     chosen = audience_settings(section.simulate, known.simulation)
     tried = trial.simulate({"title": title, **topics}, people, section.population, chosen, known.base.seed)
-    print(*map(printable, tried.lines()), sep="\n")
+    print(printable_lines("\n".join(tried.lines())))
     if page is not None:
         write_text(stepping.render([tried.episode(dataset)]), page)
         print(f"\n{page}: opens in a browser, without network")

@@ -44,6 +44,11 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
+def printable_lines(text: str) -> str:
+    """As :func:`printable`, line by line."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def cut(text: str, most: int) -> str:
     """The first ``most`` characters; three dots end what was longer."""
     return text if len(text) <= most else text[: most - 3] + "..."

@@ -100,8 +100,10 @@ def file_bytes(path: Path, most: int | None = None) -> bytes:
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The file for reading, unpacked where its name ends in ``.gz``. What fails meanwhile is one line."""
     with readable(path):
+        if path.is_dir():
+            raise bad_input("a folder", file=path, expected="a file")
         if not path.is_file():
-            raise bad_input("a folder" if path.is_dir() else "missing file", file=path, expected="a file")
+            raise bad_input("missing file", file=path)
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield file
 
