@@ -13,7 +13,7 @@ import click
 import orjson
 
 from popcast.core import params, paths
-from popcast.core.errors import BadInput
+from popcast.core.errors import BadInput, one_line, printable_lines
 from popcast.core.processor import processor_kind
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
@@ -56,8 +56,17 @@ def use(overlay: Path, raw: Path | None) -> None:
     Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites, adversarial, tasks,
     llms, llm_runs) are replaced as wholes, all others are merged key by key. `git checkout params.yaml` undoes it.
     """
-    print(f"{paths.PARAMS}: {', '.join(use_overlay(overlay, raw))} as in {overlay}")
+    written = use_overlay(overlay, raw, _checked)
+    print(one_line(f"{paths.PARAMS}: {', '.join(written)} as in {overlay}"))
     plot_definitions.write(project_params.load())
+
+
+def _checked(settings: project_params.Params) -> None:
+    """All that a run needs of params.yaml: as `popcast check`, and the plots. Raises BadInput."""
+    from popcast.planning import plan
+
+    plan.all_instances(settings)
+    plot_definitions.definitions(settings)
 
 
 @main.command()
@@ -163,7 +172,7 @@ def prompts(task: str, limit: int) -> None:
     writer = writing.PromptWriter(tokenizer, settings, section.template)
     records = tables.read(paths.records(task), tables.RECORDS)
     posts = tables.read(paths.posts(section.dataset), tables.POSTS)
-    print("\n\n".join(writing.examples(records, posts, writer, section, limit)))
+    print(printable_lines("\n\n".join(writing.examples(records, posts, writer, section, limit))))
 
 
 @main.command()
@@ -215,7 +224,7 @@ def audience(dataset: str, title: str, page: Path | None, **topics: str | None) 
     people, _ = population.make(known.populations[section.population], known.base.seed)
     chosen = audience_settings(section.simulate, known.simulation)
     tried = trial.simulate({"title": title, **topics}, people, section.population, chosen, known.base.seed)
-    print(*tried.lines(), sep="\n")
+    print(printable_lines("\n".join(tried.lines())))
     if page is not None:
         write_text(stepping.render([tried.episode(dataset)]), page)
         print(f"\n{page}: opens in a browser, without network")

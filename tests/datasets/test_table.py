@@ -161,7 +161,7 @@ def test_unreadable_files_are_refused(tmp_path):
         ("posts.csv", b"id,page\n1,2,3,4\n", "not a readable csv"),
         ("posts.csv.gz", (tmp_path / "posts.csv.gz").read_bytes()[:60], "posts.csv.gz"),
         ("posts.jsonl", b'{"id": 1}\n{"id": ', "row 2: not valid JSON"),
-        ("posts.parquet", b"PAR1", "not readable"),
+        ("posts.parquet", b"PAR1", "not a readable parquet"),
     ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BadInput, match=words) as error:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from popcast.core.section import Section
+from popcast.core.section import Name, Section
 
 
 class Blend(Section):
@@ -17,4 +17,4 @@ class Blend(Section):
     segments: bool = Field(False, description="own weights for posts with profile, known authors, new authors")
     drift_correction: bool = Field(False, description="only for splits in the order of time")
     interval: float = Field(0.9, gt=0, lt=1, description="nominal coverage of the conformal interval")
-    leave_out: list[str] = Field([], description="models that are reported but do not enter the blend")
+    leave_out: list[Name] = Field([], description="models that are reported but do not enter the blend")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from popcast.core.section import Section
+from popcast.core.section import Address, Line, Section, Variable
 
 
 class ChatSettings(Section):
     """Any server that speaks the OpenAI chat API: vLLM, llama.cpp, Ollama, ``transformers serve``."""
 
-    url: str = Field(pattern=r"^https?://", description="base address, such as http://localhost:8000/v1")
-    model: str = Field(min_length=1, description="name of the model on the server")
-    key_variable: str | None = Field(None, description="environment variable that holds the key; never the key itself")
+    url: Address = Field(description="base address, such as http://localhost:8000/v1")
+    model: Line = Field(description="name of the model on the server")
+    key_variable: Variable | None = Field(
+        None, description="environment variable that holds the key; never the key itself"
+    )
     concurrency: int = Field(64, ge=1, description="requests under way at a time")
     timeout: float = Field(60.0, gt=0, description="seconds per request")
     retries: int = Field(4, ge=0, description="of one request, with growing pauses, before the stage stops")

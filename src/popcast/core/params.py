@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from popcast.core import paths
-from popcast.core.errors import BadInput
-from popcast.core.section import Section
+from popcast.core.errors import PLACE, WORDS, BadInput, cut, shown
+from popcast.core.section import EXPLAINED, Section
 
 
 class Base(Section):
@@ -24,13 +24,21 @@ def parse(section: type[Section], values: Any, where: str) -> Any:
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in (where, *first["loc"]) if part != "")
-        if first["type"] == "extra_forbidden":
-            raise BadInput(f"{paths.PARAMS}: {key}: unknown key") from None
-        message = first["msg"].removeprefix("Value error, ")
-        shown = "" if isinstance(first["input"], dict | Section) else f", got {first['input']!r}"
-        raise BadInput(f"{paths.PARAMS}: {key + ': ' if key else ''}{message}{shown}") from None
+        raise BadInput(f"{paths.PARAMS}: {said(error, where)}") from None
+
+
+def said(error: ValidationError, where: str = "") -> str:
+    """The first fault of a section: dotted key, problem, value; one line."""
+    first = error.errors(include_url=False, include_context=True)[0]
+    key = cut(".".join(str(part) for part in (where, *first["loc"]) if part != ""), PLACE)
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        pattern = first["ctx"]["pattern"]
+        message = f"expected {EXPLAINED.get(pattern, f'text of the form {pattern}')}"
+    got = "" if isinstance(first["input"], dict | Section) else f", got {shown(first['input'])}"
+    return f"{key + ': ' if key else ''}{cut(message, WORDS)}{got}"
 
 
 def merged(section: type[Section], values: dict[str, Any], overrides: dict[str, Any], where: str) -> Any:

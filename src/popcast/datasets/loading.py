@@ -56,11 +56,14 @@ def load(name: str, dataset: Dataset) -> tuple[pl.DataFrame, Quality]:
     no label to learn from.
     """
     raw = Path(dataset.raw)
-    if not raw.is_dir():
-        raise bad_input("no such folder", file=raw, field=f"datasets.{name}.raw")
     quality = Quality(dataset.max_reject_share)
     module = importlib.import_module(f"popcast.datasets.{dataset.kind}")
-    posts = complete(with_exposure(module.load(raw, dataset, quality), dataset.snapshot, name))
+    try:
+        if not raw.is_dir():
+            raise bad_input("no such folder", file=raw, field=f"datasets.{name}.raw")
+        posts = complete(with_exposure(module.load(raw, dataset, quality), dataset.snapshot, name))
+    except OSError as error:  # a folder that cannot be listed, a file that is gone meanwhile
+        raise bad_input(error.strerror or "cannot be read", file=error.filename or raw) from None
     if posts.height == 0:
         raise bad_input("the dataset is empty", file=raw, expected="at least one post")
     if posts["popularity"].null_count() == posts.height:

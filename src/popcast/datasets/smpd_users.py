@@ -41,7 +41,7 @@ CRAWLED = {
 def read_profiles(file: Path) -> pl.DataFrame:
     """The official user file of either generation: :data:`FIELDS` as text, whether there is a description and a place
     name as booleans, in generation B also Pid and Uid."""
-    with file.open("rb") as opened:
+    with raw_files.opened(file) as opened:
         columnar = opened.read(64).removeprefix(raw_files.BOM).lstrip().startswith(b"{")
     return _columnar(file) if columnar else raw_files.json_array(file, FIELDS, _presence)
 

@@ -6,8 +6,6 @@ are two files of the same columns, the second without the outcomes.
 
 from __future__ import annotations
 
-import ast
-import gzip
 from pathlib import Path
 
 import orjson
@@ -15,9 +13,10 @@ import polars as pl
 
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.tables import POSTS_COLUMNS
-from popcast.datasets import loading, raw_files, times
+from popcast.datasets import column_types, loading, raw_files, times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Dataset, Table, TableColumns
+from popcast.datasets.text_lists import read_list
 
 
 def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
@@ -29,16 +28,16 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     layout = dataset.table
     _no_outcome_as_input(layout.columns)
     file = raw / layout.labelled
-    table = read(file)
+    table = read(file, layout.columns)
     posts = _posts(table, layout, dataset.zone, file)
-    label = _column(table, layout.columns.label, file)
+    label = column_types.number(_column(table, layout.columns.label, file), file)
     posts = posts.with_columns(
         loading.label(label, layout.transform, file=file, field=layout.columns.label, first_row=first_row(file))
     )
     if layout.unlabelled is None:
         return posts
     file = raw / layout.unlabelled
-    unlabelled = _posts(read(file), layout, dataset.zone, file)
+    unlabelled = _posts(read(file, layout.columns), layout, dataset.zone, file)
     known = unlabelled["post_id"].is_in(posts["post_id"].implode())
     loading.refuse(
         known,
@@ -64,51 +63,83 @@ def first_row(file: Path) -> int:
     return 2 if ".csv" in file.suffixes else 1
 
 
-def read(file: Path) -> pl.DataFrame:
-    """The file as a table: text columns from csv; text, numbers and lists from jsonl; as typed from parquet."""
-    if not file.is_file():
-        raise bad_input("missing file", file=file)
+def read(file: Path, columns: TableColumns) -> pl.DataFrame:
+    """The columns of the file that ``columns`` names: text from csv, text and lists from jsonl, as typed from parquet.
+
+    An outcome that the file lacks is left out; any other column that it lacks is refused.
+    """
+    needed, outcomes = _named(columns), {columns.label, *columns.posthoc}
     if ".csv" in file.suffixes:
-        return raw_files.csv(file)
-    if ".jsonl" in file.suffixes:
-        return _json_lines(file)
-    if file.suffix == ".parquet":
-        try:
-            return pl.read_parquet(file)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise bad_input(f"not readable: {str(error).splitlines()[0]}", file=file) from None
-    raise bad_input("unknown kind of file", file=file, expected=".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
+        table, names = raw_files.csv(file, needed | outcomes), None
+    elif ".jsonl" in file.suffixes:
+        table, names = _json_lines(file, needed | outcomes)
+    elif file.suffix == ".parquet":
+        table, names = raw_files.parquet(file, needed | outcomes), None
+    else:
+        raise bad_input("unknown kind of file", file=file, expected=".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
+    for name in sorted(needed - set(table.columns)):
+        known = raw_files.column_names(file) if names is None else names
+        raise bad_input("missing column", file=file, field=name, expected=f"one of {', '.join(known)}")
+    return table
 
 
-def _json_lines(file: Path) -> pl.DataFrame:
-    """One object per line. A column of lists stays one, every other column becomes text."""
-    try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else raw_files.read_bytes(file)
-    except (OSError, EOFError) as error:
-        raise bad_input(f"not readable: {error}", file=file) from None
+def _named(columns: TableColumns) -> set[str]:
+    """Columns that every file must have: all but the outcomes."""
+    single = ("id", "author", "time", "tags", "category", "subcategory", "concept", "media")
+    named = {getattr(columns, field) for field in single} - {None}
+    return named | {*columns.text, *columns.numbers, *columns.author_numbers}
+
+
+def _json_lines(file: Path, wanted: set[str]) -> tuple[pl.DataFrame, list[str]]:
+    """One object per line: its ``wanted`` columns, and the names of all. A column of lists stays one, all others
+    become text."""
+    if file.suffix == ".gz":
+        raw_files.check_packed(file)
     columns: dict[str, list] = {}
-    lines = content.rstrip().split(b"\n") if content.strip() else []
-    for index, line in enumerate(lines):
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise bad_input(f"not valid JSON: {error}", file=file, row=index + 1) from None
-        if not isinstance(record, dict):
-            raise bad_input("not an object", file=file, row=index + 1, value=record)
-        for field, value in record.items():
-            columns.setdefault(field, [None] * len(lines))[index] = value
-    return pl.DataFrame({field: _json_column(field, values, file) for field, values in columns.items()})
+    names: dict[str, None] = {}
+    with raw_files.opened(file) as lines:
+        blank, rows = None, 0
+        for row, line in enumerate(lines, 1):
+            line = line.removeprefix(raw_files.BOM) if row == 1 else line
+            if not line.strip():
+                blank = blank or row
+                continue
+            if blank is not None:
+                raise bad_input("a blank line", file=file, row=blank, expected="an object")
+            rows = row
+            for name, value in _object(line, file, row).items():
+                names[name] = None
+                if name in wanted:
+                    values = columns.setdefault(name, [])
+                    values.extend([None] * (row - 1 - len(values)))
+                    values.append(value)
+    filled = {name: values + [None] * (rows - len(values)) for name, values in columns.items()}
+    return pl.DataFrame({name: _json_column(name, values, file) for name, values in filled.items()}), list(names)
+
+
+def _object(line: bytes, file: Path, row: int) -> dict:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise bad_input(f"not valid JSON: {error}", file=file, row=row) from None
+    if not isinstance(record, dict):
+        raise bad_input("not an object", file=file, row=row, value=record)
+    return record
 
 
 def _json_column(field: str, values: list, file: Path) -> pl.Series:
+    """Texts of a column, or lists of texts where any value is a list. An object is neither."""
     if any(isinstance(value, list) for value in values):
         return raw_files.typed(values, pl.List(pl.String), file, field)
+    for row, value in enumerate(values, 1):
+        if isinstance(value, dict):
+            raise bad_input("an object", file=file, row=row, field=field, value=value, expected="a text or number")
     return pl.Series(field, values, dtype=pl.String, strict=False)
 
 
 def _column(table: pl.DataFrame, name: str, file: Path) -> pl.Series:
     if name not in table.columns:
-        raise bad_input("missing column", file=file, field=name, expected=f"one of {', '.join(table.columns)}")
+        raise bad_input("missing column", file=file, field=name)
     return table[name]
 
 
@@ -121,7 +152,7 @@ def _posts(table: pl.DataFrame, layout: Table, zone: str, file: Path) -> pl.Data
     if columns.author is not None:
         posts["user_id"] = _text(_column(table, columns.author, file), file)
     if columns.time is not None:
-        times_column = _column(table, columns.time, file)
+        times_column = column_types.time(_column(table, columns.time, file), file)
         posts["posted_at"] = times.read_times(times_column, layout.time_format, zone, field=columns.time, **where)
     if columns.text:
         parts = [_text(_column(table, name, file), file).alias(name) for name in columns.text]
@@ -140,16 +171,12 @@ def _posts(table: pl.DataFrame, layout: Table, zone: str, file: Path) -> pl.Data
 
 
 def _ids(values: pl.Series, file: Path, field: str) -> pl.Series:
-    if values.dtype.is_float():
-        raise bad_input("ids are fractional numbers", file=file, field=field, expected="text or integers")
-    ids = values.cast(pl.String).str.strip_chars()
+    ids = column_types.ids(values, file).str.strip_chars()
     return loading.filled(ids, file=file, field=field, first_row=first_row(file))
 
 
 def _text(values: pl.Series, file: Path) -> pl.Series:
-    if values.dtype.is_nested():
-        raise bad_input("a list", file=file, field=values.name, expected="text")
-    return loading.blank_to_null(values.cast(pl.String))
+    return loading.blank_to_null(column_types.text(values, file))
 
 
 def _numbers(table: pl.DataFrame, columns: TableColumns, file: Path) -> dict[str, pl.Series]:
@@ -164,7 +191,7 @@ def _numbers(table: pl.DataFrame, columns: TableColumns, file: Path) -> dict[str
             if prefix == "posthoc_" and name not in table.columns:
                 found[target] = pl.Series(target, [None] * table.height, dtype=pl.Float64)
                 continue
-            values = _column(table, name, file)
+            values = column_types.number(_column(table, name, file), file)
             found[target] = loading.number(values, file=file, field=name, first_row=first_row(file))
     return found
 
@@ -174,10 +201,9 @@ def _lists(values: pl.Series, separator: str | None, split: bool, file: Path) ->
 
     split: false for media, where text that is no list is one path. No items: null.
     """
-    if values.dtype in (pl.List, pl.Array):
-        items = values.cast(pl.List(pl.String))
-    else:
-        texts = values.cast(pl.String).fill_null("").str.strip_chars().to_list()
+    items = column_types.items(values, file)
+    if items.dtype == pl.String:
+        texts = items.fill_null("").str.strip_chars().to_list()
         rows = enumerate(texts, first_row(file))
         lists = [_items(text, separator, split, row, values.name, file) for row, text in rows]
         items = pl.Series(values.name, lists, dtype=pl.List(pl.String))
@@ -190,11 +216,7 @@ def _items(text: str, separator: str | None, split: bool, row: int, field: str, 
         return text.split(separator)
     if not text.startswith("["):
         return text.split() if split else [text]
-    try:
-        items = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            items = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            raise bad_input("not a list", file=file, row=row, field=field, value=text) from None
-    return [str(item) for item in items if item is not None]
+    items = read_list(text)
+    if items is None:
+        raise bad_input("not a list", file=file, row=row, field=field, value=text, expected="texts in JSON's notation")
+    return items

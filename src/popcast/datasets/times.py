@@ -9,6 +9,7 @@ import polars as pl
 from popcast.core.errors import bad_input
 from popcast.core.tables import TIME
 from popcast.datasets.loading import refuse
+from popcast.datasets.raw_files import FOREIGN
 
 EARLIEST, LATEST = 631_152_000, 4_102_444_800
 """Unix seconds of 1990 and 2100: milliseconds taken for seconds fall outside, and so do seconds for milliseconds."""
@@ -75,7 +76,10 @@ def read_times(values: pl.Series, pattern: str, zone: str, *, file: Path, field:
     strptime pattern. Columns that are dates or times already are taken as they are. Raises BadInput naming the row.
     """
     if values.dtype in (pl.Date, pl.Datetime):
-        refuse(values.is_null(), values, "missing time", file=file, field=field, first_row=first_row)
+        where = {"file": file, "field": field, "first_row": first_row}
+        refuse(values.is_null(), values, "missing time", **where)
+        seconds = values.dt.epoch("s")
+        refuse((seconds <= EARLIEST) | (seconds >= LATEST), values.cast(pl.Int64), "time out of range", **where)
         if getattr(values.dtype, "time_zone", None) is not None:
             return values.cast(TIME)
         return in_zone(values, zone)
@@ -101,7 +105,7 @@ def read_times(values: pl.Series, pattern: str, zone: str, *, file: Path, field:
 def _by_pattern(text: pl.Series, pattern: str) -> pl.Series:
     try:
         return text.str.to_datetime(pattern, time_unit="us", strict=False)
-    except pl.exceptions.ComputeError as error:
+    except FOREIGN as error:
         problem = f"params.yaml: time_format: {str(error).splitlines()[0]}"
         raise bad_input(
             problem, value=pattern, expected="auto, epoch, epoch_ms or date and time in strptime form"

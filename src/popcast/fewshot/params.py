@@ -10,25 +10,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from popcast.core.section import NAME, Section
+from popcast.core.section import Key, Line, Name, Section
 
 TEMPLATES = ("smpd", "tpic2017", "microlens", "table")
 PARTS = ("prompts", "sft", "decoding", "preferences", "align")
 """Sections below ``llm``: one per stage that reads it."""
 
 Shots = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
-SystemName = Annotated[str, Field(pattern=NAME)]
 
 
 class Task(Section):
     """One few-shot task: which authors, which of their posts, who is asked about what (multismpllm.md 3 and 4)."""
 
-    dataset: str
-    source: str = Field(description="key in llms: whose language model answers; a coldstart task names itself")
+    dataset: Key
+    source: Key = Field(description="key in llms: whose language model answers; a coldstart task names itself")
     track: Literal["coldstart", "zeroshot"]
     template: Literal["smpd", "tpic2017", "microlens", "table"]
-    fields: list[str] | None = Field(None, description="columns of posts that a prompt shows; null: the template's")
-    caption: str | None = Field(None, description="column of posts that describes the image in words")
+    fields: list[Line] | None = Field(None, description="columns of posts that a prompt shows; null: the template's")
+    caption: Line | None = Field(None, description="column of posts that describes the image in words")
     users: int | None = Field(200, ge=1, description="authors per draw; null: all that have enough posts (zeroshot)")
     newest: int = Field(5, ge=2, description="newest posts kept of each drawn author; those with fewer are not drawn")
     extra: int = Field(2, ge=0, le=3, description="further test draws of the same size")
@@ -36,7 +35,7 @@ class Task(Section):
     question: Literal["earliest", "previous"] = Field(
         "earliest", description="training question: the first post after the shots, or the one before the newest"
     )
-    systems: list[str] | None = Field(None, description="which systems of the source answer; null: all, and the base")
+    systems: list[Name] | None = Field(None, description="which systems of the source answer; null: all, and the base")
     many_shot: list[Annotated[float, Field(gt=0, le=0.5)]] = Field(
         [], description="shares of the labelled posts that train the many-shot rows"
     )
@@ -61,7 +60,7 @@ class SftRun(Section):
 class AlignRun(Section):
     """One system aligned on preference pairs: a checkpoint per number of shots."""
 
-    start: str = Field(description="name of the sft run that it starts from, or base: the untuned model")
+    start: Name = Field(description="name of the sft run that it starts from, or base: the untuned model")
     shots: Shots = Field([1, 2, 3])
     set: dict[str, Any] = Field({}, description="overrides of llm.align")
 
@@ -69,7 +68,7 @@ class AlignRun(Section):
 class PreferenceRun(Section):
     """Whose answers become preference pairs."""
 
-    start: str = Field("lora", description="name of the sft run that is sampled")
+    start: Name = Field("lora", description="name of the sft run that is sampled")
     shots: Shots = Field([1, 2, 3])
     set: dict[str, Any] = Field({}, description="overrides of llm.preferences")
 
@@ -79,9 +78,9 @@ class Llm(Section):
 
     scores: tuple[float, float] = Field(description="smallest and largest score that counts as an answer, both in")
     base: dict[str, Any] = Field(description="see popcast.lm.backbone")
-    sft: dict[SystemName, SftRun] = Field(min_length=1)
+    sft: dict[Name, SftRun] = Field(min_length=1)
     preferences: PreferenceRun = Field(PreferenceRun())
-    align: dict[SystemName, AlignRun] = Field({})
+    align: dict[Name, AlignRun] = Field({})
 
     @field_validator("scores")
     @classmethod
@@ -117,10 +116,10 @@ class FeatureRow(Section):
     """One row of the few-shot tables that no language model answers: a reference, or a predictor on the same posts."""
 
     model: Literal["median", "history_mean", "last_score", "history_ridge", "hyfea", "cr", "lightgbm"]
-    blocks: list[str] = Field([], description="feature blocks of the post asked about, beside its shown history")
+    blocks: list[Key] = Field([], description="feature blocks of the post asked about, beside its shown history")
     records: str = Field("fewshot", pattern=r"^(fewshot|many_\d\d)$", description="which training records")
     zero_fill: bool = Field(False, description="a missing feature becomes 0, as in the paper, instead of null")
-    other_names: dict[str, str] = Field({}, description="column -> what a dataset without that column calls it")
+    other_names: dict[Line, Line] = Field({}, description="column -> what a dataset without that column calls it")
     set: dict[str, Any] = Field({}, description="settings of hyfea, cr or lightgbm")
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from popcast.core import tables
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.pretrained import opening
 from popcast.core.pretrained.model_notes import BASE, TUNED, base_note, tuned_note
-from popcast.core.section import Section
+from popcast.core.section import Model, Revision, Section
 
 if TYPE_CHECKING:
     import torch
@@ -80,8 +80,8 @@ class Made(Section):
 class Pretrained(Section):
     """A causal language model of somebody else."""
 
-    model: str = Field(min_length=1, description="hub id or local folder")
-    revision: str | None = Field(None, description="commit or tag of the hub's repository")
+    model: Model = Field(description="hub id or local folder")
+    revision: Revision | None = Field(None, description="commit or tag of the hub's repository")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: bfloat16 on a GPU, float32 on the CPU"
     )
@@ -201,10 +201,9 @@ def stored_dtype(base: Path) -> str:
     """``float32``, ``bfloat16`` or ``float16``: what the weight files of a base folder hold, by their configuration."""
     from transformers import AutoConfig
 
-    pointer = _note(base, BASE) or {}
+    pointer = base_note(base) or {}
     name = pointer.get("model") or str(base)
-    _check_place(name)
-    config = _loaded(AutoConfig, name, revision=pointer.get("revision"))
+    config = opening.part(AutoConfig, name, revision=pointer.get("revision"))
     return str(getattr(config, "dtype", None) or "float32").removeprefix("torch.")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from popcast.core.section import NAME, Section
+from popcast.core.section import Key, Name, Section, Watched
 
 Loss = Literal["rmse", "mae", "huber", "mape"]
 
@@ -14,8 +14,8 @@ Loss = Literal["rmse", "mae", "huber", "mape"]
 class RunSettings(Section):
     """What one run does: a predictor with its blocks. A member of a suite is written like this."""
 
-    model: str = Field(description="file in src/popcast/models and section in models")
-    blocks: list[str] = Field(description="feature blocks that the predictor gets")
+    model: Key = Field(description="file in src/popcast/models and section in models")
+    blocks: list[Key] = Field(description="feature blocks that the predictor gets")
     allow_posthoc: bool | None = Field(None, description="null: as features.allow_posthoc says")
     test_fit: Literal["train", "train+valid", "stop_on_valid"] = Field(
         "train",
@@ -35,37 +35,37 @@ class ModelRun(RunSettings):
     In ``runs`` it is one stage ``train@<dataset>-<name>``; a suite makes its members into such runs.
     """
 
-    dataset: str
-    name: str = Field(pattern=NAME, description="name of the row in every table and report")
-    features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
-    suite: str | None = Field(None, description="filled in by the suite that the run is a member of")
-    base: str | None = Field(None, description="llm_runs: key in llms whose base model it tunes")
+    dataset: Key
+    name: Name = Field(description="name of the row in every table and report")
+    features: Watched = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
+    suite: Name | None = Field(None, description="filled in by the suite that the run is a member of")
+    base: Key | None = Field(None, description="llm_runs: key in llms whose base model it tunes")
 
 
 class PlannedRun(Section):
     """A run as the stage that fits it gets it: ``params`` are the predictor's settings, complete."""
 
-    dataset: str
-    name: str
-    suite: str | None = None
-    base: str | None = None
-    model: str
-    blocks: list[str]
+    dataset: Key
+    name: Name
+    suite: Name | None = None
+    base: Key | None = None
+    model: Key
+    blocks: list[Key]
     allow_posthoc: bool
     test_fit: Literal["train", "train+valid", "stop_on_valid"] = "train"
     cross_fit_from: int = 0
     pseudo_labels: Literal["none", "predicted"] = "none"
     params: dict[str, Any]
-    inner: list[str] = Field([], description="predictors that this one is made of, found by name as well")
+    inner: list[Key] = Field([], description="predictors that this one is made of, found by name as well")
 
 
 class Suite(Section):
     """One stage ``suite@<dataset>-<suite>``: several runs, one after the other. ``runs``: name -> settings."""
 
-    dataset: str
-    suite: str = Field(pattern=NAME)
-    features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
-    runs: dict[Annotated[str, Field(pattern=NAME)], RunSettings] = Field(min_length=1)
+    dataset: Key
+    suite: Name
+    features: Watched = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
+    runs: dict[Name, RunSettings] = Field(min_length=1)
 
     def members(self) -> list[ModelRun]:
         """Its runs in the order of params.yaml."""

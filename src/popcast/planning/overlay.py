@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import whole_file
-from popcast.planning import plan, project_params
+from popcast.core.yaml_reading import read_text, yaml_value
+from popcast.planning import project_params
+from popcast.planning.project_params import Params
 
 PER_DATASET = (
     "sample",
@@ -77,21 +80,16 @@ def parts_of(text: str) -> list[Part]:
     return parts
 
 
-def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
+def use_overlay(overlay: Path, raw: Path | None, check: Callable[[Params], object] | None = None) -> list[str]:
     """Write the sections of ``overlay`` into params.yaml; names of the sections written.
 
     An overlay that names ``datasets`` speaks for all sections in PER_DATASET: those that it leaves out become empty.
-    ``raw`` stands for the word RAW in values of the overlay. The result is checked as the stage `plan` does it before
-    it replaces params.yaml.
+    ``raw`` stands for the word RAW in values of the overlay. The result is validated before it replaces params.yaml;
+    check: what else it must pass, raising BadInput.
     """
     if raw is not None and not raw.is_dir():
         raise bad_input("no such folder", file=raw)
-    given = {part.key: _value(part, overlay) for part in parts_of(_read(overlay))}
-    if not given:
-        raise bad_input("no section in it", file=overlay, expected="YAML with top-level keys of params.yaml")
-    for key in given:
-        if key not in project_params.Params.model_fields:
-            raise bad_input("unknown section", file=overlay, field=key)
+    given = sections_of(overlay)
     given, uses = _placed(given, None if raw is None else str(raw.resolve()))
     if uses and raw is None:
         raise bad_input(f"it says {PLACEHOLDER}: name the raw folder with --raw", file=overlay)
@@ -99,11 +97,32 @@ def use_overlay(overlay: Path, raw: Path | None) -> list[str]:
         raise bad_input(f"--raw given, but no value in it is {PLACEHOLDER}", file=overlay)
     if "datasets" in given:
         given = {**{key: {} for key in PER_DATASET if key not in given}, **given}
-    text = overlaid(_read(paths.PARAMS), given)
+    text = overlaid(read_text(paths.PARAMS), given)
     with whole_file(paths.PARAMS) as part:
         part.write_text(text, encoding="utf-8")
-        plan.all_instances(project_params.load(part))  # refused: params.yaml stays as it was
+        params = project_params.load(part)  # refused: params.yaml stays as it was
+        if check is not None:
+            check(params)
     return list(given)
+
+
+def sections_of(overlay: Path) -> dict[str, Any]:
+    """Top-level sections of an overlay: name -> value that keeps its comments. Raises BadInput, one line."""
+    text = read_text(overlay)
+    whole = yaml_value(text, overlay)
+    if not isinstance(whole, dict) or not whole:
+        raise bad_input("no section in it", file=overlay, expected="YAML with top-level keys of params.yaml")
+    parts = {part.key: part for part in parts_of(text)}
+    for key, value in whole.items():
+        if key not in project_params.Params.model_fields:
+            raise bad_input("unknown section", file=overlay, field=str(key))
+        if not isinstance(value, dict):
+            found = "nothing" if value is None else type(value).__name__
+            raise bad_input(f"got {found}", file=overlay, field=key, expected="keys and values")
+        if key not in parts:
+            expected = "its name without quotes at the start of a line"
+            raise bad_input("not a section in block style", file=overlay, field=key, expected=expected)
+    return {key: yaml_value(part.body, overlay, _yaml(), key)[key] for key, part in parts.items()}
 
 
 def overlaid(text: str, given: dict[str, Any]) -> str:
@@ -118,7 +137,8 @@ def overlaid(text: str, given: dict[str, Any]) -> str:
         elif part.key in PER_DATASET or not part.body:
             body = _dump({part.key: given[part.key]})
         else:
-            body = _dump(_merged(_yaml().load(part.body), {part.key: given[part.key]}))
+            old = yaml_value(part.body, paths.PARAMS, _yaml(), part.key)
+            body = _dump(_merged(old, {part.key: given[part.key]}))
         out += part.comment + body
     return out
 
@@ -129,20 +149,6 @@ def _yaml() -> YAML:
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise bad_input(error.strerror or "cannot be read", file=path) from None
-
-
-def _value(part: Part, file: Path) -> Any:
-    try:
-        return _yaml().load(part.body)[part.key]
-    except YAMLError as error:
-        raise bad_input(f"not valid YAML: {str(error).splitlines()[0]}", file=file, field=part.key) from None
 
 
 def _dump(value: Any) -> str:

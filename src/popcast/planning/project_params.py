@@ -6,19 +6,18 @@ An unknown or ill-typed key, a reference to something that is not declared and a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
-from ruamel.yaml import YAML, YAMLError
 
 from popcast.blend.params import Blend
-from popcast.core import paths
-from popcast.core.errors import BadInput, bad_input
+from popcast.core import paths, yaml_reading
+from popcast.core.errors import BadInput
 from popcast.core.params import Base, parse
-from popcast.core.section import NAME, Section
+from popcast.core.section import Key, Name, Section
 from popcast.datasets.params import Dataset
 from popcast.features.params import BlockRun
-from popcast.fewshot.params import FeatureRow, Llm, SystemName, Task, check_tasks
+from popcast.fewshot.params import FeatureRow, Llm, Task, check_tasks
 from popcast.models.params import ModelRun, Suite, runs_of
 from popcast.scoring.params import Adversarial, Evaluation
 from popcast.simulation.params import MEAN_FIELD, SIMULATION, PopulationSource, Simulation, check_simulations
@@ -29,29 +28,29 @@ WIDER = "test_bank: train+valid"
 
 class Params(Section):
     base: Base
-    sample: dict[str, dict[str, Any]] = Field({})
-    datasets: dict[str, Dataset]
-    splits: dict[str, Split]
-    blocks: dict[str, BlockRun] = Field({})
-    media: dict[str, BlockRun] = Field({})
-    derived: dict[str, BlockRun] = Field({})
-    features: dict[str, Any]
-    runs: dict[str, ModelRun]
-    suites: dict[str, Suite] = Field({})
-    models: dict[str, dict[str, Any]]
+    sample: dict[Key, dict[str, Any]] = Field({})
+    datasets: dict[Key, Dataset]
+    splits: dict[Key, Split]
+    blocks: dict[Key, BlockRun] = Field({})
+    media: dict[Key, BlockRun] = Field({})
+    derived: dict[Key, BlockRun] = Field({})
+    features: dict[Key, Any]
+    runs: dict[Key, ModelRun]
+    suites: dict[Key, Suite] = Field({})
+    models: dict[Key, dict[str, Any]]
     blend: Blend
     evaluation: Evaluation
-    adversarial: dict[str, Adversarial] = Field({})
-    tasks: dict[str, Task] = Field({})
-    llms: dict[str, Llm] = Field({})
-    llm: dict[str, dict[str, Any]] = Field(
+    adversarial: dict[Key, Adversarial] = Field({})
+    tasks: dict[Key, Task] = Field({})
+    llms: dict[Key, Llm] = Field({})
+    llm: dict[Literal["prompts", "sft", "decoding", "preferences", "align"], dict[str, Any]] = Field(
         {}, description="prompts, sft, decoding, preferences, align: see popcast.lm and popcast.fewshot"
     )
-    feature_rows: dict[SystemName, FeatureRow] = Field({})
-    llm_runs: dict[str, ModelRun] = Field({})
-    populations: dict[Annotated[str, Field(pattern=NAME)], PopulationSource] = Field({})
+    feature_rows: dict[Name, FeatureRow] = Field({})
+    llm_runs: dict[Key, ModelRun] = Field({})
+    populations: dict[Key, PopulationSource] = Field({})
     simulation: dict[Literal["rules", "policy", "runner"], dict[str, Any]] = Field({})
-    simulations: dict[str, Simulation] = Field({})
+    simulations: dict[Key, Simulation] = Field({})
 
     @model_validator(mode="after")
     def consistent(self) -> Params:
@@ -165,11 +164,7 @@ def load(path: Path = paths.PARAMS) -> Params:
     """Read and validate params.yaml."""
     if not path.exists():
         raise BadInput(f"{path}: not found: run from the root of a popcast project")
-    try:
-        values = YAML(typ="safe").load(path)
-    except YAMLError as error:
-        raise bad_input(f"not valid YAML: {str(error).splitlines()[0]}", file=path) from None
-    return parse(Params, values or {}, "")
+    return parse(Params, yaml_reading.mapping(yaml_reading.read_yaml(path) or {}, path), "")
 
 
 def entry(section: str, key: str) -> Any:

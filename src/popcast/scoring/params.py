@@ -6,17 +6,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from popcast.core.section import Section
+from popcast.core.section import Key, Line, Name, Section, Watched
 
 
 class Adversarial(Section):
     """One stage ``adversarial@<dataset>``. See popcast.scoring.adversarial."""
 
-    features: str = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
-    blocks: list[str] = Field(min_length=1, description="feature blocks that the classifier gets")
-    embeddings: list[str] = Field([], description="embedding columns that it gets too")
+    features: Watched = Field(description="what DVC watches, below data/features: a dataset or one of its tables")
+    blocks: list[Key] = Field(min_length=1, description="feature blocks that the classifier gets")
+    embeddings: list[Line] = Field([], description="embedding columns that it gets too")
     against: Literal["test", "unlabelled"] = "test"
-    drop: list[str] = Field([], description="columns (or patterns) left out for good, such as those of time")
+    drop: list[Line] = Field([], description="columns (or patterns) left out for good, such as those of time")
     steps: int = Field(3, ge=0, description="how often the strongest columns are left out after that")
     step_size: int = Field(3, ge=1, description="columns left out per step")
     folds: int = Field(5, ge=2)
@@ -29,7 +29,7 @@ class Adversarial(Section):
 class Evaluation(Section):
     bootstrap: int = Field(1000, ge=0, description="resamples of authors; 0 leaves intervals out")
     confidence: float = Field(0.95, gt=0, lt=1)
-    baselines: list[str] = Field(["median", "author_mean", "history_ridge"])
+    baselines: list[Name] = Field(["median", "author_mean", "history_ridge"])
     metric_mode: Literal["full", "batch256"] = Field(
         "full", description="batch256: mean over consecutive batches of 256 posts, as MMRA's code reports it"
     )
@@ -38,8 +38,8 @@ class Evaluation(Section):
 class ScoredRun(Section):
     """What the scorer must know of a run whose predictions it reads."""
 
-    name: str
-    suite: str | None = None
+    name: Name
+    suite: Name | None = None
     posthoc: bool = Field(description="its predictor got what was measured after posting")
     test_fit: str
     pseudo_labels: str

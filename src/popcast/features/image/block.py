@@ -20,7 +20,7 @@ from pydantic import Field
 
 from popcast.core.errors import BadInput
 from popcast.core.scratch import kept
-from popcast.core.section import Section
+from popcast.core.section import Model, Section
 from popcast.features.common import descriptors, media
 from popcast.features.common.embeddings import embedding_column
 from popcast.features.common.encoders import VisionEncoder
@@ -33,7 +33,7 @@ HEAD = 2
 
 
 class Params(Section):
-    encoder: str | None = Field(None, description="vision encoder: hub id or folder (CLIP, ViT); null: none")
+    encoder: Model | None = Field(None, description="vision encoder: hub id or folder (CLIP, ViT); null: none")
     batch: int = Field(32, ge=1, description="pictures per batch of the encoder")
     shard: int = Field(256, ge=1, description="pictures per piece of work; a killed run finds finished pieces again")
 

@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 
 from popcast.core.errors import BadInput
 from popcast.core.pretrained.saved_files import read_json, read_tensors
-from popcast.core.section import Section
+from popcast.core.section import Model, Section
 from popcast.core.tables import write_json
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
@@ -58,7 +58,7 @@ class Tfidf(Section):
 class Params(Section):
     fields: list[TextField] = Field(list(get_args(TextField)), min_length=1)
     tfidf: Tfidf | None = Tfidf()
-    encoder: str | None = Field(PACKAGED, description="sentence encoder: hub id or folder; null: none")
+    encoder: Model | None = Field(PACKAGED, description="sentence encoder: hub id or folder; null: none")
     layers: list[Annotated[int, Field(ge=0)]] = Field(
         [],
         description="hidden layers of the encoder -> text.layers_embedding, means over the tokens side by side",

@@ -27,7 +27,7 @@ from pydantic import Field
 
 from popcast.core.errors import BadInput
 from popcast.core.scratch import kept
-from popcast.core.section import Section
+from popcast.core.section import Model, Section
 from popcast.features.common import descriptors, media
 from popcast.features.common.embeddings import embedding_column
 from popcast.features.common.encoders import VisionEncoder
@@ -41,7 +41,7 @@ CHUNK = 1024
 
 class Params(Section):
     frames: int = Field(10, ge=1, description="frames per video")
-    encoder: str | None = Field(None, description="vision encoder: hub id or folder (CLIP, ViT); null: none")
+    encoder: Model | None = Field(None, description="vision encoder: hub id or folder (CLIP, ViT); null: none")
     batch: int = Field(40, ge=1, description="frames per batch of the encoder")
     shard: int = Field(64, ge=1, description="videos per piece of work; a killed run finds finished pieces again")
 

@@ -22,7 +22,7 @@ from pydantic import Field
 from popcast.core.errors import bad_input
 from popcast.core.pretrained.model_notes import base_note
 from popcast.core.scratch import temporary
-from popcast.core.section import Section
+from popcast.core.section import Place, Section
 from popcast.core.stable import stable_random
 from popcast.fewshot import score_prompts
 from popcast.fewshot.score_prompts import Params as Prompts
@@ -43,7 +43,7 @@ History = list[tuple[PostText, float]]
 class Params(Section):
     """What a prompt shows, how the model is tuned and how its answer is read."""
 
-    base: str = Field(description="folder of the base model: a run in llm_runs names it by its key in llms")
+    base: Place = Field(description="folder of the base model: a run in llm_runs names it by its key in llms")
     template: Literal["smpd", "tpic2017", "microlens", "table"] = "smpd"
     fields: list[str] | None = Field(None, description="columns of posts that a prompt shows; null: the template's")
     caption: str | None = Field(None, description="column of posts that describes the image in words")

@@ -17,7 +17,7 @@ from pydantic import Field
 from popcast.core.errors import BadInput
 from popcast.core.named import predictor_module
 from popcast.core.params import merged
-from popcast.core.section import Section
+from popcast.core.section import Key, Section
 from popcast.models.contract.predictor_files import load_predictor, read_predictor, write_predictor
 from popcast.models.contract.predictors import fitted, seed_predictions
 from popcast.models.contract.stopping import stopping_window
@@ -29,7 +29,7 @@ from popcast.models.params import Loss
 class Params(Section):
     """The inner predictor is a file in ``popcast.models``; ``set`` are all of its settings."""
 
-    model: str = Field(description="inner predictor")
+    model: Key = Field(description="inner predictor")
     set: dict[str, Any] = Field({}, description="its settings; keys left out have the defaults of its file")
     loss: Loss | None = Field(None, description="of the inner predictor, where set does not name one")
     baseline: str | None = Field(None, description="feature column to start from; null: the training median")

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from popcast.core.section import Line
 from popcast.models.contract.member_weights import fit_weights
 from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.stopping import ASIDE, SMALLEST_WINDOW, older, set_aside
@@ -34,7 +35,7 @@ class Params(ColumnParams, Settings):
     second: Literal["nonnegative", "ridge"] = Field("nonnegative", description="nonnegative: weights of sum 1")
     second_penalty: float = Field(10.0, gt=0, description="of second: ridge")
     bounded: bool = Field(True, description="predictions stay within the labels seen")
-    presets: str = Field("medium_quality", description="autogluon: quality preset")
+    presets: Line = Field("medium_quality", description="autogluon: quality preset")
     time_limit: int | None = Field(None, ge=1, description="autogluon: seconds per fit; null: none, reproducible")
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from popcast.core.section import Section
+from popcast.core.section import Model, Section
 from popcast.features.common.encoders import PACKAGED
 from popcast.features.common.joined_text import TextField
 from popcast.models.nets.networks import NetworkParams
@@ -47,7 +47,7 @@ class Params(NetworkParams):
 
     fields: list[TextField] = Field(["title"], min_length=1)
     columns: list[str] = Field([], description="numeric features that the output sees beside the text, standardised")
-    backbone: str = Field(PACKAGED, description="encoder of the BERT family: hub id, folder, or the packaged MiniLM")
+    backbone: Model = Field(PACKAGED, description="encoder of the BERT family: hub id, folder, or the packaged MiniLM")
     max_tokens: int = Field(64, ge=4, description="longer texts are cut")
     mlm: Mlm | None = Field(None, description="within-task pretraining; null: none")
     frozen_layers: int = Field(

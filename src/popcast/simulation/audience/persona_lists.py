@@ -24,6 +24,7 @@ AGES = (18, 82)
 """Youngest and oldest generated persona, as in the published population (popsim.md 2.3)."""
 
 MOST_TRAITS = 5
+MOST_BYTES = 64 << 20
 PLACEHOLDERS = ("name", "age_article", "age", "gender", "occupation", "traits", "interests")
 PLAIN_PATTERN = "{name} is {age_article} {age}-year-old {gender} {occupation}, {traits}, who likes {interests}."
 """Sentence for personas of a table that has no role sentences."""
@@ -45,7 +46,7 @@ class Words:
 
 def read_words(file: Path) -> Words:
     """Read and check word lists. Raises BadInput naming the key."""
-    values = raw_files.json_value(file)
+    values = raw_files.json_value(file, MOST_BYTES)
     _only(values, _KEYS, "", file)
     _only(values["first_names"], GENDERS, "first_names", file)
     first = {gender: _list(values["first_names"][gender], f"first_names.{gender}", file) for gender in GENDERS}

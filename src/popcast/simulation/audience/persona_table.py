@@ -6,20 +6,17 @@ from 1.
 
 from __future__ import annotations
 
-import ast
 import csv
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from popcast.core.errors import bad_input
 from popcast.datasets import raw_files
+from popcast.datasets.text_lists import read_list
 from popcast.simulation.audience.persona_lists import PLAIN_PATTERN, sentence
 
 FACTS = ("age", "gender", "occupation", "traits", "interests")
@@ -31,8 +28,13 @@ IGNORED = ("id", "init_att")
 NAME_LENGTH = 60
 """Longest name in characters: prompts shorten longer ones, and two could become the same."""
 
-_PYTHON_TEXT = r"""(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")"""
-_PYTHON_LIST = re.compile(rf"\[\s*(?:{_PYTHON_TEXT}\s*(?:,\s*{_PYTHON_TEXT}\s*)*,?\s*)?\]")
+MOST_BYTES = 64 << 20
+"""Of a table: it has 32,767 personas at most."""
+
+CELL, RELATION = 4_000, 131_072
+"""Longest cell in characters: prompts cut a role sentence long before; and the longest list of friends."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Row:
 
 def from_csv(file: Path) -> list[Row]:
     """Rows of a csv with a header, in UTF-8 with or without byte order mark. Text is kept as it is: None, NA, nan."""
-    lines = csv.reader([f"{line}\n" for line in raw_files.text_lines(file)], strict=True)
+    lines = csv.reader([f"{line}\n" for line in raw_files.text_lines(file, MOST_BYTES)], strict=True)
     header: list[str] = []
     rows = []
     end = 0
@@ -183,8 +185,8 @@ def _text(value: object, field: str, file: Path, number: int) -> str | None:
         return None
     if not isinstance(value, str):
         raise bad_input("wrong type", file=file, row=number, field=field, value=value, expected="text")
-    text = _plain(value)
-    if any(unicodedata.category(character) == "Cc" for character in text):
+    text = _plain(_short(value, CELL, field, file, number))
+    if _CONTROL.search(text):
         raise bad_input("control character", file=file, row=number, field=field, value=text, expected="printable text")
     return text or None
 
@@ -201,34 +203,30 @@ def _age(value: object, file: Path, number: int) -> int | None:
     return age
 
 
+def _short(text: str, most: int, field: str, file: Path, number: int) -> str:
+    """``text`` if it is short: only then is it worth a closer look."""
+    if len(text) > most:
+        expected = f"{most} at most"
+        raise bad_input(f"{len(text)} characters", file=file, row=number, field=field, value=text, expected=expected)
+    return text
+
+
 def _words(value: object, field: str, file: Path, number: int) -> tuple[str, ...]:
     """Words of a ``;``-list or of a JSON list."""
+    if isinstance(value, str):
+        value = _short(value, CELL, field, file, number)
     words = value.split(";") if isinstance(value, str) and value.strip() else value or []
     if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
         raise bad_input("not a list", file=file, row=number, field=field, value=value, expected="words separated by ;")
-    return tuple(_plain(word) for word in words)
+    return tuple(_plain(_short(word, CELL, field, file, number)) for word in words)
 
 
 def _friends(value: object, file: Path, number: int) -> tuple[str, ...]:
     """Names of a JSON list, or of a list of texts in Python's notation as the published file has it."""
     names = value
     if isinstance(value, str):
-        try:
-            names = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            names = _python_list(value.strip())
+        names = read_list(_short(value, RELATION, "relation", file, number), texts_only=True)
     if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
         expected = 'a JSON list of names, such as ["Ann Lee"], or [] for nobody'
         raise bad_input("unreadable relation", file=file, row=number, field="relation", value=value, expected=expected)
-    return tuple(_plain(name) for name in names)
-
-
-def _python_list(text: str) -> object:
-    """A list of plain text literals, else None: nothing else reaches the parser, and the parser runs nothing."""
-    if not _PYTHON_LIST.fullmatch(text):
-        return None
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return None
+    return tuple(_plain(_short(name, CELL, "relation", file, number)) for name in names)

@@ -61,7 +61,7 @@ def make(source: PopulationSource, seed: int) -> tuple[Population, dict[str, str
 
 
 def _file_hash(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return hashlib.sha256(raw_files.file_bytes(file)).hexdigest()
 
 
 def generate(words_file: Path, agents: int, edges: int, seed: int) -> Population:
@@ -127,7 +127,7 @@ def read_table(file: Path) -> Population:
     if file.suffix == ".csv":
         return _population(persona_table.from_csv(file), file)
     if file.suffix == ".json":
-        content = raw_files.json_value(file)
+        content = raw_files.json_value(file, persona_table.MOST_BYTES)
         if isinstance(content, dict) and "format" in content:
             return _from_save(content, file)
         return _population(persona_table.from_json(content, file), file)
@@ -155,7 +155,7 @@ def save(population: Population, path: Path, origin: Mapping[str, str | int] | N
 
 def load(path: Path) -> Population:
     """Read what :func:`save` wrote, checked again. Raises BadInput, also where personas were edited since."""
-    content = raw_files.json_value(path)
+    content = raw_files.json_value(path, persona_table.MOST_BYTES)
     population = _from_save(content, path)
     if content.get("hash") != population.hash:
         expected = "the hash of its personas; read your own with `kind: table`"
