@@ -157,10 +157,7 @@ def blend(
     labels = posts.filter(pl.col("split") == "train")["popularity"].to_numpy()
 
     def fit(rows: np.ndarray) -> Blend:
-        found = fit_blend(x[rows], y[rows], segment[rows], labels, list(predictions), section, metric)
-        if not section.drift_correction:
-            return found
-        return replace(found, drift=fit_drift(age[rows], y[rows] - found.predict(x[rows], segment[rows], age[rows])))
+        return fit_corrected(x[rows], y[rows], segment[rows], age[rows], labels, list(predictions), section, metric)
 
     held_out = np.full(len(y), np.nan)
     for block in _blocks(keys.join(posts.select("post_id", "user_id", "posted_at"), on="post_id", how="left"), valid):
@@ -203,6 +200,23 @@ def _no_common_fold(predictions: dict[str, pl.DataFrame]) -> BadInput:
         value="oof+valid",
         expected="valid, or a smaller cross_fit_from of the members",
     )
+
+
+def fit_corrected(
+    x: np.ndarray,
+    y: np.ndarray,
+    segment: np.ndarray,
+    age: np.ndarray,
+    labels: np.ndarray,
+    members: list[str],
+    section: BlendSection,
+    metric: str,
+) -> Blend:
+    """:func:`fit_blend`, with the drift correction where ``section`` asks for it. age: float64 [n], in weeks."""
+    found = fit_blend(x, y, segment, labels, members, section, metric)
+    if not section.drift_correction:
+        return found
+    return replace(found, drift=fit_drift(age, y - found.predict(x, segment, age)))
 
 
 def fit_blend(

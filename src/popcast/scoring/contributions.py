@@ -9,21 +9,17 @@ gain means that the member helps; one whose interval holds zero does not, as far
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 
-from popcast.blend import segments
-from popcast.blend.blending import fit_blend, gather
-from popcast.blend.drift import fit_drift, model_age
+from popcast.blend import intervals, segments
+from popcast.blend.blending import fit_corrected, gather
+from popcast.blend.drift import model_age
 from popcast.blend.params import Blend as BlendSection
 from popcast.scoring.bootstrap import author_codes, bootstrap, clusters_of, paired_difference
 from popcast.scoring.metrics import score
 from popcast.scoring.params import Evaluation
 
-BLOCKS = 5
 MOST_OUT_OF_FOLD = 30_000
 """Out-of-fold rows used at most, evenly through time: the weights hardly move beyond."""
 
@@ -92,7 +88,9 @@ class _Design:
         self.out_of_fold = (
             np.flatnonzero((self.split == "train") & ~np.isnan(self.y)) if blend.fit_on != "valid" else []
         )
-        self.out_of_fold = self._in_time(np.asarray(self.out_of_fold, np.int64))
+        self.out_of_fold = np.concatenate(
+            [*self._blocks(np.asarray(self.out_of_fold, np.int64)), np.empty(0, np.int64)]
+        )
         step = -(-len(self.out_of_fold) // MOST_OUT_OF_FOLD) or 1
         self.out_of_fold = self.out_of_fold[::step]
 
@@ -100,31 +98,24 @@ class _Design:
         """bool [n]: labelled posts of a part."""
         return (self.split == name) & ~np.isnan(self.y)
 
-    def _in_time(self, chosen: np.ndarray) -> np.ndarray:
-        """Row numbers by time, then id; without times by author, so that an author stays in one block."""
-        times = self.rows["posted_at"].dt.epoch("us").fill_null(0).to_numpy()[chosen]
-        return chosen[np.lexsort((chosen, self.codes[chosen], times) if not times.any() else (chosen, times))]
+    def _blocks(self, chosen: np.ndarray) -> list[np.ndarray]:
+        """Row numbers in blocks, see ``intervals.blocks``; in time order where there are times."""
+        times = self.rows["posted_at"].dt.epoch("us").fill_null(0).to_numpy()
+        return intervals.blocks(chosen, times if times[chosen].any() else None, self.codes)
 
     def _blended(self, members: list[str], fitting: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         columns = [self.names.index(member) for member in members]
-        fitted = fit_blend(
-            self.x[fitting][:, columns], self.y[fitting], self.segment[fitting], self.labels, members, self.blend,
-            self.metric,
+        fitted = fit_corrected(
+            self.x[fitting][:, columns], self.y[fitting], self.segment[fitting], self.age[fitting], self.labels,
+            members, self.blend, self.metric,
         )  # fmt: skip
-        if self.blend.drift_correction:
-            known = fitted.predict(self.x[fitting][:, columns], self.segment[fitting], self.age[fitting])
-            fitted = replace(fitted, drift=fit_drift(self.age[fitting], self.y[fitting] - known))
         return fitted.predict(self.x[wanted][:, columns], self.segment[wanted], self.age[wanted])
-
-    def _blocks(self) -> Iterator[np.ndarray]:
-        ordered = self._in_time(np.flatnonzero(self.part("valid")))
-        yield from (block for block in np.array_split(ordered, BLOCKS) if len(block))
 
     def cross_fitted(self, members: list[str]) -> np.ndarray:
         """Predictions of the valid posts, each block by a blend of these members that did not see it."""
         predicted = np.full(len(self.y), np.nan)
         valid = self.part("valid")
-        for block in self._blocks():
+        for block in self._blocks(np.flatnonzero(valid)):
             others = valid.copy()
             others[block] = False
             fitting = np.concatenate([self.out_of_fold, np.flatnonzero(others)])
