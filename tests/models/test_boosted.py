@@ -212,4 +212,19 @@ def test_cr_shares_are_the_least_squares_of_the_later_half_of_the_last_fold():
 )
 def test_a_relative_error_of_a_difference_is_refused_under_every_name(asked, said):
     with pytest.raises(BadInput, match=f"{said}: a relative error of a difference means nothing"):
-        on_top.Predictor(on_top.Params(**asked), 0)
+        on_top.Params(**asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "lightgbm", "set": {"leaves": 3}},
+        {"model": "lightgbm", "set": {"num_leaves": "many"}},
+        {"model": "cnn", "set": {"training": {"epochs": 3}}},
+        {"model": "stacker", "set": {"boosting": {"$(touch x)": 3}}},
+        {"model": "on_top", "set": {"model": "lightgbm", "set": {"leaves": 3}}},
+    ],
+)
+def test_wrong_settings_of_an_inner_predictor_are_refused_when_params_are_read(asked):
+    with pytest.raises(BadInput, match=r"lightgbm\.set|cnn\.set|stacker\.set"):
+        on_top.Params(**asked)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from popcast.core.errors import BadInput
 from popcast.core.named import predictor_module
@@ -35,6 +35,23 @@ class Params(Section):
     baseline: str | None = Field(None, description="feature column to start from; null: the training median")
     text: ScoreParams | None = Field(None, description="text scores as further columns, block ``scores``")
 
+    @model_validator(mode="after")
+    def inner_is_known(self) -> Self:
+        """A wrong setting of the inner predictor is refused where the section is read, not in the middle of a run."""
+        self.inner()
+        return self
+
+    def inner(self) -> Section:
+        """The settings of the inner predictor, complete."""
+        values = {**({} if self.loss is None else {"loss": self.loss}), **self.set}
+        inner = merged(predictor_module(self.model).Params, values, {}, f"{self.model}.set")
+        for name in ("loss", "relative"):  # what weighs errors by the size of the label
+            if getattr(inner, name, None) in ("mape", True):
+                raise BadInput(
+                    f"on_top: {name} {values[name]}: a relative error of a difference means nothing, expected another"
+                )
+        return inner
+
 
 class Predictor:
     """``start + inner``."""
@@ -46,14 +63,7 @@ class Predictor:
         self.params, self.seed = params, seed
         self.scratch: Path | None = None
         self.module = predictor_module(params.model)
-        values = {**({} if params.loss is None else {"loss": params.loss}), **params.set}
-        inner = merged(self.module.Params, values, {}, f"{params.model}.set")
-        for name in ("loss", "relative"):  # what weighs errors by the size of the label
-            if getattr(inner, name, None) in ("mape", True):
-                raise BadInput(
-                    f"on_top: {name} {values[name]}: a relative error of a difference means nothing, expected another"
-                )
-        self.inner = self.module.Predictor(inner, seed)
+        self.inner = self.module.Predictor(params.inner(), seed)
         self.scores = TextScores(params.text) if params.text else None
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
