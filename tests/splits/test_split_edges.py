@@ -60,6 +60,6 @@ def test_shares_of_authors_whose_newest_post_is_held_out(shares, valid, test):
     )
     parts = newest_per_author(posts, Split(method="newest_per_author", shares=shares), seed=3)["split"]
     assert parts[:count].unique().to_list() == ["train"]
-    found = parts.value_counts().rows_by_key("split", unique=True)
+    found = dict(parts.value_counts().iter_rows())
     assert found["valid"] == pytest.approx(valid * count, rel=0.12)
     assert found["test"] == pytest.approx(test * count, rel=0.12)
