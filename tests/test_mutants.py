@@ -82,3 +82,9 @@ def test_every_reviewed_equivalent_is_still_there_and_has_a_reason():
         known = {(mutant.place, mutant.change) for mutant in mutants((ROOT / "src" / "popcast" / file).read_text())}
         assert (place, change) in known, (file, place, change)
         assert len(reason.split()) > 3
+
+
+def test_paths_are_left_alone_and_quotients_are_not():
+    assert mutants('found = folder / "a" / name') == []
+    assert mutants('found = (self.folder / file, paths.MODELS / f"{name}")') == []
+    assert [mutant.change for mutant in mutants("found = total / count")] == ["total / count -> total * count"]
