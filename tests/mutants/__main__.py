@@ -25,8 +25,8 @@ from tests.mutants.targets import EQUIVALENT, TARGETS  # noqa: E402
 @click.option("--count", default=200, show_default=True, help="mutants in all")
 @click.option("--per-file", default=5, show_default=True)
 @click.option("--seed", default=42, show_default=True)
-@click.option("--only", default="", help="files whose path holds this")
-def main(count: int, per_file: int, seed: int, only: str) -> None:
+@click.option("--only", multiple=True, default=[""], help="files whose path holds this; may be given several times")
+def main(count: int, per_file: int, seed: int, only: tuple[str, ...]) -> None:
     """Change the core in small wrong ways and name the changes that no test notices. Exit status 1 if there are any."""
     os.chdir(ROOT)
     drill.preload()

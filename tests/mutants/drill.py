@@ -23,11 +23,11 @@ SOURCE = ROOT / "src" / "popcast"
 QUIET = ("-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", "-m", "not slow")
 
 
-def chosen(per_file: int, count: int, seed: int, only: str = "") -> list[tuple[str, Mutant]]:
-    """(file, mutant): ``per_file`` of each target, ``count`` in all, by the seed; files of which ``only`` is a part."""
+def chosen(per_file: int, count: int, seed: int, only: Sequence[str] = ("",)) -> list[tuple[str, Mutant]]:
+    """(file, mutant): ``per_file`` of each target, ``count`` in all, by the seed. only: parts of target paths."""
     found: list[tuple[str, Mutant]] = []
     for file in TARGETS:
-        if only in file:
+        if any(part in file for part in only):
             known = mutants((SOURCE / file).read_text(encoding="utf-8"))
             rows = random.Random(f"{seed} {file}").sample(known, min(per_file, len(known)))
             found += [(file, mutant) for mutant in sorted(rows, key=lambda mutant: mutant.number)]
