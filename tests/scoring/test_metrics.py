@@ -132,3 +132,11 @@ def test_paired_difference():
     assert value == pytest.approx(2 / 401)
     assert bootstrap.paired_difference(draws["a"]["mae"], draws["c"]["mae"], 0.95) == (0, 0, 1)
     assert len(draws["a"]["src"]) == bootstrap.SRC_RESAMPLES
+
+
+def test_two_posts_have_ranks():
+    """The least spread of ranks there is: one half, in weighted and in plain ranks."""
+    two = np.array([1.0, 2.0])
+    assert metrics.score(two, two)["src"] == pytest.approx(1)
+    assert metrics.score(two, -two)["src"] == pytest.approx(-1)
+    assert metrics.spearman(two, two, np.array([[0.25, 0.25]])) == pytest.approx([1])

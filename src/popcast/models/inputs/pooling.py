@@ -18,7 +18,7 @@ Pool = Literal["flat", "mean", "first"]
 def pooled(visual: np.ndarray, pool: Pool) -> np.ndarray:
     """Frame vectors [n, F, width] -> [n, F * width] or [n, width]."""
     if pool == "flat":
-        return visual.reshape(len(visual), -1)
+        return visual.reshape(len(visual), visual.shape[1] * visual.shape[2])  # also of no rows
     return visual[:, 0] if pool == "first" else visual.mean(axis=1)
 
 
