@@ -70,7 +70,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
     return ByFixture(config, log)
 
 
-PIPELINE = ("tests/test_pipeline.py", "tests/test_remote.py", "tests/test_resume.py")
+PIPELINE = (
+    "tests/test_pipeline.py", "tests/test_remote.py", "tests/test_resume.py", "tests/faults/test_kills.py",
+    "tests/faults/test_disk_full.py",
+)  # fmt: skip
 """Files whose tests read the fixture ``pipeline``."""
 
 
