@@ -2,6 +2,7 @@
 # make setup-dev  the same with what tests and lint need
 # make repro      setup if needed, then the whole pipeline, as many stages side by side as there are cores (JOBS=1: one)
 # make test       setup-dev if needed, lint and the whole test suite on all cores
+# make nightly    the same with every recipe run as a whole at the size of a test; `make test` runs one, by the commit
 # make quick      lint, contracts and the tests of the rooms that changed since the last commit on main, under 90 s
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup setup-dev repro test quick lint
+.PHONY: setup setup-dev repro test nightly quick lint
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed
@@ -26,6 +27,9 @@ lint: setup-dev
 
 test: lint
 	python -m pytest -q -n $(WORKERS)
+
+nightly: lint
+	POPCAST_RECIPES=all python -m pytest -q -n $(WORKERS)
 
 quick: lint
 	python scripts/quick.py

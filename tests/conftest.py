@@ -78,7 +78,7 @@ PIPELINE = (
 
 
 def group_of(nodeid: str) -> str:
-    """What of the suite one worker gets at a time: a file, all tests of the pipeline, or those of one predictor.
+    """What of the suite one worker gets at a time: a file, all tests of the pipeline, a recipe, or one predictor's.
 
     >>> group_of("tests/models/test_predictors.py::test_a_single_row[hyfea]")
     'tests/models/test_predictors.py hyfea'
@@ -86,5 +86,7 @@ def group_of(nodeid: str) -> str:
     file, _, test = nodeid.partition("::")
     if file in PIPELINE:
         return "pipeline"
+    if file.endswith("test_whole_recipes.py"):
+        return nodeid
     called_with = re.search(r"\[([a-z_]+)", test)
     return f"{file} {called_with[1]}" if file.endswith("test_predictors.py") and called_with else file

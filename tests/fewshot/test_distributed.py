@@ -186,7 +186,7 @@ def launched(stage: str, project: Path, **more: str) -> str:
     environment |= {"TMPDIR": str(project / "tmp"), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | more
     (project / "tmp").mkdir(exist_ok=True)
     done = subprocess.run(
-        [*command, "launched.py", stage], cwd=project, env=environment, capture_output=True, text=True, timeout=300,
+        [*command, "launched.py", stage], cwd=project, env=environment, capture_output=True, text=True, timeout=1800,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

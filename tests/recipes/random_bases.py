@@ -9,7 +9,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from popcast.fewshot import tokenizer as made
+from popcast.datasets.sample import invented_words
+from tests.generated import WORDS
 from tests.lm.tiny_llm import SCORES, TEXTS
+
+LEARNED = [
+    *TEXTS,
+    "Posts of one author with their popularity. Answer for the last one: its popularity, one number only.\n"
+    'Post 1: title "red sky", category "Travel&Active", subcategory "Sunset", concept "beach"\nPost 1 has popularity',
+    'title length 29, tags 4, date 2016-03-04, Popularity of the posts: a number only, user assistant "original sound"',
+    " ".join(WORDS),
+    *(" ".join(map(str, of)) for of in vars(invented_words).values() if isinstance(of, list | tuple)),
+]
+"""What the tokenizers learn from: the words of prompts and generated posts, so that these are short."""
 
 LLAMA3_CHAT = (
     "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n"
@@ -35,7 +47,7 @@ QWEN2_DIGITS = made.LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")
 def llama3(folder: Path) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = made.make_tokenizer(TEXTS * 20, 640, SCORES, 2048)
+    tokenizer = made.make_tokenizer(LEARNED * 20, 900, SCORES, 2048)
     more = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
     tokenizer.add_special_tokens({"eos_token": "<|eot_id|>", "additional_special_tokens": more})
     tokenizer.chat_template = LLAMA3_CHAT
@@ -55,8 +67,8 @@ def qwen2(folder: Path) -> Path:
     core.decoder = decoders.ByteLevel()
     alphabet, special = sorted(pre_tokenizers.ByteLevel.alphabet()), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     core.train_from_iterator(
-        TEXTS * 20,
-        trainers.BpeTrainer(vocab_size=512, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+        LEARNED * 20,
+        trainers.BpeTrainer(vocab_size=900, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
     )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=2048,
@@ -76,11 +88,55 @@ def _written(model_class, config_class, tokenizer, folder: Path, *, tie_word_emb
         **SIZES, vocab_size=len(tokenizer), tie_word_embeddings=tie_word_embeddings, eos_token_id=ends,
         pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id,
     )  # fmt: skip
-    model = model_class(config).to(torch.bfloat16)
+    model = write_numbers(model_class(config), tokenizer).to(torch.bfloat16)
     model.generation_config.eos_token_id = ends
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def write_numbers(model, tokenizer):
+    """Random weights that write a random number of two decimals, and end: preference pairs can come from them.
+
+    The layers add nothing at first, so a next token depends on the last one alone: on one column of its embedding.
+    """
+    import torch
+    from torch import nn
+
+    def tokens(texts: list[str]) -> list[int]:
+        found = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        return [ids[0] for ids in found if len(ids) == 1]
+
+    whole = tokens([str(n) for n in range(20, 100)])  # two digits in one token, as in Llama 3, or in two
+    first, dot = tokens(list("234" if not whole else "23456789")), tokens(["."])
+    chain = [first, dot, whole] if whole else [first, dot, tokens(list("567")), tokens(list("89"))]
+    with torch.no_grad():
+        for layer in model.get_decoder().layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        embedding = model.get_input_embeddings().weight
+        head = 0.05 * torch.randn(embedding.shape)
+        embedding[:, : len(chain) + 1] = 0
+        embedding[:, 0] = 5.0  # behind any other token: a number begins
+        for place, (now, then) in enumerate(zip(chain, [*chain[1:], [tokenizer.eos_token_id]], strict=True), start=1):
+            embedding[now, 0] = 0
+            embedding[now, place] = 5.0
+            head[:, place] = 0
+            head[then, place] = 2.0
+        head[:, 0] = 0
+        head[first, 0] = 2.0
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = nn.Parameter(head)
+    return model
+
+
+def teach(folder: Path) -> None:
+    """Give a model folder such weights, the tokenizer as it is: a base of few steps knows no numbers."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
+    write_numbers(model, tokenizer).save_pretrained(folder)
 
 
 FAMILIES = {"llama": llama3, "qwen": qwen2}
@@ -88,5 +144,5 @@ FAMILIES = {"llama": llama3, "qwen": qwen2}
 
 def base_like(model: str, folder: Path) -> Path:
     """A folder in the shape of the hub model ``model``. KeyError for a family that nobody has written down here."""
-    family = next(name for name in FAMILIES if name in model.lower())
-    return FAMILIES[family](folder)
+    known = [name for name in FAMILIES if name in model.lower()]
+    return FAMILIES[known[0] if known else model](folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,6 @@ CAPS = {
 """Largest value of every key of this name, wherever it stands."""
 SAMPLES = {"posts": 420, "users": 40, "unlabelled": 60, "videos": 80}
 MADE = {"vocabulary": 640, "hidden": 32, "layers": 2, "heads": 2, "intermediate": 64, "initializer_range": 0.15}
-BY_HEART = {"epochs": 80, "learning_rate": 0.02, "batch_size": 8, "rank": 16, "alpha": 32, "dropout": 0.0}
-"""Tuning after which a model with random weights writes numbers: preference pairs come from it."""
 
 
 def shrink(values: dict[str, Any], base_like: Callable[[str], Path], server: str) -> dict[str, Any]:
@@ -66,12 +64,21 @@ def shrink(values: dict[str, Any], base_like: Callable[[str], Path], server: str
             llm["base"]["made"] |= MADE
         else:
             llm["base"]["pretrained"]["model"] = str(base_like(llm["base"]["pretrained"]["model"]))
-        start = llm["sft"][llm["preferences"]["start"]]
-        start["set"] = start.get("set", {}) | BY_HEART
+    for settings in _sections_of_learning(values):
+        settings |= {"dtype": "float32", "gradient_checkpointing": False}  # bfloat16 is slow on a processor
     policy = values["simulation"].get("policy", {})
     if policy.get("kind") == "server":
         policy["url"] = server
     return values
+
+
+def _sections_of_learning(values: Any) -> Iterator[dict[str, Any]]:
+    """Every section that says a ``dtype`` and checkpoints of activations."""
+    if isinstance(values, dict):
+        if "gradient_checkpointing" in values and "dtype" in values:
+            yield values
+        for of in values.values():
+            yield from _sections_of_learning(of)
 
 
 def _capped(value: Any, caps: dict[str, int] = CAPS) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from popcast.core import paths
 from popcast.planning import plan, project_params
 from popcast.planning.overlay import PLACEHOLDER, use_overlay
 from popcast.planning.running.plain_stages import PlainStages
@@ -84,6 +85,9 @@ def run(name: str) -> int:
             for line in stages.begin(row.name).lines:
                 run_here(line)
             stages.end(row.name)
+            base = paths.base_model(row.name.rpartition("@")[2])
+            if row.name.startswith("base_model@") and (base / "config.json").exists():  # made here, of ten steps
+                random_bases.teach(base)
             done += 1
             print(f"{row.name}: {time.perf_counter() - started:.1f} s", flush=True)
     expected = {f"{one.stage}@{one.key}" for one in plan.all_instances(project_params.load())} - {"report@all"}

@@ -24,13 +24,19 @@ ANY = "\0"
 """Stands for a key in a path of outs."""
 
 
-def check(params: Params) -> None:
+def check(params: Params, planned: set[tuple[str, str]]) -> None:
     """Raise BadInput, one line, for the first stage instance that needs what no other one makes.
 
-    The stages are those of dvc.yaml in the current folder, or of popcast's own where there is none.
+    planned: stage and key of every instance that has a plan. The stages are those of dvc.yaml in the current folder, or of popcast's own where there is none.
     """
-    stages = read_yaml(str(DVC if DVC.exists() else ROOT / DVC))["stages"]
-    for stage, section, key, need in lacking(stages, params.model_dump(mode="json")):
+    stages, values = read_yaml(str(DVC if DVC.exists() else ROOT / DVC))["stages"], params.model_dump(mode="json")
+    for stage, section, key, _ in _expanded(stages, values):
+        if (stage, key) not in planned:
+            raise bad_input(
+                f"the stage {stage}@{key} has nothing to do", file=paths.PARAMS, field=f"{section}.{key}",
+                expected=f"at least one run of {key}, in runs or suites",
+            )  # fmt: skip
+    for stage, section, key, need in lacking(stages, values):
         makers = ", ".join(made_by(need, stages)) or "nothing in params.yaml"
         raise bad_input(
             f"the stage {stage}@{key} needs {need}, and no stage makes it",
@@ -53,8 +59,8 @@ def lacking(stages: dict[str, Any], values: dict[str, Any]) -> Iterator[tuple[st
 
 
 def made_by(need: str, stages: dict[str, Any]) -> list[str]:
-    """Sections of params.yaml whose entries could make the path ``need``."""
-    found = []
+    """Sections of params.yaml whose entries could make the path ``need``, by the outs that say most of it."""
+    found: dict[int, list[str]] = {}
     for body in stages.values():
         if "foreach" not in body:
             continue
@@ -62,8 +68,8 @@ def made_by(need: str, stages: dict[str, Any]) -> list[str]:
             pattern = re.sub(r"\$\{[^}]*\}", ANY, out)
             parts = list(zip(need.split("/"), pattern.split("/"), strict=False))
             if all(re.fullmatch(re.escape(form).replace(re.escape(ANY), ".+"), part) for part, form in parts):
-                found.append(_section(body))
-    return list(dict.fromkeys(found))
+                found.setdefault(pattern.count(ANY), []).append(_section(body))
+    return list(dict.fromkeys(found[min(found)])) if found else []
 
 
 def _expanded(stages: dict[str, Any], values: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:

@@ -56,8 +56,9 @@ def all_instances(params: Params) -> list[Instance]:
 
     Raises BadInput for a setting that is wrong, and for an instance that needs what no other one makes.
     """
-    needs.check(params)
-    return [instance for stage in STAGES for instance in stage(params)]
+    made = [instance for stage in STAGES for instance in stage(params)]
+    needs.check(params, {(one.stage, one.key) for one in made})
+    return made
 
 
 def instance(params: Params, stage: str, key: str) -> Instance:

@@ -159,7 +159,7 @@ def check_simulations(
     section: dict[str, Any],
     blocks: dict[str, set[str]],
 ) -> None:
-    """Raise ValueError, naming the key, where simulations, populations, datasets and their blocks do not fit together."""
+    """Raise ValueError, naming the key, where simulations, populations, datasets and blocks do not fit together."""
     for key, simulation in simulations.items():
         if key != simulation.dataset or key not in datasets:
             raise ValueError(f"simulations.{key}: key must be that of a declared dataset, and its dataset the same")
