@@ -15,13 +15,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "POPCAST_THREADS"):
+    os.environ[_name] = "1"  # before any of them is loaded: as many pieces as cores run at a time
+
 MEMORY = 2 << 30
 """Bytes of peak memory that fail a piece."""
 
 ROOM = 6 << 30
 """Bytes of address space beyond the start that end it, so that the machine lives on."""
 
-WAITING = 6
+WAITING = 4
+"""Times the CPU seconds that a piece may have: seconds on the clock."""
 
 VERDICT = "verdict"
 
@@ -41,8 +45,8 @@ def run_all(
 ) -> Iterator[Ended]:
     """Run ``work(name, folder)`` for every piece, ``jobs`` at a time, each at most ``limit`` seconds of CPU time.
 
-    A piece that computes nothing for long is a hang too: after :data:`WAITING` times ``limit`` seconds on the clock, for
-    other programs may have the machine. ``work`` returns its verdict; what it raises is the verdict ``failed: traceback ...``.
+    A piece that computes nothing for long is a hang too: after :data:`WAITING` times ``limit`` seconds on the clock,
+    for other programs may have the machine. What ``work`` returns is the verdict; what it raises, a failure.
     """
     running: dict[int, tuple[str, Path, float]] = {}
     pieces = iter(pieces)
