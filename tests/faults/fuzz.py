@@ -180,6 +180,7 @@ def seeds_in(place: Path, names: list[str]) -> None:
 
 @click.command()
 @click.option("--rounds", default=150, show_default=True, help="mutated inputs")
+@click.option("--first", default=0, help="number of the first round")
 @click.option("--seed", default=13, show_default=True)
 @click.option("--jobs", default=len(os.sched_getaffinity(0)), show_default=True)
 @click.option("--limit", default=20.0, show_default=True, help="seconds for one input")
@@ -189,7 +190,7 @@ def seeds_in(place: Path, names: list[str]) -> None:
 @click.option("--planted", "fault", help="make the code faulty: traceback, hang, memory, death, two lines, half")
 @click.option("--lines", is_flag=True, help="print the line of every refusal")
 def main(
-    rounds: int, seed: int, jobs: int, limit: float, wanted: tuple[str, ...], only: int | None, plain: bool,
+    rounds: int, first: int, seed: int, jobs: int, limit: float, wanted: tuple[str, ...], only: int | None, plain: bool,
     fault: str | None, lines: bool,
 ) -> None:  # fmt: skip
     """Mutate raw files and settings and run the code that reads them."""
@@ -200,7 +201,7 @@ def main(
     seeds_in(base, names)
 
     def pieces() -> Iterator[tuple[str, Path]]:
-        for number in [only] if only is not None else range(len(names) if plain else rounds):
+        for number in [only] if only is not None else range(first, first + (len(names) if plain else rounds)):
             name = names[number % len(names)]
             folder = base / f"round-{number}"
             shutil.copytree(base / name, folder, symlinks=True)

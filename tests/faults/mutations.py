@@ -76,8 +76,8 @@ def _drop(content: bytes, rng: random.Random) -> bytes:
 def _insert(content: bytes, rng: random.Random) -> bytes:
     place = rng.randrange(len(content) + 1)
     pieces = (b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1b[2J", b'"', b"'", b",", b"\t", b"\n", b"\r", b"\r\n\r\n",
-              b"{", b"}", b"[", b"]", b"\\", b"\\u", b"},{", b"nan", b"-", b"1e400", b"\xed\xa0\x80", b"\xc3", b"9" * 5000,
-              b"[" * 3000, b"\x1f\x8b")  # fmt: skip
+              b"{", b"}", b"[", b"]", b"\\", b"\\u", b"},{", b"nan", b"-", b"1e400", b"\xed\xa0\x80", b"\xc3",
+              b"9" * 5000, b"[" * 3000, b"\x1f\x8b")  # fmt: skip
     return content[:place] + rng.choice(pieces) * rng.choice((1, 1, 1, 50)) + content[place:]
 
 

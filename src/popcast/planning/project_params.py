@@ -23,6 +23,9 @@ from popcast.scoring.params import Adversarial, Evaluation
 from popcast.simulation.params import MEAN_FIELD, SIMULATION, PopulationSource, Simulation, check_simulations
 from popcast.splits.params import Split
 
+TAKEN = ("features", "base", "sft", "aligned", "adversarial", "llm", "tracks", "simulation", "ablation")
+"""Folders beside those of datasets, below ``models`` and ``plots``."""
+
 
 class Params(Section):
     base: Base
@@ -55,6 +58,8 @@ class Params(Section):
         if not self.datasets:
             raise ValueError("datasets: expected at least one")
         for name in self.datasets:
+            if name in TAKEN:
+                raise ValueError(f"datasets.{name}: the name is taken by a folder of popcast")
             if name not in self.splits:
                 raise ValueError(f"splits.{name}: missing, every dataset needs one")
         for group in ("blocks", "media", "derived"):
