@@ -26,11 +26,13 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
+from popcast.core.errors import one_line
 from popcast.planning.running.launchers import Launcher, launcher_for
 from popcast.planning.running.progress import Progress, read_times, write_times
 from popcast.planning.running.ready_queue import ReadyQueue, Room, Task, claim_of
 from popcast.planning.running.stage_runner import Runner, Stopped, summary
 from popcast.planning.running.stages import MUST_RUN, StageError, Stages
+from popcast.planning.running.template_values import check_template_values
 
 ENDLESS = Room(10**6, 1e9, 10**6)  # what other machines may have; a launcher knows what they have
 
@@ -71,6 +73,7 @@ def print_dry(stages: Stages) -> None:
 
 
 def load(plain: bool, targets: tuple[str, ...]) -> Stages:
+    check_template_values()
     if plain:
         from popcast.planning.running.plain_stages import PlainStages
 
@@ -101,7 +104,7 @@ def main(
         launcher = launcher_for(launch)
         runner = follow(stages, queue, launcher, asked, keep_going)
     except (StageError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {one_line(str(error))}")
     except Stopped as stopped:
         print(f"error: interrupted by {stopped}; a new start goes on", file=sys.stderr)
         sys.exit(128 + stopped.signum)

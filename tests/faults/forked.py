@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "POPCAST_THREADS"):
+    os.environ[_name] = "1"  # before any of them is loaded: as many pieces as cores run at a time
+
 MEMORY = 2 << 30
 """Bytes of peak memory that fail a piece."""
 
 ROOM = 6 << 30
 """Bytes of address space beyond the start that end it, so that the machine lives on."""
-
-WAITING = 6
 
 VERDICT = "verdict"
 
@@ -41,10 +42,11 @@ def run_all(
 ) -> Iterator[Ended]:
     """Run ``work(name, folder)`` for every piece, ``jobs`` at a time, each at most ``limit`` seconds of CPU time.
 
-    A piece that computes nothing for long is a hang too: after :data:`WAITING` times ``limit`` seconds on the clock, for
-    other programs may have the machine. ``work`` returns its verdict; what it raises is the verdict ``failed: traceback ...``.
+    A piece that sleeps so long without computing anything is a hang too; one that waits for the machine is none. What
+    ``work`` returns is the verdict; what it raises, a failure.
     """
     running: dict[int, tuple[str, Path, float]] = {}
+    asleep: dict[int, tuple[int, float]] = {}  # CPU ticks, and since when there were no more
     pieces = iter(pieces)
     more = True
     while more or running:
@@ -60,13 +62,25 @@ def run_all(
             seconds = time.monotonic() - begin
             if ended:
                 del running[pid]
+                asleep.pop(pid, None)
                 yield Ended(name, _seen(folder, status, usage.ru_maxrss), seconds, usage.ru_maxrss / 1024)
-            elif seconds > WAITING * limit:
+            elif _sleeps(pid, asleep) > limit:
                 os.kill(pid, signal.SIGKILL)
                 os.wait4(pid, 0)
                 del running[pid]
-                yield Ended(name, f"failed: hang, waits for {seconds:.0f} s", seconds, 0.0)
-        time.sleep(0.003)
+                yield Ended(name, f"failed: hang, sleeps for {limit:g} s", seconds, 0.0)
+        time.sleep(0.005)
+
+
+def _sleeps(pid: int, asleep: dict[int, tuple[int, float]]) -> float:
+    """Seconds for which a process has waited for anything but a core."""
+    state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks, now = int(fields[10]) + int(fields[11]), time.monotonic()
+    before, since = asleep.get(pid, (-1, now))
+    if state == "R" or ticks != before:
+        asleep[pid] = ticks, now
+        return 0.0
+    return now - since
 
 
 def _seen(folder: Path, status: int, kilobytes: int) -> str:

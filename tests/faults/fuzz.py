@@ -18,10 +18,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
-    os.environ[_name] = "1"
-os.environ["POPCAST_THREADS"] = "1"
-
 import click
 import orjson
 
@@ -184,6 +180,7 @@ def seeds_in(place: Path, names: list[str]) -> None:
 
 @click.command()
 @click.option("--rounds", default=150, show_default=True, help="mutated inputs")
+@click.option("--first", default=0, help="number of the first round")
 @click.option("--seed", default=13, show_default=True)
 @click.option("--jobs", default=len(os.sched_getaffinity(0)), show_default=True)
 @click.option("--limit", default=20.0, show_default=True, help="seconds for one input")
@@ -193,7 +190,7 @@ def seeds_in(place: Path, names: list[str]) -> None:
 @click.option("--planted", "fault", help="make the code faulty: traceback, hang, memory, death, two lines, half")
 @click.option("--lines", is_flag=True, help="print the line of every refusal")
 def main(
-    rounds: int, seed: int, jobs: int, limit: float, wanted: tuple[str, ...], only: int | None, plain: bool,
+    rounds: int, first: int, seed: int, jobs: int, limit: float, wanted: tuple[str, ...], only: int | None, plain: bool,
     fault: str | None, lines: bool,
 ) -> None:  # fmt: skip
     """Mutate raw files and settings and run the code that reads them."""
@@ -204,14 +201,14 @@ def main(
     seeds_in(base, names)
 
     def pieces() -> Iterator[tuple[str, Path]]:
-        for number in [only] if only is not None else range(len(names) if plain else rounds):
+        for number in [only] if only is not None else range(first, first + (len(names) if plain else rounds)):
             name = names[number % len(names)]
             folder = base / f"round-{number}"
             shutil.copytree(base / name, folder, symlinks=True)
             yield f"{number} {name}", folder
 
     def work(piece: str, folder: Path) -> str:
-        number, _, name = piece.partition(" ")
+        name = piece.partition(" ")[2]
         rng = random.Random(f"{seed} {piece}")
         change = mutate_settings if name in SETTINGS else mutate
         if plain:
@@ -238,8 +235,8 @@ def main(
         print(f"{name:{width}}  {own['passed']:5} read  {own['refused']:5} refused  {own['failed']:3} failed")
     total = sum((counts[name] for name in names), Counter())
     print(
-        f"{total.total()} inputs, seed {seed}: {total['passed']} read as their contract asks, {total['refused']} refused "
-        f"in one line, {failed} failed; slowest {slowest:.1f} s, largest {largest:.0f} MB"
+        f"{total.total()} inputs, seed {seed}: {total['passed']} read as their contract asks, {total['refused']} "
+        f"refused in one line, {failed} failed; slowest {slowest:.1f} s, largest {largest:.0f} MB"
     )
     if only is None:
         shutil.rmtree(base, ignore_errors=True)

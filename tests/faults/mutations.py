@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ ODD: tuple[Any, ...] = (
     None, "", " ", 0, -1, 1.5, 1e308, -1e308, 10**18, "9" * 4400, "1" * 400, "nan", "inf", "-inf", "NaN", True, False,
     [], {}, [1, "a"], [None], {"a": 1}, {"a": {"b": [1]}}, [[["x"]]], "\x1b[2J\x1b[31mred", "a\x00b", "a\nb", "a\tb",
     "é", "😀", "\u202e", "x" * 200_000, "[" * 100_000, "['a'", "[1e400]", "['\\ud800']", '["\\ud800"]', "{}", "=1+1",
-    "../../etc/passwd", "/etc/passwd", "C:\\x", "2020-13-45", "0000-00-00", "9999-12-31 23:59:59", "1e5", "0x10", "１２",
-    "-0", "1,5", "1_000", "$(touch hacked)", "`id`", "${item}", "999999999999999999999999",
+    "../../etc/passwd", "/etc/passwd", "C:\\x", "2020-13-45", "0000-00-00", "9999-12-31 23:59:59", "1e5", "0x10",
+    "１２", "-0", "1,5", "1_000", "$(touch hacked)", "`id`", "${item}", "999999999999999999999999",
 )  # fmt: skip
 """Values that stand where others were expected."""
 
@@ -42,8 +43,12 @@ def mutate(folder: Path, rng: random.Random) -> str:
 
 def of_bytes(file: Path, rng: random.Random) -> str:
     """Flip, cut, insert, repeat, another encoding. A packed file is changed packed or unpacked."""
-    packed = file.suffix == ".gz" and rng.random() < 0.5
-    content = gzip.decompress(file.read_bytes()) if packed else file.read_bytes()
+    content, packed = file.read_bytes(), file.suffix == ".gz" and rng.random() < 0.5
+    if packed:
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error):  # an earlier change left nothing to unpack
+            packed = False
     change = rng.choice(list(BYTES))
     content = BYTES[change](content, rng)
     file.write_bytes(gzip.compress(content, mtime=0) if packed else content)
@@ -70,9 +75,9 @@ def _drop(content: bytes, rng: random.Random) -> bytes:
 
 def _insert(content: bytes, rng: random.Random) -> bytes:
     place = rng.randrange(len(content) + 1)
-    pieces = (b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1b[2J", b'"', b"'", b",", b"\t", b"\n", b"\r", b"\r\n\r\n", b"{",
-              b"}", b"[", b"]", b"\\", b"\\u", b"},{", b"nan", b"-", b"1e400", b"\xed\xa0\x80", b"\xc3", b"9" * 5000,
-              b"[" * 3000, b"\x1f\x8b")  # fmt: skip
+    pieces = (b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1b[2J", b'"', b"'", b",", b"\t", b"\n", b"\r", b"\r\n\r\n",
+              b"{", b"}", b"[", b"]", b"\\", b"\\u", b"},{", b"nan", b"-", b"1e400", b"\xed\xa0\x80", b"\xc3",
+              b"9" * 5000, b"[" * 3000, b"\x1f\x8b")  # fmt: skip
     return content[:place] + rng.choice(pieces) * rng.choice((1, 1, 1, 50)) + content[place:]
 
 
@@ -149,7 +154,7 @@ def of_structure(file: Path, rng: random.Random) -> str:
     if file.suffix == ".gz":
         try:
             content = gzip.decompress(content)
-        except (OSError, EOFError):
+        except (OSError, EOFError, zlib.error):
             return of_bytes(file, rng)
     change = {".json": _json, ".jsonl": _jsonl, ".csv": _cells, ".txt": _cells, ".parquet": _parquet}.get(inner)
     try:
@@ -176,7 +181,7 @@ def _json(content: bytes, rng: random.Random) -> tuple[bytes, str]:
 def _jsonl(content: bytes, rng: random.Random) -> tuple[bytes, str]:
     records = [orjson.loads(line) for line in content.splitlines()]
     if rng.random() < 0.3:
-        names = [name for name in records[0]]
+        names = list(records[0])
         name, (value, shown) = rng.choice(names), _odd(rng)
         for record in records:
             record[name] = value

@@ -80,7 +80,7 @@ def write_smp_video(folder: Path) -> None:
     """Train with labels and test without, four files of JSON lines each."""
     for split, count in (("train", 24), ("test", 6)):
         (folder / split).mkdir()
-        own = [(f"{split[0].upper()}{row}", f"U{row % 5}") for row in range(count)]
+        own = [(f"{split[:2].upper()}{row}", f"U{row % 5}") for row in range(count)]
         size = {"video_height": 1024, "video_width": 576, "video_duration": 63, "video_ratio": "540p"}
         files = {
             "posts": [

@@ -7,10 +7,13 @@ but columns and words of the user's own files (``tests/faults/test_hostile_names
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from popcast.core.errors import cut
 
 KEY = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 """Keys of sections, and names of datasets: they reach commands unquoted."""
@@ -83,20 +86,20 @@ class Section(BaseModel):
     @classmethod
     def _readable(cls, values: Any) -> Any:
         """No text of a section, however deep below ``set``, holds control characters or is endless."""
-        for text in _texts(values):
+        for place, text in _texts(values):
             if len(text) > WORDS or _NO_WORDS.search(text):
-                raise ValueError("a text with control characters or of more than 20,000 characters")
+                raise ValueError(f"{place}: a text with control characters or of more than {WORDS} characters")
         return values
 
 
-def _texts(value: Any):
-    """Texts and keys of a plain value."""
+def _texts(value: Any, *way: str) -> Iterator[tuple[str, str]]:
+    """Texts and keys of a plain value, each with the dotted key where it stands."""
     if isinstance(value, str):
-        yield value
+        yield ".".join(way), value
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _texts(key)
-            yield from _texts(inner)
+            yield from _texts(key, *way)
+            yield from _texts(inner, *way, cut(str(key), 80))
     elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)
+        for place, inner in enumerate(value):
+            yield from _texts(inner, *way, str(place))

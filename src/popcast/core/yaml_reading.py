@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
 
 from popcast.core.errors import BadInput, bad_input
@@ -28,6 +28,8 @@ SMALLEST, LARGEST = -(2**63), 2**64 - 1
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """A UTF-8 text without byte order mark. Raises BadInput where it cannot be read, is too large or no UTF-8."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise bad_input("a folder" if path.is_dir() else "not a file", file=path, expected="a text file")
         with path.open("rb") as file:
             content = file.read(most + 1)
     except (OSError, ValueError) as error:
@@ -58,8 +60,6 @@ def yaml_value(text: str, file: Path, reader: YAML | None = None, field: str | N
         _check_numbers(value)
     except _Refused as error:
         raise bad_input(str(error), file=file, field=field) from None
-    except YAMLError as error:
-        raise bad_input(f"not valid YAML: {_first_line(error)}", file=file, field=field) from None
     except Exception as error:  # a foreign parser on any bytes: numbers and dates that are none, odd merges
         raise bad_input(f"not valid YAML: {_first_line(error)}", file=file, field=field) from None
     return value

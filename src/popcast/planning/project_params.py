@@ -24,6 +24,8 @@ from popcast.simulation.params import MEAN_FIELD, SIMULATION, PopulationSource, 
 from popcast.splits.params import Split
 
 WIDER = "test_bank: train+valid"
+TAKEN = ("features", "base", "sft", "aligned", "adversarial", "llm", "tracks", "simulation", "ablation")
+"""Folders beside those of datasets, below ``models`` and ``plots``."""
 
 
 class Params(Section):
@@ -57,6 +59,8 @@ class Params(Section):
         if not self.datasets:
             raise ValueError("datasets: expected at least one")
         for name in self.datasets:
+            if name in TAKEN:
+                raise ValueError(f"datasets.{name}: the name is taken by a folder of popcast")
             if name not in self.splits:
                 raise ValueError(f"splits.{name}: missing, every dataset needs one")
         for group in ("blocks", "media", "derived"):

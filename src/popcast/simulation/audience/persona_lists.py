@@ -12,6 +12,7 @@ The file (``persona_lists.json``) is JSON with these keys, all needed and no oth
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,11 @@ AGES = (18, 82)
 
 MOST_TRAITS = 5
 MOST_BYTES = 64 << 20
+WORD, NAME, PATTERN = 200, 29, 1_000
+"""Longest word, half of a name, and role sentence in characters."""
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Control characters, as Unicode's category Cc."""
 PLACEHOLDERS = ("name", "age_article", "age", "gender", "occupation", "traits", "interests")
 PLAIN_PATTERN = "{name} is {age_article} {age}-year-old {gender} {occupation}, {traits}, who likes {interests}."
 """Sentence for personas of a table that has no role sentences."""
@@ -49,11 +55,13 @@ def read_words(file: Path) -> Words:
     values = raw_files.json_value(file, MOST_BYTES)
     _only(values, _KEYS, "", file)
     _only(values["first_names"], GENDERS, "first_names", file)
-    first = {gender: _list(values["first_names"][gender], f"first_names.{gender}", file) for gender in GENDERS}
+    first = {
+        gender: _list(values["first_names"][gender], f"first_names.{gender}", file, most=NAME) for gender in GENDERS
+    }
     for name in first["female"]:
         if name in first["male"]:
             raise bad_input("name also in first_names.male", file=file, field="first_names.female", value=name)
-    last = _list(values["last_names"], "last_names", file)
+    last = _list(values["last_names"], "last_names", file, most=NAME)
     for field, names in (("first_names", first["female"] + first["male"]), ("last_names", last)):
         for name in names:
             if any(character.isdigit() for character in name):
@@ -104,13 +112,13 @@ def _only(values: object, keys: Sequence[str], where: str, file: Path) -> None:
             raise bad_input("unknown key", file=file, field=inside + key, expected=", ".join(keys))
 
 
-def _list(values: object, field: str, file: Path, least: int = 1) -> tuple[str, ...]:
-    """A list of different words. No ``;``: it separates words in tables."""
+def _list(values: object, field: str, file: Path, least: int = 1, most: int = WORD) -> tuple[str, ...]:
+    """A list of different words of at most ``most`` characters. No ``;``: it separates words in tables."""
     if not isinstance(values, list) or len(values) < least:
         raise bad_input("not a list of words", file=file, field=field, expected=f"{least} or more")
     for row, word in enumerate(values, 1):
-        if not isinstance(word, str) or not word or word != " ".join(word.split()) or ";" in word:
-            expected = "text without ; and without spaces at its ends"
+        if not isinstance(word, str) or not word or len(word) > most or not _is_plain(word):
+            expected = f"1 to {most} characters without ; and line breaks, no spaces at its ends"
             raise bad_input("not a word", file=file, row=row, field=field, value=word, expected=expected)
     seen: set[str] = set()
     for row, word in enumerate(values, 1):
@@ -118,6 +126,12 @@ def _list(values: object, field: str, file: Path, least: int = 1) -> tuple[str, 
             raise bad_input("word stands twice", file=file, row=row, field=field, value=word)
         seen.add(word)
     return tuple(values)
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a table of personas gives the word back as it is."""
+    same = word == " ".join(unicodedata.normalize("NFC", word).split())
+    return same and ";" not in word and not CONTROL.search(word)
 
 
 def _occupations(groups: object, file: Path) -> dict[str, tuple[int, int]]:
@@ -142,7 +156,7 @@ def _occupations(groups: object, file: Path) -> dict[str, tuple[int, int]]:
 
 
 def _patterns(values: object, file: Path) -> tuple[str, ...]:
-    patterns = _list(values, "patterns", file)
+    patterns = _list(values, "patterns", file, most=PATTERN)
     for row, pattern in enumerate(patterns, 1):
         found = re.findall(r"\{(\w+)\}", pattern)
         if sorted(found) != sorted(PLACEHOLDERS) or len(re.findall(r"[{}]", pattern)) != 2 * len(found):

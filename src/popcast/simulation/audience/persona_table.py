@@ -17,7 +17,7 @@ from typing import Any
 from popcast.core.errors import bad_input
 from popcast.datasets import raw_files
 from popcast.datasets.text_lists import read_list
-from popcast.simulation.audience.persona_lists import PLAIN_PATTERN, sentence
+from popcast.simulation.audience.persona_lists import CONTROL, PLAIN_PATTERN, sentence
 
 FACTS = ("age", "gender", "occupation", "traits", "interests")
 COLUMNS = ("name", "role_description", *FACTS, "relation")
@@ -33,8 +33,6 @@ MOST_BYTES = 64 << 20
 
 CELL, RELATION = 4_000, 131_072
 """Longest cell in characters: prompts cut a role sentence long before; and the longest list of friends."""
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ def _text(value: object, field: str, file: Path, number: int) -> str | None:
     if not isinstance(value, str):
         raise bad_input("wrong type", file=file, row=number, field=field, value=value, expected="text")
     text = _plain(_short(value, CELL, field, file, number))
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         raise bad_input("control character", file=file, row=number, field=field, value=text, expected="printable text")
     return text or None
 
