@@ -103,6 +103,13 @@ TARGETS: dict[str, list[str]] = {
 """File below src/popcast -> arguments of pytest: the file's own tests, those that answer within seconds."""
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
+    (
+        "features/common/embeddings.py",
+        "embedding_column",
+        "1 -> 2",
+    ): "numpy takes any negative size for the unknown one",
+    ("features/common/embeddings.py", "embedding", "1 -> 2"): "numpy takes any negative size for the unknown one",
+    ("features/common/embeddings.py", "embedding", "True -> False"): "nulls are gone by then, and no array is empty",
     ("scoring/contributions.py", "_Design.__init__", "1 -> 2"): "steps of any size through no rows at all",
     (
         "features/common/descriptors.py",
