@@ -21,7 +21,10 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Plan:
-    """The plan of one stage instance. Raises BadInput where its file is not there or is no plan."""
+    """The plan of one stage instance. Raises BadInput where its file is not there or is no plan.
+
+    ``folders``: local model folders that the settings name -> hash of their files.
+    """
 
     def __init__(self, stage: str, key: str) -> None:
         self.stage, self.key = stage, key
@@ -34,7 +37,9 @@ class Plan:
                 expected="a key that params.yaml names, and `dvc repro plan` after every change",
             ) from None  # fmt: skip
         try:
-            self.settings: dict[str, Any] = orjson.loads(self._bytes)["settings"]
+            content = orjson.loads(self._bytes)
+            self.settings: dict[str, Any] = content["settings"]
+            self.folders: dict[str, str] = content.get("folders", {})
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise bad_input("not a plan", file=self.file, expected="what `dvc repro plan` writes") from None
 

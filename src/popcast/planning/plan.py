@@ -16,7 +16,7 @@ import orjson
 
 from popcast.core import paths
 from popcast.core.errors import bad_input
-from popcast.planning import fewshot_instances, instances, simulation_instances
+from popcast.planning import fewshot_instances, instances, local_models, simulation_instances
 from popcast.planning.instances import Instance
 from popcast.planning.project_params import Params
 from popcast.planning.source import Source
@@ -54,7 +54,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def all_instances(params: Params) -> list[Instance]:
     """Every stage instance of params.yaml, in the order of dvc.yaml. Raises BadInput for a setting that is wrong."""
-    return [instance for stage in STAGES for instance in stage(params)]
+    made = [instance for stage in STAGES for instance in stage(params)]
+    texts = {text for one in made for text in _texts(one.settings)}
+    local_models.check_watched(texts, params.base.watch)
+    return made
 
 
 def instance(params: Params, stage: str, key: str) -> Instance:
@@ -70,13 +73,17 @@ def content(instance: Instance, source: Source, wanted: set[str]) -> dict[str, A
     """What the plan file of an instance says. wanted: distributions whose versions count."""
     starts = ["stages", f"stages.{instance.stage}", *instance.modules]
     files, packages = source.closure(starts)
-    return {
+    texts = set(_texts(instance.settings))
+    told = {
         "stage": instance.stage,
         "key": instance.key,
         "settings": instance.settings,
         "source": files,
-        "versions": versions(packages, set(_texts(instance.settings)), wanted),
+        "versions": versions(packages, texts, wanted),
     }
+    if folders := local_models.named(texts):
+        told["folders"] = {name: local_models.fingerprint(name) for name in folders}
+    return told
 
 
 def contents(params: Params, root: Path = ROOT) -> dict[Path, bytes]:
