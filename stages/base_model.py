@@ -25,7 +25,12 @@ def main(plan: Plan) -> None:
     files = [paths.posts(task.dataset), paths.splits(task.dataset), paths.draws(llm)]
     with Scratch(plan, files) as scratch:
         if base.pretrained is not None:
-            backbone.write_pointer(scratch.folder / "base", base.pretrained, tuple(plan["scores"]))
+            backbone.write_pointer(
+                scratch.folder / "base",
+                base.pretrained,
+                tuple(plan["scores"]),
+                files=plan.folders.get(base.pretrained.model),
+            )
             said = f"a note of {base.pretrained.model}"
         else:
             facts = make(plan, task, base.made, scratch.folder)

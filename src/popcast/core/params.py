@@ -17,6 +17,11 @@ from popcast.core.section import EXPLAINED, Section
 
 class Base(Section):
     seed: int = Field(ge=0, description="every random number derives from it")
+    watch: str = Field(
+        "requirements.txt",
+        min_length=1,
+        description="folder that local pretrained models lie in; without any: a file of the project",
+    )
 
 
 def parse(section: type[Section], values: Any, where: str) -> Any:

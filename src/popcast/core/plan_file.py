@@ -28,7 +28,10 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Plan:
-    """The plan of one stage instance. Raises BadInput where its file is not there or is no plan."""
+    """The plan of one stage instance. Raises BadInput where its file is not there or is no plan.
+
+    ``folders``: local model folders that the settings name -> hash of their files.
+    """
 
     def __init__(self, stage: str, key: str) -> None:
         self.stage, self.key = stage, key
@@ -43,6 +46,7 @@ class Plan:
         try:
             self._content: dict[str, Any] = orjson.loads(content)
             self.settings: dict[str, Any] = self._content["settings"]
+            self.folders: dict[str, str] = self._content.get("folders", {})
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise bad_input("not a plan", file=self.file, expected="what `dvc repro plan` writes") from None
 

@@ -107,15 +107,19 @@ def write_base(folder: Path, **facts: object) -> None:
     tables.write_json(usual | facts, folder / BASE)
 
 
-def write_pointer(folder: Path, pretrained: Pretrained, scores: tuple[float, float]) -> None:
-    """Make a base folder that names a pretrained model, after its configuration and tokenizer could be loaded."""
+def write_pointer(folder: Path, pretrained: Pretrained, scores: tuple[float, float], files: str | None = None) -> None:
+    """Make a base folder that names a pretrained model, after its configuration and tokenizer could be loaded.
+
+    files: hash of a local folder, so that other weights are another note, and what is tuned on it is tuned again.
+    """
     from transformers import AutoConfig
 
     opening.part(AutoConfig, pretrained.model, revision=pretrained.revision)
     _tokenizer(pretrained.model, pretrained.revision)
     opening.check_model(pretrained.model)
     folder.mkdir(parents=True, exist_ok=True)
-    write_base(folder, kind="pretrained", stand_in=False, scores=list(scores), **pretrained.model_dump())
+    facts = {} if files is None else {"files": files}
+    write_base(folder, kind="pretrained", stand_in=False, scores=list(scores), **pretrained.model_dump(), **facts)
 
 
 def write_tuned(folder: Path, base: Path, method: str, **facts: object) -> None:

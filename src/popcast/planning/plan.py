@@ -15,7 +15,7 @@ import orjson
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import whole_folder
-from popcast.planning import fewshot_instances, instances, needs, simulation_instances
+from popcast.planning import fewshot_instances, instances, local_models, needs, simulation_instances
 from popcast.planning.instances import Instance
 from popcast.planning.project_params import Params
 from popcast.planning.source import Source
@@ -58,6 +58,8 @@ def all_instances(params: Params) -> list[Instance]:
     """
     made = [instance for stage in STAGES for instance in stage(params)]
     needs.check(params, {(one.stage, one.key) for one in made})
+    texts = {text for one in made for text in _texts(one.settings)}
+    local_models.check_watched(texts, params.base.watch)
     return made
 
 
@@ -74,13 +76,17 @@ def content(instance: Instance, source: Source, wanted: set[str]) -> dict[str, A
     """What the plan file of an instance says. wanted: distributions whose versions count."""
     starts = ["stages", f"stages.{instance.stage}", *instance.modules]
     files, packages = source.closure(starts)
-    return {
+    texts = set(_texts(instance.settings))
+    told = {
         "stage": instance.stage,
         "key": instance.key,
         "settings": instance.settings,
         "source": files,
-        "versions": versions(packages, set(_texts(instance.settings)), wanted),
+        "versions": versions(packages, texts, wanted),
     }
+    if folders := local_models.named(texts):
+        told["folders"] = {name: local_models.fingerprint(name) for name in folders}
+    return told
 
 
 def contents(params: Params, root: Path = ROOT) -> dict[Path, bytes]:

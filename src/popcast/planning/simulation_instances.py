@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from popcast.core import paths
+from popcast.core.errors import bad_input
+from popcast.planning import local_models
 from popcast.planning.instances import Instance, generated, plain
 from popcast.planning.project_params import Params
 from popcast.simulation.params import settings as resolved
@@ -18,6 +22,7 @@ def population(p: Params) -> Iterator[Instance]:
 def simulate(p: Params) -> Iterator[Instance]:
     for key, simulation in p.simulations.items():
         section = resolved(simulation.simulate, p.simulation)
+        check_watch(key, simulation.watch, section.policy)
         settings = {
             "seed": p.base.seed,
             "population": simulation.population,
@@ -25,6 +30,15 @@ def simulate(p: Params) -> Iterator[Instance]:
             **plain(section),
         }
         yield Instance("simulate", key, settings, (f"popcast.simulation.policies.policy_{section.policy.kind}",))
+
+
+def check_watch(key: str, watch: str, policy: Any) -> None:
+    """Raise BadInput where a model made by a stage answers for the personas and DVC would not see it change."""
+    model = getattr(policy, "model", None) if policy.kind == "transformers" else None
+    made = model is not None and Path(model).is_relative_to(local_models.MADE)
+    if made and not Path(model).is_relative_to(watch):
+        field = f"simulations.{key}.watch"
+        raise bad_input("DVC would not see another model", file=paths.PARAMS, field=field, value=watch, expected=model)
 
 
 def fields(p: Params) -> Iterator[Instance]:

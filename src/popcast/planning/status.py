@@ -72,13 +72,14 @@ def reasons(path: Path, content: bytes, locked: dict[str, Any]) -> list[str]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """Settings, source files and versions that differ, a line each."""
+    """Settings, source files, versions and files of local models that differ, a line each."""
     yield from (f"setting {line}" for line in _compared(before["settings"], now["settings"]))
-    for part, word in (("source", "file"), ("versions", "version of")):
-        for name in sorted(before[part].keys() | now[part].keys()):
-            if before[part].get(name) != now[part].get(name):
-                gone = "" if name in now[part] else " (no longer needed)"
-                new = "" if name in before[part] else " (new)"
+    for part, word in (("source", "file"), ("versions", "version of"), ("folders", "files in")):
+        old, new_ones = before.get(part, {}), now.get(part, {})
+        for name in sorted(old.keys() | new_ones.keys()):
+            if old.get(name) != new_ones.get(name):
+                gone = "" if name in new_ones else " (no longer needed)"
+                new = "" if name in old else " (new)"
                 yield f"{word} {name}{gone}{new}"
 
 

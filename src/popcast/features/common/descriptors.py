@@ -7,6 +7,7 @@ co-occurrence: Haralick et al. 1973. HOG: Dalal and Triggs 2005.
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -14,8 +15,12 @@ import numpy as np
 
 SIDE = 256
 """Pictures are measured with their longer side scaled down to so many pixels."""
-MAX_SIDE, MAX_PIXELS = 20_000, 120_000_000
-"""A header that says more than this is refused before anything is decoded."""
+MAX_SIDE, MAX_PIXELS = 20_000, 25_000_000
+"""A header that says more than this is refused before anything is decoded (25 million: a camera's 6,000 x 4,000)."""
+LARGE = 4_000_000
+"""Pixels from which on a picture is made smaller by whole factors first, in its own mode, so that no copy is large."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is decoded, whatever a file is named: no documents, and nothing that starts another program (EPS)."""
 HUES, PATTERNS = 12, 10
 NAMES = (
     *("brightness_mean", "brightness_std", "contrast", "saturation_mean", "saturation_std", "colourfulness"),
@@ -39,26 +44,43 @@ def read_picture(path: Path) -> tuple[np.ndarray, int, int, str]:
 
     Raises :class:`Undecodable`: ``missing_file``, ``absurd_size`` or ``undecodable`` (no image, broken off, corrupt).
     """
-    from PIL import Image
+    from PIL import Image, features
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    formats = (*FORMATS, "AVIF") if features.check("avif") else FORMATS
     if not path.is_file():
         raise Undecodable("missing_file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is checked below
-            with Image.open(path) as image:
+            with Image.open(path, formats=formats) as image:
                 width, height, mode = *image.size, image.mode
                 if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
                     raise Undecodable("absurd_size")
                 image.draft("RGB", (SIDE, SIDE))  # lets JPEG decode at a fraction of its size
                 image.load()
-                rgb = image.convert("RGBA").convert("RGB") if mode == "P" else image.convert("RGB")
+                rgb = _in_colour(_smaller(image), mode)
     except Image.DecompressionBombError:
         raise Undecodable("absurd_size") from None
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, struct.error):
         raise Undecodable("undecodable") from None
     return scaled(np.asarray(rgb)), width, height, mode
+
+
+def _smaller(image):
+    """A large picture made smaller by a whole factor, its longer side at least four times :data:`SIDE`."""
+    if image.width * image.height <= LARGE:
+        return image
+    if image.mode not in ("RGB", "L", "CMYK", "YCbCr"):  # places in a palette have no mean, transparency would weigh
+        image = _in_colour(image, image.mode)
+    return image.reduce(max(1, max(image.size) // (4 * SIDE)))
+
+
+def _in_colour(image, mode: str):
+    """The picture in RGB. mode: of the file; a palette may have a transparent colour."""
+    if image.mode == "RGB":
+        return image
+    return image.convert("RGBA").convert("RGB") if mode == "P" else image.convert("RGB")
 
 
 def scaled(rgb: np.ndarray, side: int = SIDE) -> np.ndarray:

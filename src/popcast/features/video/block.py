@@ -35,6 +35,8 @@ from popcast.features.common.encoders import VisionEncoder
 SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
 FILE = ("width", "height", "pixels", "aspect", "duration", "fps", "frames", "change", "motion")
 NUMBERS = (*FILE, *descriptors.NAMES)
+MAX_FRAMES = 500_000
+"""Four hours and a half at 30 frames a second; a video with more is refused before it is decoded."""
 CHUNK = 1024
 """Videos standardised at once in float64."""
 
@@ -66,12 +68,16 @@ def read_frames(path: Path, count: int) -> tuple[list[np.ndarray], list[np.ndarr
             stream = container.streams.video[0]
             if max(stream.width, stream.height) > descriptors.MAX_SIDE:
                 raise descriptors.Undecodable("absurd_size")
+            if stream.width * stream.height > descriptors.MAX_PIXELS:
+                raise descriptors.Undecodable("absurd_size")
             facts = {"width": stream.width, "height": stream.height, "fps": float(stream.average_rate or np.nan)}
             expected = sum(packet.size > 0 for packet in container.demux(stream))
+            if expected > MAX_FRAMES:
+                raise descriptors.Undecodable("absurd_size")
         chosen, following, total = _decode(path, frame_numbers(expected, count))
         if 0 < total != expected:  # the file promises other frames than it holds
             chosen, following, total = _decode(path, frame_numbers(total, count))
-    except (av.error.FFmpegError, OSError, IndexError, ValueError):  # IndexError: no video stream
+    except (av.error.FFmpegError, OSError, IndexError, ValueError, MemoryError):  # IndexError: no video stream
         raise descriptors.Undecodable("undecodable") from None
     if not total:
         raise descriptors.Undecodable("undecodable")
@@ -92,6 +98,7 @@ def _decode(path: Path, numbers: list[int]) -> tuple[list[np.ndarray], list[np.n
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"
+        stream.codec_context.options = {"max_pixels": str(descriptors.MAX_PIXELS)}  # frames may grow behind the header
         try:
             for frame in container.decode(stream):
                 if total in wanted:
