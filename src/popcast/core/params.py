@@ -48,4 +48,7 @@ def said(error: ValidationError, where: str = "") -> str:
 
 def merged(section: type[Section], values: dict[str, Any], overrides: dict[str, Any], where: str) -> Any:
     """A block's or model's own section with the overrides (``set``) of one run laid over it."""
+    for part in (values, overrides):
+        if not isinstance(part, dict):
+            raise BadInput(f"{paths.PARAMS}: {where}: expected keys and values, got {shown(part)}")
     return parse(section, {**values, **overrides}, where)

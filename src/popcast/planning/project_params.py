@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from popcast.blend.params import Blend
 from popcast.core import paths, yaml_reading
-from popcast.core.errors import BadInput
+from popcast.core.errors import BadInput, shown
 from popcast.core.params import Base, parse
 from popcast.core.section import Key, Name, Section
 from popcast.datasets.params import Dataset
@@ -58,6 +58,10 @@ class Params(Section):
     def consistent(self) -> Params:
         if not self.datasets:
             raise ValueError("datasets: expected at least one")
+        for key, value in self.features.items():
+            if not isinstance(value, bool if key == "allow_posthoc" else dict):
+                expected = "true or false" if key == "allow_posthoc" else "keys and values"
+                raise ValueError(f"features.{key}: expected {expected}, got {shown(value)}")
         for name in self.datasets:
             if name in TAKEN:
                 raise ValueError(f"datasets.{name}: the name is taken by a folder of popcast")

@@ -144,8 +144,11 @@ def settings(work: Work, section: dict[str, Any]) -> Simulated:
 
     Raises pydantic's ValidationError, which reading params.yaml has turned into one line before.
     """
-    merged = {part: dict(values) for part, values in section.items()}
+    merged: dict[str, Any] = {part: dict(values) for part, values in section.items()}
     for part, values in work.set.items():
+        if not isinstance(values, dict):
+            merged[part] = values  # refused below, by its name
+            continue
         base = merged.get(part, {})
         other = part == "policy" and values.get("kind", "persona") != base.get("kind", "persona")
         merged[part] = values if other else {**base, **values}

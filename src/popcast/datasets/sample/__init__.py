@@ -69,7 +69,7 @@ KINDS: dict[str, type[Section]] = {"smpd": Smpd, "tpic2017": Tpic2017, "microlen
 def settings(dataset: str, values: dict[str, Any]) -> Section:
     """Section ``sample.<dataset>`` validated; its ``kind`` defaults to the dataset's own name."""
     kind = values.get("kind", dataset)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise bad_input(
             "no generator", file="params.yaml", field=f"sample.{dataset}.kind", value=kind, expected=" | ".join(KINDS)
         )

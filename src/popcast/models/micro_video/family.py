@@ -44,7 +44,7 @@ class MicroVideoParams(NetworkParams):
     def of_the_variant(cls, values: Any) -> Any:
         if not isinstance(values, dict) or not isinstance(values.get("training", {}), dict):
             return values
-        own = cls.published.get(values.get("variant"), {})
+        own = cls.published.get(str(values.get("variant")), {})
         training = cls.model_fields["training"].default.model_dump() | own.get("training", {})
         return own | values | {"training": training | values.get("training", {})}
 
