@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from popcast.fewshot import tokenizer as made
 from popcast.datasets.sample import invented_words
+from popcast.fewshot import tokenizer as made
 from tests.generated import WORDS
 from tests.lm.tiny_llm import SCORES, TEXTS
 
