@@ -47,6 +47,8 @@ llm_runs:
 models:
   multismpllm: {}
 """
+ROWS = "feature_rows:\n  history_mean: {model: history_mean}\n"
+LANGUAGE_MODEL += ROWS
 
 
 @pytest.fixture
@@ -110,6 +112,12 @@ def test_use_without_language_models_writes_down_that_there_are_none(here):
     popcast("use", "overlay.yaml", "--raw", "my posts")
     values = YAML(typ="safe").load(Path("params.yaml"))
     assert [values[key] for key in ("tasks", "llms", "llm_runs")] == [{}, {}, {}]
+
+
+def test_use_refuses_an_overlay_whose_task_has_nothing_to_compare_with(here):
+    Path("overlay.yaml").write_text(OVERLAY + LANGUAGE_MODEL.removesuffix(ROWS))
+    said = refused("use", "overlay.yaml", "--raw", "my posts")
+    assert said.startswith("error: params.yaml: field 'feature_rows': tasks.pages has no row to compare with: expected")
 
 
 def test_use_lays_a_language_model_over(here):

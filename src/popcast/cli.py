@@ -54,7 +54,9 @@ def use(overlay: Path, raw: Path | None) -> None:
     """Write the sections of OVERLAY (YAML) into params.yaml.
 
     Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites, adversarial, tasks,
-    llms, llm_runs) are replaced as wholes, all others are merged key by key. `git checkout params.yaml` undoes it.
+    llms, llm_runs, feature_rows, populations, simulations) are replaced as wholes, and empty where OVERLAY leaves them
+    out; all others are merged key by key. What a stage needs and no other stage makes is refused in one line.
+    `git checkout params.yaml` undoes it.
     """
     written = use_overlay(overlay, raw, _checked)
     print(one_line(f"{paths.PARAMS}: {', '.join(written)} as in {overlay}"))

@@ -209,6 +209,9 @@ def test_reference_is_the_start_and_stays(kind, precompute, request, pairs, tmp_
     curves = tmp_path / "curves.csv"
     params = Params(**QUICK | {"epochs": 2}, precompute_ref=precompute)
     trainer, _ = make_trainer(start, pairs, params, 0, tmp_path / "work")
+    files = [Path(file["filename"]) for file in trainer.train_dataset.cache_files]
+    assert files
+    assert all(file.is_relative_to(tmp_path / "work") for file in files), "where other processes find them too"
     columns = {name: name for name in ("loss", "chosen_logp", "reference_chosen_logp", "reference_rejected_logp")}
     rows = training_frame.fit(trainer, tmp_path / "work", "test", columns, curves)
     reference, tokenizer = backbone.load(start, device="cpu")
@@ -226,6 +229,30 @@ def test_tuned_start_is_not_scored_by_its_base(base, lora, pairs):
         by_hand(*backbone.load(folder, device="cpu"), first["prompt"], first["chosen"]) for folder in (base, lora)
     ]
     assert abs(scores[0] - scores[1]) > 0.01
+
+
+def test_weights_in_shards_are_asked_for_nothing_before_they_are_placed(lora, whole, pairs, tmp_path, monkeypatch):
+    """FSDP and DeepSpeed put the model on GPUs when training starts; until then it lies on the processor.
+
+    So the reference is never scored before, and whole weights have a reference of their own that is shared out too,
+    loaded by us (revision, files) and not by its name.
+    """
+    asked = []
+    for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "true")
+            assert training_frame.loading_device(Params(**QUICK | {"device": "auto"})) == "cpu"
+            patch.setattr(
+                "popcast.fewshot.alignment.idpop_trainer.IdpopTrainer.compute_ref_log_probs",
+                lambda *arguments: asked.append(arguments),
+            )
+            for start in (lora, whole):
+                trainer, _ = make_trainer(start, pairs, Params(**QUICK, precompute_ref=True), 0, tmp_path / "work")
+                assert not trainer.precompute_ref_logps
+                assert (trainer.ref_model is not None) == (start == whole)
+                assert not asked
+    trainer, _ = make_trainer(lora, pairs, Params(**QUICK, precompute_ref=True), 0, tmp_path / "work")
+    assert trainer.precompute_ref_logps
 
 
 @pytest.mark.parametrize("where", ["collator", "loss"])

@@ -153,6 +153,9 @@ def test_only_answers_and_end_of_text_are_learned(base, tmp_path):
         assert tokenizer.decode(learned) == answer + tokenizer.eos_token
         assert row["input_ids"][-len(learned) :] == learned
         assert row["input_ids"].count(tokenizer.bos_token_id) == 1
+    files = [Path(file["filename"]) for file in trainer.train_dataset.cache_files]
+    assert files
+    assert all(file.is_relative_to(tmp_path) for file in files), "else a kill leaves them behind"
 
 
 def test_merged_lora_is_the_same_model(tuned, tmp_path):

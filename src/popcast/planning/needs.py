@@ -27,7 +27,8 @@ ANY = "\0"
 def check(params: Params, planned: set[tuple[str, str]]) -> None:
     """Raise BadInput, one line, for the first stage instance that needs what no other one makes.
 
-    planned: stage and key of every instance that has a plan. The stages are those of dvc.yaml in the current folder, or of popcast's own where there is none.
+    planned: stage and key of every instance that has a plan. The stages are those of dvc.yaml in the current folder, or
+    of popcast's own where there is none.
     """
     stages, values = read_yaml(str(DVC if DVC.exists() else ROOT / DVC))["stages"], params.model_dump(mode="json")
     for stage, section, key, _ in _expanded(stages, values):
