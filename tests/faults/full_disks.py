@@ -75,6 +75,7 @@ def sizes(project: Project, stage: PlainStage) -> list[int]:
 def by_disk(project: Project, stage: PlainStage, share: float, disk: Path) -> str:
     """A run on ``disk`` with room for ``share`` of the outs, and one with room. Returns the error line."""
     with small_disk(disk, 1 << 28):
+        (disk / "filler").write_bytes(b"x")  # a tmpfs of size 0 would have no limit
         here = on_disk(project, stage, disk)
         here.remove_outs(stage)
         leave_room(disk, int(share * sum(-(-size // PAGE) * PAGE for size in sizes(project, stage))) // PAGE * PAGE)

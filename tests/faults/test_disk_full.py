@@ -246,6 +246,18 @@ def test_the_whole_family_is_one_line(number, tmp_path):
     assert line_of(OSError(number, said, "b.csv")).startswith(f"b.csv: cannot be read or written: {said}")
 
 
+def test_a_parquet_file_whose_end_finds_no_room_is_told_from_a_spoiled_one(tmp_path):
+    """polars says the same of both."""
+    tables.write(TABLE, tmp_path / "whole", SCHEMA)
+    size = (tmp_path / "whole").stat().st_size
+    for missing in (1, 30, 200):
+        with limited(size - missing), pytest.raises(BadInput) as caught:
+            tables.write(TABLE, tmp_path / "table", SCHEMA)
+        check_line(caught, Path("table"), ("File too large", "cut short"))
+        assert left(tmp_path) == ["whole"]
+    assert line_of(pl.exceptions.ComputeError("parquet: Invalid thrift: transport error")) is None
+
+
 @pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "no"), ValueError("a"), KeyError("b"), OSError("c")])
 def test_other_errors_stay_what_they_are(error, tmp_path):
     assert reason(error) is None

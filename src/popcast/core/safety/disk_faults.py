@@ -29,17 +29,21 @@ _CUT_SHORT = re.compile(
 )
 """numpy, torch (three), LightGBM: fewer bytes were written than there are, and nothing says why."""
 
+_FOOTER = "Invalid thrift: transport error"
+"""polars, where the end of a parquet file finds no room; while reading it means a spoiled file."""
+
 AGAIN = "make room and start again, what is done stays done"
 
 
-def reason(error: BaseException) -> str | None:
+def reason(error: BaseException, while_writing: bool = False) -> str | None:
     """What the disk said, as text; None where ``error`` and what it came from are no fault of the disk."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         if (number := _number(error)) in FAULTS:
             return os.strerror(number)
-        if not isinstance(error, BadInput) and _CUT_SHORT.search(str(error)):
+        said = "" if isinstance(error, BadInput) else str(error)
+        if _CUT_SHORT.search(said) or (while_writing and _FOOTER in said):
             return "it was cut short: the disk is full, or a limit on the size of files was reached"
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
@@ -71,7 +75,7 @@ def writing(path: Path) -> Iterator[None]:
     except BadInput:
         raise
     except Exception as error:
-        said = reason(error)
+        said = reason(error, while_writing=True)
         if said is None:
             raise
         raise _problem(said, "cannot be written", path) from None
