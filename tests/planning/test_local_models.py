@@ -6,22 +6,23 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
-import orjson
 import pytest
 from ruamel.yaml import YAML
 
 from popcast.core.errors import BadInput
 from popcast.planning import local_models, plan, project_params
-from popcast.planning.status import differences, stage_name
+from popcast.planning.source import Source
+from popcast.planning.status import differences
 from tests.conftest import ROOT
 
 POLICY = {"kind": "transformers", "model": "pretrained/one"}
 RUN = {"dataset": "smpd", "name": "words", "model": "text_regressor", "features": "smpd/text.parquet", "blocks": []}
 USES = {
     "llms.smpd.base": ({"pretrained": {"model": "pretrained/one"}}, {"base_model@smpd"}),
-    "features.text.encoder": ("pretrained/one", {"features@microlens-text"}),
+    "features.text.encoder": ("pretrained/one", {"features@microlens-text", "features@smpd-text"}),
     "features.image.encoder": ("pretrained/one", {"media@smpd-image"}),
     "features.video.encoder": ("pretrained/one", {"media@microlens-video"}),
     "simulation.policy": (POLICY, {"simulate@smpd"}),
@@ -55,9 +56,16 @@ def put(key: str, value: object) -> None:
     YAML().dump(content, Path("params.yaml"))
 
 
-def planned() -> dict[str, bytes]:
-    made = plan.contents(project_params.load(), ROOT)
-    return {stage_name(path): text for path, text in made.items()}
+@cache
+def source() -> Source:
+    """The project's source, hashed once."""
+    return Source(ROOT)
+
+
+def planned() -> dict[str, dict]:
+    """What the plan of every stage instance says."""
+    made = plan.all_instances(project_params.load())
+    return {f"{one.stage}@{one.key}": plan.content(one, source(), set()) for one in made}
 
 
 @pytest.mark.parametrize("key", USES)
@@ -72,7 +80,7 @@ def test_overwritten_weights_change_the_plans_of_what_reads_them(project, key):
     after = planned()
     assert {name for name in after if after[name] != before[name]} == stale
     for name in stale:
-        said = list(differences(orjson.loads(before[name]), orjson.loads(after[name])))
+        said = list(differences(before[name], after[name]))
         assert said == ["files in pretrained/one"]
 
 
@@ -112,6 +120,17 @@ def test_a_folder_that_dvc_would_not_see_is_refused(project, key):
     assert "\n" not in str(error.value)
 
 
+def test_a_folder_behind_a_link_is_refused(project):
+    """DVC does not look behind links to folders."""
+    Path("pretrained/one").rename("elsewhere")
+    Path("pretrained/one").symlink_to(Path("elsewhere").absolute())
+    put("features.text.encoder", "pretrained/one")
+    with pytest.raises(BadInput, match=r"base\.watch.*pretrained/one"):
+        plan.all_instances(project_params.load())
+    put("base.watch", str(Path("elsewhere").absolute()))
+    assert plan.all_instances(project_params.load())
+
+
 def test_a_model_that_a_stage_makes_is_watched_by_its_simulation(project):
     put("simulation.policy", POLICY | {"model": "models/base/smpd"})
     with pytest.raises(BadInput, match=r"simulations\.smpd\.watch.*expected models/base/smpd"):
@@ -126,13 +145,10 @@ def test_names_that_are_no_folders_are_hub_ids(project):
 
 
 def test_dvc_status_sees_other_weights(project):
-    """The stage ``plan`` as dvc.yaml has it, in a real DVC project; the model lies behind a link."""
+    """The stage ``plan`` as dvc.yaml has it, in a real DVC project."""
     for name in ("src", "stages"):
         shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "requirements.txt", "requirements.txt")
-    elsewhere = Path("elsewhere")
-    Path("pretrained/one").rename(elsewhere)
-    Path("pretrained/one").symlink_to(elsewhere.absolute())
     put("features.text.encoder", "pretrained/one")
     stage = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["plan"]
     YAML().dump({"stages": {"plan": stage}}, Path("dvc.yaml"))
@@ -149,7 +165,7 @@ def test_dvc_status_sees_other_weights(project):
         run(sys.executable, "-m", "dvc", *command)
     before = Path("data/plan/features/microlens-text.json").read_bytes()
     assert "up to date" in run(sys.executable, "-m", "dvc", "status")
-    (elsewhere / "model.safetensors").write_bytes(b"other w")
+    Path("pretrained/one/model.safetensors").write_bytes(b"other w")
     assert "pretrained" in run(sys.executable, "-m", "dvc", "status")
     run(sys.executable, "-m", "dvc", "repro", "-q")
     assert Path("data/plan/features/microlens-text.json").read_bytes() != before

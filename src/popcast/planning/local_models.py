@@ -47,10 +47,10 @@ def _is_model(text: str) -> bool:
 
 
 def check_watched(texts: Iterable[str], watch: str) -> None:
-    """Raise BadInput for a local model folder that is neither ``watch`` nor lies in it."""
-    seen = Path(os.path.abspath(watch))
+    """Raise BadInput for a local model folder that is neither ``watch`` nor lies in it. A link counts as its target."""
+    seen = Path(os.path.realpath(watch))  # DVC does not look behind links to folders
     for name in named(texts):
-        if not Path(os.path.abspath(name)).is_relative_to(seen):
+        if not Path(os.path.realpath(name)).is_relative_to(seen):
             raise bad_input(
                 "DVC would not see other weights in this folder", file=paths.PARAMS, field="base.watch", value=name,
                 expected=f"local models in {watch}, or base.watch: the folder that they lie in",
