@@ -1,11 +1,13 @@
 """The contract of predictors at its edges: windows, seeds, files, and what a run without a choice gets."""
 
 import numpy as np
+import polars as pl
 import pytest
 
+from popcast.core.errors import BadInput
 from popcast.models.contract.crossfit import out_of_fold
 from popcast.models.contract.predictor_files import read_arrays
-from popcast.models.contract.predictors import fitted, seed_predictions
+from popcast.models.contract.predictors import fitted, require_blocks, require_columns, seed_predictions
 from popcast.models.contract.resolving import resolved
 from popcast.models.contract.stopping import loss_weights, stopping_window
 from popcast.models.params import ModelRun
@@ -120,3 +122,13 @@ def test_the_loss_of_a_metric_is_taken_only_where_it_is_asked_for(metric, loss):
     assert (
         resolved(ModelRun(**asked, set={"loss": "huber"}), {"loss": "metric"}, metric, False).params["loss"] == "huber"
     )
+
+
+def test_the_first_column_or_block_that_is_missing_is_named():
+    features = pl.DataFrame({"text.a": [1.0], "image.b": [2.0]})
+    require_columns(features, ["text.a", "image.b"], "svr: column", "make it")
+    with pytest.raises(BadInput, match=r"svr: column 'text\.c' is missing: make it"):
+        require_columns(features, ["text.a", "text.c", "text.d"], "svr: column", "make it")
+    require_blocks(features, ["image", "text"], "svr")
+    with pytest.raises(BadInput, match="svr: feature block 'a' is missing"):
+        require_blocks(features, ("text", "a", "b"), "svr")
