@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import orjson
 import polars as pl
 import pytest
 
@@ -15,6 +16,7 @@ from popcast.core.errors import BadInput
 from popcast.core.named import predictor_module
 from popcast.core.scratch import Scratch
 from popcast.models.contract.fitting import make_design, predict_all
+from popcast.models.contract.predictor_files import load_predictor
 from tests.lm.tiny_llm import tiny_base
 from tests.models.tiny_backbone import tiny_backbone
 from tests.models.wide import wide
@@ -207,6 +209,40 @@ def test_save_and_load_are_exact(fitted, tmp_path):
     loaded = type(model).load(tmp_path / "model")
     assert np.array_equal(loaded.predict(posts, features), model.predict(posts, features))
     assert loaded.importances() == pytest.approx(model.importances(), rel=1e-12)
+
+
+def refusal(kind: type, folder: Path, posts: pl.DataFrame, features: pl.DataFrame) -> str | None:
+    """What loading a predictor and asking it is refused with; None: it went well."""
+    try:
+        load_predictor(kind, folder).predict(posts, features)
+    except BadInput as error:
+        return str(error)
+    return None
+
+
+def test_a_broken_file_is_one_line(fitted, tmp_path):
+    """Each file cut in half, emptied, gone and of another kind; each JSON with a part less or of another type."""
+    _, model, posts, features = fitted
+    folder = tmp_path / "model"
+    model.save(folder)
+    rng, lines = np.random.default_rng(0), []
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        whole = file.read_bytes()
+        spoiled = [whole[: len(whole) // 2], b"", rng.bytes(64), None]
+        if file.suffix == ".json" and isinstance(content := orjson.loads(whole), dict) and content:
+            key = sorted(content)[rng.integers(len(content))]
+            spoiled += [orjson.dumps({name: value for name, value in content.items() if name != key})]
+            spoiled += [orjson.dumps(content | {key: wrong}) for wrong in ("text", [[1]], {"a": None})]
+        for broken in spoiled:
+            file.unlink(missing_ok=True)
+            if broken is not None:
+                file.write_bytes(broken)
+            lines.append(refusal(type(model), folder, posts[:2], features[:2]))
+        file.write_bytes(whole)
+    told = [line for line in lines if line is not None]
+    assert len(told) >= 4
+    assert all("\n" not in line for line in told)
+    assert refusal(type(model), folder, posts[:2], features[:2]) is None
 
 
 def test_a_prediction_does_not_depend_on_the_other_rows(fitted):

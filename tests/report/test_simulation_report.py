@@ -21,7 +21,12 @@ ABOUT = {"learners": ["ridge", "lightgbm"], "variants": VARIANTS, "epochs": 2, "
          "generated": True}  # fmt: skip
 SECTIONS = """
 populations: {default: {kind: generated, file: words.json}}
-simulations: {tiny: {dataset: tiny, population: default, watch: data/posts/tiny.parquet}}
+simulations:
+  tiny:
+    dataset: tiny
+    population: default
+    watch: data/posts/tiny.parquet
+    ablation: {text: metadata.embedding, history: false}
 """
 METRICS = {"posts": 14, "posts_without_text": 1, "triggers": 13, "shared_share": 0.071429, "simulations": 26,
            "answers": 2000, "retries": 12, "failure_rate": 0.0125, "kept_fields": 3, "prompt_tokens": 123456,

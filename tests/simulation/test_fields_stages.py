@@ -26,7 +26,8 @@ PARAMS = """
 base: {seed: 7}
 datasets: {toy: {kind: smpd, raw: data/raw/toy}}
 splits: {toy: {method: chronological, shares: [0.7, 0.1, 0.2]}}
-features: {}
+features: {history: {}, text: {}}
+blocks: {toy-history: {dataset: toy, block: history}, toy-text: {dataset: toy, block: text}}
 runs: {}
 models: {}
 blend: {}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from popcast.core.section import Address, Line, Section, Variable
+from popcast.core.section import Line, Section, Variable
 
 
 class ChatSettings(Section):
     """Any server that speaks the OpenAI chat API: vLLM, llama.cpp, Ollama, ``transformers serve``."""
 
-    url: Address = Field(description="base address, such as http://localhost:8000/v1")
+    url: Line = Field(description="base address, such as http://localhost:8000/v1")
     model: Line = Field(description="name of the model on the server")
     key_variable: Variable | None = Field(
         None, description="environment variable that holds the key; never the key itself"

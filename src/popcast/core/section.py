@@ -29,7 +29,6 @@ PLACE = r'^[^\x00-\x20\x7f$`"\\*?<>|;-]([^\x00-\x1f\x7f$`"\\*?<>|;]{0,498}[^\x00
 
 REVISION = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
-ADDRESS = r"^https?://[A-Za-z0-9\[][A-Za-z0-9._~:/@%\[\]-]{0,499}$"
 LINE = r"^[^\x00-\x1f\x7f]{1,300}$"
 
 EXPLAINED = {
@@ -39,7 +38,6 @@ EXPLAINED = {
     PLACE: 'a file or folder, without blanks at its ends, - at its start and any of $ ` " \\ * ? < > | ;',
     REVISION: "a commit, branch or tag",
     VARIABLE: "the name of an environment variable",
-    ADDRESS: "http:// or https:// and an address",
     LINE: "one line of text, 1 to 300 characters",
 }
 """Pattern -> what it asks for, in words."""
@@ -73,7 +71,6 @@ Below = Annotated[str, Field(pattern=PLACE), AfterValidator(_below)]
 Model = Annotated[str, Field(pattern=PLACE), AfterValidator(_model)]
 Revision = Annotated[str, Field(pattern=REVISION)]
 Variable = Annotated[str, Field(pattern=VARIABLE)]
-Address = Annotated[str, Field(pattern=ADDRESS)]
 Line = Annotated[str, Field(pattern=LINE)]
 
 
