@@ -237,20 +237,20 @@ def test_weights_in_shards_are_asked_for_nothing_before_they_are_placed(lora, wh
     So the reference is never scored before, and whole weights have a reference of their own that is shared out too,
     loaded by us (revision, files) and not by its name.
     """
-    asked = []
     for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
         with monkeypatch.context() as patch:
             patch.setenv(name, "true")
+            assert training_frame.sharded()
             assert training_frame.loading_device(Params(**QUICK | {"device": "auto"})) == "cpu"
-            patch.setattr(
-                "popcast.fewshot.alignment.idpop_trainer.IdpopTrainer.compute_ref_log_probs",
-                lambda *arguments: asked.append(arguments),
-            )
-            for start in (lora, whole):
-                trainer, _ = make_trainer(start, pairs, Params(**QUICK, precompute_ref=True), 0, tmp_path / "work")
-                assert not trainer.precompute_ref_logps
-                assert (trainer.ref_model is not None) == (start == whole)
-                assert not asked
+    asked, place = [], "popcast.fewshot.alignment.idpop_trainer.IdpopTrainer.compute_ref_log_probs"
+    with monkeypatch.context() as patch:
+        patch.setenv("ACCELERATE_USE_FSDP", "true")
+        patch.setattr(place, lambda *arguments: asked.append(arguments))
+        for start in (lora, whole):
+            trainer, _ = make_trainer(start, pairs, Params(**QUICK, precompute_ref=True), 0, tmp_path / "work")
+            assert not trainer.precompute_ref_logps
+            assert (trainer.ref_model is not None) == (start == whole)
+    assert not asked
     trainer, _ = make_trainer(lora, pairs, Params(**QUICK, precompute_ref=True), 0, tmp_path / "work")
     assert trainer.precompute_ref_logps
 
