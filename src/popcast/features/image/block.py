@@ -5,16 +5,10 @@ instead of placeholders). Descriptors: ``popcast.features.common.descriptors``.
 
 Columns: ``image.has_image`` (1 or 0), ``image.width`` and so on, ``image.mode`` (a category), ``image.embedding`` (HOG
 and colour histogram, standardised on training posts), ``image.encoder_embedding`` (vision encoder, off by default).
-<<<<<<< HEAD
 With ``joint`` also ``image.<name>_joint_embedding``, of the picture and a text of the post, and
 ``image.<name>_similarity``, how well they fit (section 2, ``Title_simi`` and ``Tags_simi``); null where one of the two
 is missing. A picture that is missing, corrupt or absurdly large gives nulls and is counted in ``quality`` and
 quality.json.
-=======
-With ``joint`` also ``image.<name>_joint_embedding``, of picture and text of a post, and ``image.<name>_similarity``,
-how well they fit (section 2, ``Title_simi`` and ``Tags_simi``); null where one of the two is missing. A picture that is
-missing, corrupt or absurdly large gives nulls and is counted in ``quality`` and quality.json.
->>>>>>> h-models
 """
 
 from __future__ import annotations
