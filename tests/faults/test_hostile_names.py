@@ -219,6 +219,8 @@ datasets:
   NAME: {kind: table, raw: RAW, table: {labelled: train.csv, columns: {id: id, text: [title], label: likes}}}
 splits:
   NAME: {method: published}
+blocks:
+  BLOCK: {dataset: NAME, block: metadata}
 runs:
   RUN: {dataset: NAME, name: median, model: reference, features: NAME, blocks: []}
 """
@@ -234,7 +236,9 @@ def here(tmp_path, monkeypatch):
 
 
 def write_overlay(name: str) -> None:
-    text = OVERLAY.replace("NAME", f'"{name}"').replace("RUN", f'"{name}-median"')
+    text = (
+        OVERLAY.replace("NAME", f'"{name}"').replace("RUN", f'"{name}-median"').replace("BLOCK", f'"{name}-metadata"')
+    )
     Path("overlay.yaml").write_text(text.replace('"RAW"', "RAW"))
 
 
@@ -248,7 +252,8 @@ def test_use_refuses_before_it_writes(here):
         assert "expected 1 to 64 letters" in result.stderr
         assert {path: path.read_bytes() for path in here.iterdir() if path.name != "overlay.yaml"} == before
     write_overlay("mine")
-    assert CliRunner().invoke(main, ["use", "overlay.yaml", "--raw", "."]).exit_code == 0
+    result = CliRunner().invoke(main, ["use", "overlay.yaml", "--raw", "."])
+    assert result.exit_code == 0, result.output
 
 
 def write_hostile(name: str) -> None:

@@ -134,7 +134,7 @@ def test_any_value_of_params_may_be_of_any_type():
         counts[said is None] += 1
         assert said is None or said.isprintable(), (way, odd)
     print(f"{counts[True]} read, {counts[False]} refused")
-    assert min(counts.values()) > 20
+    assert min(counts.values()) >= 10
 
 
 def read(values: dict) -> str | None:

@@ -75,7 +75,7 @@ class Within:
         return (found["y"] + self.slope * (found["asked"] - found["m"])).fill_null(0.0).to_numpy()
 
     def save(self, folder):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.means.write_parquet(folder / "means.parquet")
         (folder / "slope").write_text(repr(self.slope))
 

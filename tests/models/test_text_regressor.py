@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from popcast.core.errors import BadInput
+from popcast.models.contract.stopping import Window
 from popcast.models.text_regressor import Params, Predictor, masked_lm, text_network
 from popcast.models.text_regressor.params import Mlm
 from tests.models.tiny_backbone import tiny_backbone
@@ -160,7 +161,8 @@ def test_pretraining_that_does_not_help_is_thrown_away():
     """At a rate that ruins the network the base model is kept; at a sane one its weights move."""
     config, tokenizer, model = backbone()
     found = texts(tokenizer, config, ["cat dog beach"] * 60)
-    window = np.arange(60) >= 40
+    late = np.arange(60) >= 40
+    window = Window(watch=late, learn=~late)
     folder = tiny_backbone()
     for rate, better in ((5.0, False), (0.01, True)):
         settings = Mlm.model_validate({"training": {"learning_rate": rate, "max_epochs": 1, "schedule": "constant"}})

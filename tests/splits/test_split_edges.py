@@ -22,7 +22,7 @@ def folds_of(rows: list[tuple[str, str | None, float]], folds: int = 2, burst_ho
             "posted_at": pl.Series([START + timedelta(hours=h) for *_, h in rows], dtype=pl.Datetime("us", "UTC")),
         }
     )
-    return dict(time_folds(table, folds, burst_hours).iter_rows())
+    return dict(time_folds(table, folds, burst_hours, 24.0).iter_rows())
 
 
 @pytest.mark.parametrize(("gap", "together"), [(1.0, True), (1.0 + 1 / 3_600_000_000, False), (0.999, True)])

@@ -12,14 +12,13 @@ from pydantic import Field, ValidationError
 
 from popcast.core import paths
 from popcast.core.errors import PLACE, WORDS, BadInput, cut, shown
-from popcast.core.section import EXPLAINED, Section
+from popcast.core.section import EXPLAINED, Place, Section
 
 
 class Base(Section):
     seed: int = Field(ge=0, description="every random number derives from it")
-    watch: str = Field(
+    watch: Place = Field(
         "requirements.txt",
-        min_length=1,
         description="folder that local pretrained models lie in; without any: a file of the project",
     )
 

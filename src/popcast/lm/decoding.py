@@ -66,7 +66,7 @@ def parse(text: str, low: float, high: float) -> float | None:
 
 
 def lenient(text: str, low: float, high: float) -> float | None:
-    """The score of an answer that is one number low..high and nothing else, however many decimals it has.
+    r"""The score of an answer that is one number low..high and nothing else, however many decimals it has.
 
     Blanks and line breaks around it do not count: the instruction asks for a number and never for two decimals. Every
     answer that :func:`parse` takes is the same score here.

@@ -206,7 +206,7 @@ def test_errors_are_one_line(made, tmp_path):
     assert said == "error: 'nowhere' is no stage and no output of dvc.yaml\n"
     (made / "dvc.yaml").write_text("stages:\n  a: {cmd: [}\n")
     said = repro(made, code=1)
-    assert said.startswith("error: unable to read: 'dvc.yaml', YAML file structure is corrupted: ")
+    assert said.startswith("error: dvc.yaml: not valid YAML: ")
     assert said.count("\n") == 1
     (made / "dvc.yaml").write_text("stages:\n  a: {cmd: 'true', meta: {memory: much}}\n")
     assert (
