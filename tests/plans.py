@@ -18,14 +18,16 @@ from popcast.models.contract.fitting import predictor_maker
 from popcast.models.contract.predictors import Predictor
 from popcast.models.contract.resolving import resolved
 from popcast.models.params import ModelRun
-from popcast.planning import plan, project_params
+from popcast.planning import local_models, plan, project_params
 
 
 def write_plan(stage: str, key: str, settings: dict[str, Any]) -> Plan:
-    """A plan file below the current folder that names settings alone, and the plan read from it."""
+    """A plan file below the current folder that names settings and local models alone, and the plan read from it."""
     path = paths.plan(stage, key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps({"stage": stage, "key": key, "settings": settings}))
+    content = {"stage": stage, "key": key, "settings": settings}
+    content["folders"] = {name: local_models.fingerprint(name) for name in local_models.named(plan.texts(settings))}
+    path.write_bytes(orjson.dumps(content))
     return Plan(stage, key)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -27,13 +28,13 @@ ROUNDS = 60
 
 
 class Runs:
-    """A pickle of it makes a file when it is opened."""
+    """A pickle of it makes a folder when it is opened."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
 
     def __reduce__(self):
-        return (builtins.open, (str(self.marker), "w"))
+        return (os.mkdir, (str(self.marker),))
 
 
 def lora(base: Path, folder: Path) -> Path:
@@ -116,6 +117,10 @@ def test_they_load_as_they_are(copy, name):
 def test_a_pickle_is_refused_before_it_is_opened(copy, tmp_path, monkeypatch, name):
     of, load = LOADS[name]
     folder, marker = copy(of), tmp_path / "it-ran"
+    adapter = of == "lora"
+    (folder / ("adapter_model.safetensors" if adapter else "model.safetensors")).unlink()
+    file = folder / ("adapter_model.bin" if adapter else "pytorch_model.bin")
+    file.write_bytes(pickle.dumps(Runs(marker)))
     opened: list[str] = []
     for module in (builtins, io):
         whole = module.open
@@ -125,10 +130,6 @@ def test_a_pickle_is_refused_before_it_is_opened(copy, tmp_path, monkeypatch, na
             return whole(file, *arguments, **options)
 
         monkeypatch.setattr(module, "open", recorded)
-    adapter = of == "lora"
-    (folder / ("adapter_model.safetensors" if adapter else "model.safetensors")).unlink()
-    file = folder / ("adapter_model.bin" if adapter else "pytorch_model.bin")
-    file.write_bytes(pickle.dumps(Runs(marker)))
     line = refused(load, folder)
     assert "safetensors" in line
     assert str(folder) in line
@@ -302,8 +303,6 @@ def test_an_index_that_lies_is_one_line(copy):
 
 def test_what_is_no_file_is_not_read(copy):
     """A pipe would be waited for without end."""
-    import os
-
     folder = copy("base")
     (folder / "tokenizer.json").unlink()
     os.mkfifo(folder / "tokenizer.json")

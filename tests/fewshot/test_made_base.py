@@ -313,6 +313,11 @@ def test_stage_writes_a_note_of_a_pretrained_model(project):
     result = run({"pretrained": {"model": str(source)}})
     assert result.exit_code == 0, result.output
     assert list(files(paths.base_model("smpd"))) == ["base.json"]
+    before = (paths.base_model("smpd") / "base.json").read_bytes()
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(config | {"initializer_range": 0.1}))
+    assert run({"pretrained": {"model": str(source)}}).exit_code == 0
+    assert (paths.base_model("smpd") / "base.json").read_bytes() != before  # so that all that is tuned on it runs again
     result = run({"pretrained": {"model": "./gone"}})
     assert result.exit_code == 1
     assert "no such model folder" in result.output

@@ -58,8 +58,8 @@ def all_instances(params: Params) -> list[Instance]:
     """
     made = [instance for stage in STAGES for instance in stage(params)]
     needs.check(params, {(one.stage, one.key) for one in made})
-    texts = {text for one in made for text in _texts(one.settings)}
-    local_models.check_watched(texts, params.base.watch)
+    found = {text for one in made for text in texts(one.settings)}
+    local_models.check_watched(found, params.base.watch)
     return made
 
 
@@ -76,15 +76,15 @@ def content(instance: Instance, source: Source, wanted: set[str]) -> dict[str, A
     """What the plan file of an instance says. wanted: distributions whose versions count."""
     starts = ["stages", f"stages.{instance.stage}", *instance.modules]
     files, packages = source.closure(starts)
-    texts = set(_texts(instance.settings))
+    found = set(texts(instance.settings))
     told = {
         "stage": instance.stage,
         "key": instance.key,
         "settings": instance.settings,
         "source": files,
-        "versions": versions(packages, texts, wanted),
+        "versions": versions(packages, found, wanted),
     }
-    if folders := local_models.named(texts):
+    if folders := local_models.named(found):
         told["folders"] = {name: local_models.fingerprint(name) for name in folders}
     return told
 
@@ -109,12 +109,13 @@ def write(params: Params, root: Path = ROOT) -> int:
     return len(made)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
+    """Every text in settings, however deep."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for inner in value.values():
-            yield from _texts(inner)
+            yield from texts(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _texts(inner)
+            yield from texts(inner)

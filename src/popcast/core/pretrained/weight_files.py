@@ -21,8 +21,11 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".h5", ".msgpack")
 """Endings of files that weights come in and that are no safetensors."""
 OWN_MODULES = "sentence_transformers."
-MOST_LAYERS = 1000
-"""A configuration with more would be built for hours before anyone sees that the weights do not fit."""
+MOST = {"layers": 1000, "n_layer": 1000, "depth": 1000, "hidden_size": 200_000, "intermediate_size": 200_000}
+MOST |= {"n_embd": 200_000, "d_model": 200_000, "n_inner": 200_000, "ffn_dim": 200_000, "vocab_size": 10_000_000}
+"""Largest number by ending of its name: a model beyond it would be built for hours before its weights do not fit."""
+LEAST = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
+"""At least 1: a model without layers would load, and say nothing of it."""
 LONGEST_HEADER = 100_000_000
 """Bytes of the header of a safetensors file, as the library itself has it."""
 LORA, PREFIX = "LORA", "PREFIX_TUNING"
@@ -103,7 +106,7 @@ def module_folders(folder: Path) -> list[Path]:
 
 
 def check_config(file: Path) -> dict[str, Any]:
-    """The content of a ``config.json``. BadInput: none, no JSON object, code of its own, or absurdly many layers."""
+    """The content of a ``config.json``. BadInput: none, no JSON object, code of its own, or absurd sizes."""
     config = read_json(file)
     kind = config.get("model_type")
     if kind is not None and not isinstance(kind, str):
@@ -111,8 +114,9 @@ def check_config(file: Path) -> dict[str, Any]:
     if "transformers_weights" in config:
         raise bad_input("weights of another name", file=file, field="transformers_weights")
     for name, value in _numbers(config):
-        if ("layers" in name or name in ("n_layer", "depth", "depths")) and value > MOST_LAYERS:
-            raise bad_input("no model has so many", file=file, field=name, value=value)
+        most = next((limit for ending, limit in MOST.items() if name.endswith(ending)), None)
+        if (most is not None and value > most) or (name in LEAST and value < 1):
+            raise bad_input("no model is like that", file=file, field=name, value=value)
     return config
 
 
