@@ -102,7 +102,7 @@ def test_the_drill_sees(toy, fault, monkeypatch):
     monkeypatch.setattr("tests.faults.kills.ENDING", 2.0)
     project = toy(HEAD + BAD[fault])
     with pytest.raises(AssertionError, match=fault):
-        drill(project, 12, 0, [], say=lambda _: None)
+        drill(project, 60, 0, [], say=lambda _: None)
     for pid in project.processes():
         os.kill(pid, 9)
 
