@@ -147,7 +147,7 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> Self:
         predictor, content = read_predictor(cls, folder)
-        predictor.center, predictor.shap = content["center"], content["importances"]
+        predictor.center, predictor.shap = float(content["center"]), content["importances"]
         predictor.scores = TextScores.load(folder) if predictor.scores else None
         predictor.encoder = Encoder.from_json(content["encoder"])
         files = [folder / f"lightgbm-{number}.txt" for number in range(content["boosters"])]

@@ -155,7 +155,7 @@ class CatBoosted:
         from catboost import CatBoostRegressor
 
         content = read_json(folder / f"{name}.json")
-        self.center, self.shap = content["center"], content["importances"]
+        self.center, self.shap = float(content["center"]), content["importances"]
         self.encoder = Encoder.from_json(content["encoder"])
         if not content["constant"]:
             file = folder / f"{name}.cbm"

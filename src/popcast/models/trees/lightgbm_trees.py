@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from popcast.core.pretrained.saved_files import putting_together
+from popcast.core.errors import bad_input
+from popcast.core.pretrained.saved_files import putting_together, read_bytes
 from popcast.models.contract.stopping import threads
 
 if TYPE_CHECKING:
@@ -38,8 +39,24 @@ def stopped(
 
 
 def kept_booster(file: Path) -> lightgbm.Booster:
-    """The ensemble in a text file of LightGBM. BadInput: broken."""
+    """The ensemble in a text file of LightGBM. BadInput: broken.
+
+    LightGBM ends the whole process over a file that is cut, so its parts are measured before: the header says how many
+    bytes each tree has, and a whole file has an end of trees and an end of parameters.
+    """
     import lightgbm
 
     with putting_together(file):
+        content = read_bytes(file)
+        header, _, _ = content.partition(b"\n\n")
+        sizes = next((line for line in header.splitlines() if line.startswith(b"tree_sizes=")), b"tree_sizes=")
+        first, end = content.find(b"Tree=0\n"), content.find(b"end of trees\n")
+        trees = sum(map(int, sizes.removeprefix(b"tree_sizes=").split()))
+        if (
+            not content.startswith(b"tree\n")
+            or first < 0
+            or first + trees != end
+            or b"end of parameters" not in content
+        ):
+            raise bad_input("not a whole file of LightGBM", file=file)
         return lightgbm.Booster(model_file=str(file))
