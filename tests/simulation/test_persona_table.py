@@ -245,3 +245,23 @@ def test_published_profiles(shared_data):
     assert ours.neighbours == read.neighbours
     assert not {one.role for one in ours.people} & {one.role for one in read.people}
     assert not {one.name for one in ours.people} & {one.name for one in read.people}
+
+
+FACTS = "name,age,gender,occupation,traits,interests,relation"
+
+
+@pytest.mark.parametrize(
+    ("cells", "field"),
+    [
+        ("An\x1bn,30,female,baker,calm;kind,chess,[]", "name"),
+        ("Ann,30,fem\x1b[2Jale,baker,calm;kind,chess,[]", "gender"),
+        ("Ann,30,female,ba\x07ker,calm;kind,chess,[]", "occupation"),
+        ("Ann,30,female,baker,calm;k\x1b[2Jind,chess,[]", "traits"),
+        ("Ann,30,female,baker,calm;kind,che\x9bss,[]", "interests"),
+        ('Ann,30,female,baker,calm;kind,chess,"[""Z\x1boe""]"', "relation"),
+    ],
+)
+def test_no_cell_of_any_column_brings_a_control_character(cells, field, tmp_path):
+    """The role sentence is made of these cells: what one lets in, the population's own file could not be read with."""
+    said = refused(table(tmp_path, cells, header=FACTS))
+    assert said.startswith((f"row 2: field '{field}': control character", f"row 2: field '{field}': unreadable"))

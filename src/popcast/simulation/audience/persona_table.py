@@ -183,10 +183,15 @@ def _text(value: object, field: str, file: Path, number: int) -> str | None:
         return None
     if not isinstance(value, str):
         raise bad_input("wrong type", file=file, row=number, field=field, value=value, expected="text")
+    return _printable(value, field, file, number) or None
+
+
+def _printable(value: str, field: str, file: Path, number: int) -> str:
+    """A short text in one line, without control characters: names, words and roles are read back and shown."""
     text = _plain(_short(value, CELL, field, file, number))
     if CONTROL.search(text):
         raise bad_input("control character", file=file, row=number, field=field, value=text, expected="printable text")
-    return text or None
+    return text
 
 
 def _age(value: object, file: Path, number: int) -> int | None:
@@ -216,7 +221,7 @@ def _words(value: object, field: str, file: Path, number: int) -> tuple[str, ...
     words = value.split(";") if isinstance(value, str) and value.strip() else value or []
     if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
         raise bad_input("not a list", file=file, row=number, field=field, value=value, expected="words separated by ;")
-    return tuple(_plain(_short(word, CELL, field, file, number)) for word in words)
+    return tuple(_printable(word, field, file, number) for word in words)
 
 
 def _friends(value: object, file: Path, number: int) -> tuple[str, ...]:
@@ -227,4 +232,4 @@ def _friends(value: object, file: Path, number: int) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
         expected = 'a JSON list of names, such as ["Ann Lee"], or [] for nobody'
         raise bad_input("unreadable relation", file=file, row=number, field="relation", value=value, expected=expected)
-    return tuple(_plain(_short(name, CELL, "relation", file, number)) for name in names)
+    return tuple(_printable(name, "relation", file, number) for name in names)
