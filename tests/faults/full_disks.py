@@ -13,7 +13,6 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +21,7 @@ from pathlib import Path
 import click
 
 from popcast.planning.running.plain_stages import PlainStage
-from tests.clone import tiny_clone
-from tests.faults.stage_runs import Project, error_line, limit_of
+from tests.faults.stage_runs import Project, drill_options, error_line, finished, limit_of, say
 
 LIMITED = "tests.faults.limited"
 PAGE = 4096
@@ -126,19 +124,11 @@ def drill(project: Project, rounds: int, seed: int, stages: list[str], work: Pat
 
 
 @click.command(help=__doc__.split("\n", 1)[0])
-@click.argument("stages", nargs=-1)
-@click.option("--rounds", default=40, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--project", type=click.Path(path_type=Path, exists=True), help="a finished project; else one is made")
+@drill_options(rounds=40)
 def main(stages: tuple[str, ...], rounds: int, seed: int, project: Path | None) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        if project is None:
-            clone = tiny_clone(Path(folder) / "made")
-            clone.repro("--plain")
-            project = clone.folder
-        say = lambda line: print(line, flush=True)  # noqa: E731
+    with finished(project) as (made, work):
         try:
-            counts = drill(Project(project), rounds, seed, list(stages), Path(folder) / "work", say)
+            counts = drill(made, rounds, seed, list(stages), work, say)
         except OSError as error:
             sys.exit(f"error: no small disk: {error}")
     print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())) + ": one line each, nothing left")

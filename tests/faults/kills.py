@@ -22,8 +22,7 @@ from pathlib import Path
 import click
 
 from popcast.planning.running.plain_stages import PlainStage
-from tests.clone import tiny_clone
-from tests.faults.stage_runs import Project, limit_of, until, wait
+from tests.faults.stage_runs import Project, drill_options, finished, limit_of, say, until, wait
 
 KILLER = "tests.faults.killed_at"
 ENDING = 10.0
@@ -116,18 +115,10 @@ def drill(project: Project, rounds: int, seed: int, stages: list[str], say=print
 
 
 @click.command(help=__doc__.split("\n", 1)[0])
-@click.argument("stages", nargs=-1)
-@click.option("--rounds", default=50, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--project", type=click.Path(path_type=Path, exists=True), help="a finished project; else one is made")
+@drill_options(rounds=50)
 def main(stages: tuple[str, ...], rounds: int, seed: int, project: Path | None) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        if project is None:
-            clone = tiny_clone(Path(folder) / "made")
-            clone.repro("--plain")
-            project = clone.folder
-        copy = Project(project).copied_to(Path(folder) / "project")
-        counts = drill(copy, rounds, seed, list(stages), say=lambda line: print(line, flush=True))
+    with finished(project) as (made, work):
+        counts = drill(made.copied_to(work), rounds, seed, list(stages), say)
     print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
     sys.exit(0 if counts["same results"] == rounds else 1)
 

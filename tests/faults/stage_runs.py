@@ -10,13 +10,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from popcast.planning.running.plain_stages import PlainStage, read_stages, read_yaml
-from tests.clone import environment
+from tests.clone import environment, tiny_clone
 
 PATIENCE = 20.0
 """Seconds that a run may take longer than three undisturbed ones before it counts as hanging."""
@@ -155,3 +159,37 @@ HARMLESS = re.compile(r"\d+%\||it/s|Warning: |^\s+warnings\.warn")
 
 def _harmless(line: str) -> bool:
     return not line.strip() or HARMLESS.search(line) is not None
+
+
+def drill_options(rounds: int) -> Callable[[Callable], Callable]:
+    """What drills take on the command line: ``stages``, ``rounds`` (this many), ``seed``, ``project``."""
+    a_project = click.Path(path_type=Path, exists=True)
+    options = (
+        click.argument("stages", nargs=-1),
+        click.option("--rounds", default=rounds, show_default=True),
+        click.option("--seed", default=0, show_default=True),
+        click.option("--project", type=a_project, help="a finished project; else one is made"),
+    )
+
+    def given(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return given
+
+
+@contextmanager
+def finished(project: Path | None) -> Iterator[tuple[Project, Path]]:
+    """A finished project, made if none is given, and an empty folder that goes at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        if project is None:
+            clone = tiny_clone(Path(folder) / "made")
+            clone.repro("--plain")
+            project = clone.folder
+        yield Project(project), Path(folder) / "work"
+
+
+def say(line: str) -> None:
+    """Print at once: a drill is watched while it runs."""
+    print(line, flush=True)
