@@ -89,6 +89,25 @@ def sleeper(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+LINES = ("{python} sleeper.py", "{python} sleeper.py; true", "sh -c '{python} sleeper.py; true'; true")
+"""Lines of shell with none, one and two shells that stay between the stage and who started the line."""
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize(("more", "ends"), [({"DVC_STAGE": "sleeper"}, True), ({}, False)])
+def test_a_shell_between_a_stage_and_who_waits_for_it_changes_nothing(sleeper, line, more, ends):
+    clean = {name: value for name, value in environment(**HERE).items() if name not in ("DVC_STAGE", "LOCAL_RANK")}
+    run = f"import subprocess; subprocess.run({line.format(python=sys.executable)!r}, shell=True)"
+    launcher = subprocess.Popen([sys.executable, "-c", run], env=clean | more)
+    [stage] = started(sleeper, 1)
+    launcher.kill()
+    launcher.wait()
+    ended = until(10 if ends else 2, lambda: not alive(stage))
+    if not ended:
+        os.kill(stage, signal.SIGKILL)
+    assert ended == ends
+
+
 @pytest.mark.parametrize(("more", "ends"), [({"DVC_STAGE": "sleeper"}, True), ({"LOCAL_RANK": "0"}, True), ({}, False)])
 def test_a_stage_ends_with_who_waits_for_it_and_one_started_by_hand_goes_on(sleeper, more, ends):
     clean = {name: value for name, value in environment(**HERE).items() if name not in ("DVC_STAGE", "LOCAL_RANK")}
@@ -103,13 +122,20 @@ def test_a_stage_ends_with_who_waits_for_it_and_one_started_by_hand_goes_on(slee
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh", None])
 @pytest.mark.parametrize("who", ["dvc", "runner"])
-def test_a_stage_ends_when_dvc_or_our_runner_is_killed_alone(sleeper, who):
+def test_a_stage_ends_when_dvc_or_our_runner_is_killed_alone(sleeper, who, shell):
+    """Some shells become the stage, some stay between it and who waits for it; without SHELL it is /bin/sh."""
+    if shell is not None and not Path(shell).exists():
+        pytest.skip(f"no {shell} here")
     (sleeper / "dvc.yaml").write_text("stages: {sleeper: {cmd: python sleeper.py, outs: [never]}}\n")
     call(sleeper, "git", "init", "-q")
     dvc(sleeper, "init", "-q")
     command = ["-m", "dvc", "repro"] if who == "dvc" else [str(ROOT / "scripts" / "repro.py")]
-    launcher = subprocess.Popen([sys.executable, *command], env=environment(**HERE), start_new_session=True)
+    told = environment(**HERE)
+    told.pop("SHELL", None)
+    told |= {} if shell is None else {"SHELL": shell}
+    launcher = subprocess.Popen([sys.executable, *command], env=told, start_new_session=True)
     [stage] = started(sleeper, 1)
     launcher.kill()
     launcher.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -9,11 +10,15 @@ import sys
 import threading
 import time
 
+import psutil
+
 PR_SET_PDEATHSIG = 1
 """Linux, sys/prctl.h: the signal that a process gets when the thread that started it ends."""
 
 STARTED = ("DVC_STAGE", "LOCAL_RANK")
 """Set by DVC and our runner, and by launchers of several training processes: somebody waits for this process."""
+
+SHELLS = ("sh", "dash", "ash", "bash", "zsh", "ksh", "mksh", "fish", "busybox")
 
 
 def end_with_parent(parent: int | None = None) -> None:
@@ -35,6 +40,32 @@ def _watch(parent: int) -> None:
 
 
 def end_with_launcher() -> None:
-    """:func:`end_with_parent` where a launcher waits for this process; a stage that a person started goes on."""
-    if any(name in os.environ for name in STARTED):
-        end_with_parent()
+    """:func:`end_with_parent` where a launcher waits for this process; a stage that a person started goes on.
+
+    A launcher starts a line of shell. Some shells become the process that they start and some stay in between, without
+    a word to anybody when the launcher is killed: those are watched too.
+    """
+    if not any(name in os.environ for name in STARTED):
+        return
+    end_with_parent()
+    between = _shells_between()
+    if between:
+        threading.Thread(target=_watch_shells, args=(between,), daemon=True).start()
+
+
+def _shells_between() -> list[tuple[psutil.Process, int]]:
+    """Shells that run a line (``-c``) above this process, nearest first, each with the process id of its parent."""
+    found = []
+    with contextlib.suppress(psutil.Error):
+        above = psutil.Process().parent()
+        while above is not None and above.name().removeprefix("-") in SHELLS and "-c" in above.cmdline()[1:-1]:
+            found.append((above, above.ppid()))
+            above = above.parent()
+    return found
+
+
+def _watch_shells(shells: list[tuple[psutil.Process, int]]) -> None:
+    with contextlib.suppress(psutil.Error):  # a shell that is gone: this process has another parent now
+        while all(shell.ppid() == parent for shell, parent in shells):
+            time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
