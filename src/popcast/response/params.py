@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from popcast.core.section import Below, Key, Line, Name, Place, Section, Variable
+from popcast.core.section import Key, Line, Name, Place, Section, Variable
 from popcast.response.response_tables import SENTIMENTS
 
 

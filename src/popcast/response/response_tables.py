@@ -135,7 +135,7 @@ COUNTS = pa.DataFrameSchema(
     },
     strict=True,
 )
-"""How many reactions of each class a post (or topic) got. The classes are those that the section names, in its order."""
+"""How many reactions of each class a post or topic got. The classes are those that the section names, in its order."""
 
 SHARES = pa.DataFrameSchema(
     {
