@@ -18,7 +18,6 @@ author without history gets a prompt without the lines of old posts. No ids are 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -29,7 +28,7 @@ from pydantic import Field
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.section import Section
 from popcast.fewshot.templates import BARE, IMAGE, TITLE, PostText, clean, post_texts
-from popcast.lm.chat_template import ChatTemplate, encode
+from popcast.lm.chat_template import ChatTemplate, encode, special_strings, without_marks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
 INSTRUCTION = "Posts of one author with their popularity. Answer for the last one: its popularity, one number only."
 QUESTION = "Post {number} has popularity?"
 """In the words of the lines above it: a base model that has met those has only to learn that a question is answered."""
-
-CHAT_MARKS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")
-"""Marks of chat templates that are no special tokens of their tokenizer."""
 
 SHRINK = (2, 4, 8, 16)
 """Divisors of the token limits, tried in turn when the question alone is over budget."""
@@ -72,7 +68,7 @@ class PromptWriter:
         self.chat = params.chat != "off" and self._template is not None and self._template.exists
         if params.chat == "on" and not self.chat:
             raise BadInput("params.yaml: llm.prompts.chat: 'on', but the tokenizer has no chat template")
-        self._special = _special_strings(tokenizer)
+        self._special = special_strings(tokenizer)
         self._cut = lru_cache(maxsize=1 << 16)(self._cut_text)
 
     def prompt(self, history: Sequence[tuple[PostText, float]], question: PostText, extra: tuple[str, ...] = ()) -> str:
@@ -143,8 +139,7 @@ class PromptWriter:
 
     def _cut_text(self, text: str, limit: int) -> str:
         """Text with special-token strings broken, cut to ``limit`` tokens at the start of a character."""
-        while self._special.search(text):
-            text = self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}" if len(found[0]) > 1 else " ", text)
+        text = without_marks(text, self._special)
         if self.tokenizer is None:
             return text[: 4 * limit].strip()
         while len(text.encode()) > limit:
@@ -160,17 +155,6 @@ class PromptWriter:
                 break
             text = text[: tokens["offset_mapping"][limit][0]].strip()
         return text.strip()
-
-
-def _special_strings(tokenizer: PreTrainedTokenizerFast | None) -> re.Pattern[str]:
-    """Finds every string in a text that the tokenizer or a chat template would take for a control mark."""
-    strings = set(CHAT_MARKS)
-    if tokenizer is not None:
-        strings |= {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-        strings |= set(tokenizer.all_special_tokens)
-    found = {string.strip() for string in strings} - {""}
-    longest_first = sorted(found, key=lambda string: (-len(string), string))
-    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
 def _value(text: str) -> str:

@@ -107,10 +107,13 @@ def write_base(folder: Path, **facts: object) -> None:
     tables.write_json(usual | facts, folder / BASE)
 
 
-def write_pointer(folder: Path, pretrained: Pretrained, scores: tuple[float, float], files: str | None = None) -> None:
+def write_pointer(
+    folder: Path, pretrained: Pretrained, scores: tuple[float, float] | None, files: str | None = None
+) -> None:
     """Make a base folder that names a pretrained model, after its configuration and tokenizer could be loaded.
 
-    files: hash of a local folder, so that other weights are another note, and what is tuned on it is tuned again.
+    scores: range of the answers that it is asked for, None where it writes texts. files: hash of a local folder, so
+    that other weights are another note, and what is tuned on it is tuned again.
     """
     from transformers import AutoConfig
 
@@ -119,7 +122,8 @@ def write_pointer(folder: Path, pretrained: Pretrained, scores: tuple[float, flo
     opening.check_model(pretrained.model)
     folder.mkdir(parents=True, exist_ok=True)
     facts = {} if files is None else {"files": files}
-    write_base(folder, kind="pretrained", stand_in=False, scores=list(scores), **pretrained.model_dump(), **facts)
+    facts |= {} if scores is None else {"scores": list(scores)}
+    write_base(folder, kind="pretrained", stand_in=False, **pretrained.model_dump(), **facts)
 
 
 def write_tuned(folder: Path, base: Path, method: str, **facts: object) -> None:

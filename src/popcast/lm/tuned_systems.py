@@ -27,15 +27,15 @@ SMOOTHED = 5
 
 @dataclass(frozen=True)
 class Trained:
-    """One trained model in its scratch folder."""
+    """One trained model in its scratch folder. shots: scored posts of its prompts, None where prompts have none."""
 
     system: str
-    shots: int
+    shots: int | None
     scratch: Scratch
 
     @property
     def name(self) -> str:
-        return f"{self.system}_{self.shots}"
+        return self.system if self.shots is None else f"{self.system}_{self.shots}"
 
     @property
     def model(self) -> Path:
@@ -102,11 +102,12 @@ def place(
 
 
 def curves_of(done: list[Trained], **columns: pl.Expr) -> pl.DataFrame:
-    """Columns system, shots, step (from 1) and ``columns`` (float64), taken from the curve of every finished model."""
+    """Columns system, shots (may be null), step (from 1) and ``columns`` (float64), of the curve of every finished
+    model."""
     return pl.concat(
         pl.read_csv(one.curve).select(
             pl.lit(one.system).alias("system"),
-            pl.lit(one.shots).alias("shots"),
+            pl.lit(one.shots, pl.Int32).alias("shots"),
             "step",
             **{name: column.cast(pl.Float64) for name, column in columns.items()},
         )
@@ -115,13 +116,14 @@ def curves_of(done: list[Trained], **columns: pl.Expr) -> pl.DataFrame:
 
 
 def draw_losses(axes, table: pl.DataFrame) -> str:
-    """A line per model: color by system, dashes by shots."""
+    """A line per model: color by system, dashes by shots where there are any."""
     systems = table["system"].unique(maintain_order=True).to_list()
     shots = sorted(table["shots"].unique())
     for (system, count), rows in table.group_by("system", "shots", maintain_order=True):
         rows = rows.with_columns(pl.col("loss").rolling_mean(SMOOTHED, min_samples=1))
         axes.plot(
-            rows["step"].to_list(), rows["loss"].to_list(), linewidth=1.2, label=f"{system}, {count} shots",
+            rows["step"].to_list(), rows["loss"].to_list(), linewidth=1.2,
+            label=system if count is None else f"{system}, {count} shots",
             color=plots.COLORS[systems.index(system) % len(plots.COLORS)],
             linestyle=plots.DASHES[shots.index(count) % len(plots.DASHES)],
         )  # fmt: skip
