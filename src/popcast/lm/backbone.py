@@ -1,8 +1,8 @@
 """Causal language models in folders: a base (made here, or a note of a pretrained one) and what was tuned on it.
 
 A base folder holds ``base.json``; a made base also its weights and tokenizer. A tuned folder holds ``tuned.json`` and
-an adapter (LoRA, prefix) or whole weights (freeze, full). A plain folder of a merged or downloaded model works too.
-Remote code is never run; the dtype is always explicit.
+an adapter (LoRA, prefix, PAC-LoRA) or whole weights (freeze, full). A plain folder of a merged or downloaded model
+works too. Remote code is never run; the dtype is always explicit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-ADAPTERS = ("lora", "prefix")
+ADAPTERS = ("lora", "prefix", "pac")
 
 
 class Made(Section):
@@ -127,7 +127,7 @@ def write_pointer(
 
 
 def write_tuned(folder: Path, base: Path, method: str, **facts: object) -> None:
-    """Write ``tuned.json``. base: the base folder as given. method: lora, freeze, prefix or full. facts: any JSON."""
+    """Write ``tuned.json``. base: the base folder as given. method: of ``TunedNote``. facts: any JSON."""
     tables.write_json({"base": Path(base).as_posix(), "method": method, **facts}, folder / TUNED)
 
 
@@ -165,8 +165,8 @@ def load(
     """Model in evaluation mode on its device, and tokenizer.
 
     folder: a base folder, a tuned folder or a plain model folder. device: auto, cpu, cuda or cuda:<n>. dtype: as in
-    :class:`Pretrained`; None: what a merged folder or ``base.json`` says. trainable: the adapter ``default`` of a LoRA
-    or prefix folder goes on learning (whole weights always can). four_bit: false: whole weights even where
+    :class:`Pretrained`; None: what a merged folder or ``base.json`` says. trainable: the adapter ``default`` of a LoRA,
+    PAC-LoRA or prefix folder goes on learning (whole weights always can). four_bit: false: whole weights even where
     ``base.json`` says ``load_in_4bit``. Raises BadInput in one line: no such folder, not a model, an interrupted
     download, unknown hub id or no network, the base of a tuned folder is gone.
     """
@@ -184,7 +184,12 @@ def load(
     dtype = dtype or (tuned or {}).get("dtype") or pointer.get("dtype", "auto")
     model = _model(whole, revision, dtype, device, four_bit)
     if adapter:
-        model = opening.adapted(model, folder, trainable)
+        if tuned["method"] == "pac":
+            from popcast.lm.pac.routed_model import opened
+
+            model = opened(model, folder, trainable=trainable)
+        else:
+            model = opening.adapted(model, folder, trainable)
         if not trainable:
             model.requires_grad_(False)  # peft leaves prefixes learning
     return model.eval(), tokenizer

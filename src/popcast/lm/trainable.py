@@ -143,6 +143,8 @@ def merge(tuned: Path, out: Path, dtype: Literal["float32", "base"] = "float32")
     """
     note = tuned / backbone.TUNED
     facts = tuned_note(tuned) or {"method": None}
+    if facts["method"] == "pac":
+        raise bad_input("PAC-LoRA cannot be merged: what it adds depends on the tokens", file=note, field="method")
     if facts["method"] != "lora":
         raise bad_input("nothing to merge", file=note, field="method", value=facts["method"], expected="lora")
     written = "float32" if dtype == "float32" else backbone.stored_dtype(backbone.base_of(tuned))

@@ -97,7 +97,12 @@ def loading_device(params: Learning) -> str:
 
 
 def trainer_arguments(params: Learning, seed: int, work: Path) -> dict[str, Any]:
-    """Keyword arguments of ``SFTConfig`` or ``DPOConfig`` for a run in the folder ``work``.
+    """Keyword arguments of TRL's ``SFTConfig`` or ``DPOConfig``: :func:`shared_arguments`, and the longest record."""
+    return shared_arguments(params, seed, work) | {"max_length": params.max_length}
+
+
+def shared_arguments(params: Learning, seed: int, work: Path) -> dict[str, Any]:
+    """Keyword arguments of any ``TrainingArguments`` for a run in the folder ``work``.
 
     Nothing is left to the trainers' defaults that would hurt on a CPU (bf16, gradient checkpointing), hide a loss that
     is not a number, report to somebody or end early. Raises BadInput for a batch that cannot be shared out evenly.
@@ -125,7 +130,6 @@ def trainer_arguments(params: Learning, seed: int, work: Path) -> dict[str, Any]
         "weight_decay": params.weight_decay,
         "max_grad_norm": params.clip,
         "optim": "adamw_torch" if device == "cpu" else "adamw_torch_fused",
-        "max_length": params.max_length,
         "use_cpu": device == "cpu",
         "bf16": half,
         "tf32": None if device == "cpu" else False,

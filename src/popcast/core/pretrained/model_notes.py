@@ -36,7 +36,7 @@ class TunedNote(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     base: str = Field(min_length=1)
-    method: Literal["lora", "freeze", "prefix", "full"]
+    method: Literal["lora", "freeze", "prefix", "full", "pac"]
     freeze_layers: int | None = Field(None, ge=1)
 
 

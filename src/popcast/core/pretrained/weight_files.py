@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.pretrained.routed_adapter import check_plain, check_routed
 from popcast.core.pretrained.saved_files import read_json
 
 INDEX = "model.safetensors.index.json"
@@ -128,8 +129,11 @@ def _numbers(value: Any, name: str = "") -> list[tuple[str, int]]:
     return [(name, value)] if isinstance(value, int) and not isinstance(value, bool) else []
 
 
-def check_adapter(folder: Path) -> dict[str, Any]:
-    """Settings of the adapter in ``folder``. BadInput: it is neither LoRA nor a prefix, or names code; weights cut."""
+def check_adapter(folder: Path, routed: bool = False) -> dict[str, Any]:
+    """Settings of the adapter in ``folder``. BadInput: it is neither LoRA nor a prefix, or names code; weights cut.
+
+    routed: it must be one of PAC-LoRA (which plain LoRA may not be), with weights of the right shapes.
+    """
     check_entries(folder)
     file = folder / ADAPTER_CONFIG
     config = read_json(file)
@@ -141,12 +145,16 @@ def check_adapter(folder: Path) -> dict[str, Any]:
     for name in IMPORTING:
         if config.get(name) is not None:
             raise bad_input("names code", file=file, field=name, expected="null")
-    check_file(folder / ADAPTER_WEIGHTS)
+    tensors = check_file(folder / ADAPTER_WEIGHTS)
+    if routed:
+        check_routed(config, file, tensors, folder / ADAPTER_WEIGHTS)
+    else:
+        check_plain(config, file)
     return config
 
 
-def check_file(file: Path) -> None:
-    """Raise BadInput where a safetensors file is missing or its length is not what its header says."""
+def check_file(file: Path) -> dict[str, Any]:
+    """The header of a safetensors file. BadInput: missing, or its length is not what its header says."""
     if not file.is_file():
         raise BadInput(f"{file}: missing: an interrupted download?")
     try:
@@ -167,3 +175,4 @@ def check_file(file: Path) -> None:
         raise bad_input("not a whole safetensors file: an interrupted download?", file=file) from None
     if size != expected:
         raise bad_input("cut off: an interrupted download?", file=file, value=size, expected=f"{expected} bytes")
+    return entries
