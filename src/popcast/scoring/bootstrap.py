@@ -9,6 +9,9 @@ All models of a dataset share the same draws, which makes every difference a pai
 weight k on their posts: sums per author give MAE, RMSE, nMSE and MAPE of a resample as one matrix product, and weighted
 ranks give SRC without sorting again. SRC still costs a pass over all posts per resample, so it takes the first
 ``SRC_RESAMPLES`` draws only.
+
+Where clusters themselves are judged (topics by the shares of their responses), rows are drawn within drawn clusters:
+:func:`two_level_draws`.
 """
 
 from __future__ import annotations
@@ -84,6 +87,30 @@ def draw_counts(clusters: int, resamples: int, seed: int) -> Iterator[np.ndarray
         drawn = generator.integers(0, clusters, size=(size, clusters))
         drawn += np.arange(size)[:, None] * clusters
         yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
+
+
+def two_level_draws(
+    codes: np.ndarray, resamples: int, seed: int, outer: bool = True
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Clusters drawn with replacement, then rows within each drawn cluster: (rows, starts), once per resample.
+
+    codes: cluster of each row, int [n] in 0..clusters-1, none of them empty. rows: int [m], the rows of the first
+    drawn cluster first; starts: int [clusters], where those of each begin in ``rows``, fit for ``np.add.reduceat``. A
+    cluster drawn twice has its rows drawn twice, independently. outer False: every cluster stays once, in the order of
+    its code, and only rows are drawn. One resample is held at a time.
+
+    >>> rows, starts = next(two_level_draws(np.array([0, 0, 1]), 1, seed=0, outer=False))
+    >>> starts.tolist(), rows[2].item(), set(rows[:2].tolist()) <= {0, 1}
+    ([0, 2], 2, True)
+    """
+    sizes = np.bincount(codes)
+    order, firsts = np.argsort(codes, kind="stable"), np.cumsum(sizes) - sizes
+    generator = np.random.default_rng([seed, len(codes), len(sizes)])
+    for _ in range(resamples):
+        drawn = generator.integers(0, len(sizes), size=len(sizes)) if outer else np.arange(len(sizes))
+        each = sizes[drawn]
+        within = (generator.random(each.sum()) * np.repeat(each, each)).astype(np.int64)
+        yield order[np.repeat(firsts[drawn], each) + within], np.cumsum(each) - each
 
 
 def bootstrap(
