@@ -1,4 +1,4 @@
-"""Generated raw folders in the layouts of SMPD, TPIC2017, MicroLens and NUS, for a pipeline that runs offline.
+"""Generated raw folders in the layouts of SMPD, TPIC2017, MicroLens, NUS and Weibo, for a pipeline that runs offline.
 
 All posts are invented. The statistics follow what the sheets measured on the real files; no statistic of a generated
 dataset may be presented as one of the real dataset. Each generator is a file here with
@@ -63,7 +63,28 @@ class Nus(Section):
     frames: int = Field(12, ge=4, le=120, description="mean frames of a video, at 12 per second")
 
 
-KINDS: dict[str, type[Section]] = {"smpd": Smpd, "tpic2017": Tpic2017, "microlens": Microlens, "nus": Nus}
+class Weibo(Section):
+    kind: Literal["weibo"] = "weibo"
+    topics: int = Field(6, ge=3, le=144, description="events; every two have different hashtags")
+    ai_topics: int = Field(2, ge=0, description="of these, the latest come as AI-search JSON, the others as csv")
+    users: int = Field(30, ge=4, le=2000, description="who answer one topic, drawn from twice as many")
+    history_low: int = Field(15, ge=11, description="earlier posts of a user at least")
+    history_high: int = Field(40, ge=11, le=1000)
+
+    @model_validator(mode="after")
+    def possible(self) -> Weibo:
+        if self.ai_topics > self.topics or self.history_low > self.history_high:
+            raise ValueError("expected ai_topics <= topics and history_low <= history_high")
+        return self
+
+
+KINDS: dict[str, type[Section]] = {
+    "smpd": Smpd,
+    "tpic2017": Tpic2017,
+    "microlens": Microlens,
+    "nus": Nus,
+    "weibo": Weibo,
+}
 
 
 def settings(dataset: str, values: dict[str, Any]) -> Section:
