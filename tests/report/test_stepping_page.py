@@ -2,24 +2,17 @@
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import pytest
 
 from popcast.report import stepping_page
+from popcast.report.page_templates import embedded
 from popcast.simulation.showing import episodes
+from tests.report.browsers import driven
 from tests.simulation import told
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-HARNESS = """<!doctype html><title>harness</title><body><pre id="found">nothing</pre>
-<iframe id="wide" width="1280" height="900" src="simulation.html"></iframe>
-<iframe id="narrow" width="390" height="844" src="simulation.html"></iframe>
-<script>
-const alerts = [];
-const text = (doc, id) => doc.getElementById(id).textContent;
+DRIVE = """
 function look(frame) {
   const doc = frame.contentDocument;
   const tells = [...doc.querySelectorAll("#network line.tells")].length;
@@ -33,16 +26,6 @@ function look(frame) {
     fills: [...doc.querySelectorAll("#network circle[data-at]")].map((circle) => circle.style.fill),
     over: doc.documentElement.scrollWidth - doc.documentElement.clientWidth,
   };
-}
-function key(frame, name, shiftKey) {
-  const about = { key: name, shiftKey, bubbles: true, cancelable: true };
-  const event = new frame.contentWindow.KeyboardEvent("keydown", about);
-  frame.contentDocument.body.dispatchEvent(event);
-}
-function choose(frame, id, at) {
-  const select = frame.contentDocument.getElementById(id);
-  select.value = String(at);
-  select.dispatchEvent(new frame.contentWindow.Event("change"));
 }
 function drive(frame) {
   const doc = frame.contentDocument, found = {};
@@ -79,13 +62,7 @@ function drive(frame) {
   found.images = doc.images.length;
   return found;
 }
-window.addEventListener("load", () => {
-  const found = {};
-  try { for (const id of ["wide", "narrow"]) found[id] = drive(document.getElementById(id)); }
-  catch (error) { found.error = String(error.stack); }
-  document.getElementById("found").textContent = JSON.stringify({ ...found, alerts });
-});
-</script></body>"""
+"""
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +80,7 @@ def html(content):
 
 
 def test_embedded_json_cannot_end_its_script_and_reads_back():
-    text = stepping_page.embedded({"line": told.HOSTILE + "\u2029", "cdata": "]]>"})
+    text = embedded({"line": told.HOSTILE + "\u2029", "cdata": "]]>"})
     assert not re.search("[<>&\u2028\u2029]", text)
     assert json.loads(text) == {"line": told.HOSTILE + "\u2029", "cdata": "]]>"}
 
@@ -137,34 +114,7 @@ def test_page_stays_small_with_a_full_audience():
 @pytest.fixture(scope="module")
 def seen(html, tmp_path_factory):
     """What the harness found in the page, in frames 1280 and 390 pixels wide."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"no browser here: one of {', '.join(BROWSERS)} must be on the path")
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "simulation.html").write_text(html, encoding="utf-8")
-    (folder / "harness.html").write_text(HARNESS)
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-               f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000", "--window-size=1400,900",
-               "--dump-dom", (folder / "harness.html").as_uri()]  # fmt: skip
-    dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-
-    class Found(HTMLParser):
-        inside, text = False, ""
-
-        def handle_starttag(self, tag, attrs):
-            self.inside = ("id", "found") in attrs
-
-        def handle_endtag(self, tag):
-            self.inside = False
-
-        def handle_data(self, data):
-            self.text += data if self.inside else ""
-
-    reader = Found()
-    reader.feed(dumped)
-    found = json.loads(reader.text)
-    assert "error" not in found, found["error"]
-    return found
+    return driven(html, DRIVE, tmp_path_factory.mktemp("page"))
 
 
 @pytest.mark.parametrize("width", ["wide", "narrow"])

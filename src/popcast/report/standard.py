@@ -17,6 +17,7 @@ import polars as pl
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import write_whole
+from popcast.report.page_templates import environment
 from popcast.report.params import ReportedDataset
 from popcast.scoring.bootstrap import LEAST_CLUSTERS, LEAST_POSTS
 from popcast.scoring.metrics import METRICS
@@ -263,21 +264,19 @@ def against_best(of: Scores) -> str:
 
 def page(results: list[DatasetResult], chapters: Sequence[object] = ()) -> str:
     """The whole report as one HTML page without any link to elsewhere. chapters: of popcast.report.fewshot_chapter."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("popcast.report", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     shown = (added, against_best, coverage, drawn, gain, heading, interval, notes, number, segments)
-    return environment.get_template("report.html.j2").render(
-        results=results,
-        chapters=chapters,
-        batched=BATCHED,
-        metrics=METRICS,
-        names=NAMES,
-        captions=CAPTIONS,
-        **{name.__name__: name for name in shown},
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            results=results,
+            chapters=chapters,
+            batched=BATCHED,
+            metrics=METRICS,
+            names=NAMES,
+            captions=CAPTIONS,
+            **{name.__name__: name for name in shown},
+        )
     )
 
 
