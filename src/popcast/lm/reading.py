@@ -2,6 +2,7 @@
 
 What all prompts of a call begin with (the instruction) is read once, and every batch starts from its keys and values.
 A prefix-tuned model has a learned prefix before that; its prompts stand at the positions behind it, as in training.
+A model with PAC-LoRA is told the region of every token; prompts then have in common what is in the same regions too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popcast.core.errors import bad_input
+from popcast.core.errors import BadInput, bad_input
+from popcast.lm.pac.regions import OTHER
 
 if TYPE_CHECKING:
     import torch
@@ -47,8 +49,9 @@ class Read:
         import torch
 
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], 1)
+        ids, none = tokens[:, None], tokens[:, None][:, :0]  # beyond the regions that are given, all is OTHER
         logits, self.cache = self.reader.call(
-            tokens[:, None], self.mask, self.position[:, None], keep=1, cache=self.cache, use_cache=True
+            ids, self.mask, self.position[:, None], keep=1, cache=self.cache, use_cache=True, regions=none
         )
         self.position = self.position + 1
         return logits[:, -1]
@@ -62,12 +65,28 @@ class Read:
 class Reader:
     """A model in evaluation mode that reads prompts in batches; results are asked for batch by batch.
 
-    prompts: as written by ``score_prompts.PromptWriter``. size: rows per batch. buckets: batches of prompts of similar
-    length. room: tokens that may follow a prompt. Raises BadInput where a prompt has no tokens or does not fit.
+    prompts: texts, or their tokens. size: rows per batch. buckets: batches of prompts of similar length. room: tokens
+    that may follow a prompt. regions: of the tokens of every prompt; only a model with PAC-LoRA looks at them, and it
+    needs them. lower: the setting that an error advises to lower. Raises BadInput where a prompt has no tokens, not the
+    regions that it needs, or does not fit.
     """
 
-    def __init__(self, model, tokenizer, prompts: list[str], *, size: int, buckets: bool, room: int) -> None:
-        self.tokens: list[list[int]] = tokenizer(prompts)["input_ids"] if prompts else []
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        prompts: list[str] | list[list[int]],
+        *,
+        size: int,
+        buckets: bool,
+        room: int,
+        regions: list[list[int]] | None = None,
+        lower: str = "llm.prompts.max_tokens",
+    ) -> None:
+        texts = bool(prompts) and isinstance(prompts[0], str)
+        self.tokens: list[list[int]] = tokenizer(prompts)["input_ids"] if texts else list(prompts)
+        self.token_regions = getattr(model, "token_regions", None)
+        self.regions = regions if self.token_regions is not None else None
         self.pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         self.model, self.network, self.before = model, model, 0
         if hasattr(model, "peft_config"):
@@ -78,7 +97,7 @@ class Reader:
         self.known = inspect.signature(self.network.forward).parameters
         self.ends = end_tokens(self.network, tokenizer)
         lengths = np.array([len(row) for row in self.tokens], int)
-        self._check(lengths, room)
+        self._check(lengths, room, lower)
         self.takes_masks = self._takes_masks(int(lengths.max(initial=0)) + self.before + room)
         order = np.argsort(lengths, kind="stable") if buckets else np.arange(len(lengths))
         self.batches = [order[i : i + size] for i in range(0, len(order), size)]
@@ -92,12 +111,14 @@ class Reader:
 
     def read(self, batch: np.ndarray) -> Read:
         """Read the prompts numbered ``batch``; what is written after them goes on from the cache."""
-        return self.read_tokens([self.tokens[i] for i in batch], self.cache(len(batch)))
+        regions = None if self.regions is None else [self.regions[i] for i in batch]
+        return self.read_tokens([self.tokens[i] for i in batch], self.cache(len(batch)), regions)
 
-    def read_tokens(self, rows: list[list[int]], cache: object = None) -> Read:
-        """Read rows of tokens behind ``cache``; None: behind nothing."""
+    def read_tokens(self, rows: list[list[int]], cache: object = None, regions: list[list[int]] | None = None) -> Read:
+        """Read rows of tokens behind ``cache``; None: behind nothing. regions: of the tokens."""
         ids, seen, positions = self.padded(rows)
-        logits, cache = self.call(ids, seen, positions, keep=1, cache=cache, use_cache=True)
+        given = None if regions is None else self._padded_regions(regions)
+        logits, cache = self.call(ids, seen, positions, keep=1, cache=cache, use_cache=True, regions=given)
         return Read(self, logits[:, -1], cache, seen, positions[:, -1] + 1)
 
     def padded(self, rows: list[list[int]], tail: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -118,6 +139,14 @@ class Reader:
         positions = self.columns + (seen[:, self.columns :].cumsum(1) - 1).clamp(min=0)
         return ids.to(self.device), seen.to(self.device), positions.to(self.device)
 
+    def _padded_regions(self, regions: list[list[int]]) -> torch.Tensor:
+        """Regions [rows, tokens] of rows without their shared beginning, padded as their tokens are."""
+        import torch
+
+        rows = [row[self.shared :] for row in regions]
+        width = max(len(row) for row in rows)
+        return torch.tensor([[OTHER] * (width - len(row)) + row for row in rows], device=self.device)
+
     def cache(self, rows: int):
         """A fresh cache with the columns that every row sees; None where there are none."""
         if self._shared:
@@ -126,8 +155,15 @@ class Reader:
             return DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in self._shared])
         return self.model.get_prompt(rows) if self.before else None
 
-    def call(self, ids, mask, positions, *, keep: int, cache=None, use_cache: bool = False):
-        """One forward: logits of the last ``keep`` tokens [rows, keep, vocabulary], and the cache."""
+    def call(self, ids, mask, positions, *, keep: int, cache=None, use_cache: bool = False, regions=None):
+        """One forward: logits of the last ``keep`` tokens [rows, keep, vocabulary], and the cache.
+
+        regions: of the tokens of this call [rows, tokens]; a model with PAC-LoRA raises BadInput without.
+        """
+        if self.token_regions is not None:
+            self.token_regions.forget()
+            if regions is not None:
+                self.token_regions.give(regions, 0 if cache is None else int(cache.get_seq_length()))
         given = {"position_ids": positions, "logits_to_keep": keep, "past_key_values": cache, "use_cache": use_cache}
         given = {name: value for name, value in given.items() if name in self.known}
         out = self.network(input_ids=ids, attention_mask=mask, **given)
@@ -140,13 +176,17 @@ class Reader:
         self.shared = 0
         if len(self.tokens) < 2 or not self.takes_masks:
             return 0
-        same = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*self.tokens, strict=False))
+        rows = self.tokens
+        if self.regions is not None:
+            rows = [list(zip(*pair, strict=True)) for pair in zip(self.tokens, self.regions, strict=True)]
+        same = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*rows, strict=False))
         length = min(sum(1 for _ in same), min(len(row) for row in self.tokens) - 1)
         if length < 1:
             return 0
         ids, seen, positions = self.padded([self.tokens[0][:length]])
+        given = None if self.regions is None else self._padded_regions([self.regions[0][:length]])
         with torch.no_grad():
-            _, cache = self.call(ids, seen, positions, keep=1, cache=self.cache(1), use_cache=True)
+            _, cache = self.call(ids, seen, positions, keep=1, cache=self.cache(1), use_cache=True, regions=given)
         self._shared = [(layer.keys, layer.values) for layer in cache.layers]
         return length
 
@@ -163,7 +203,7 @@ class Reader:
             and all(window is None or longest <= window for window in windows)
         )
 
-    def _check(self, lengths: np.ndarray, room: int) -> None:
+    def _check(self, lengths: np.ndarray, room: int, lower: str) -> None:
         config = self.network.config.get_text_config(decoder=True)
         most = getattr(config, "max_position_embeddings", None)
         for number, length in enumerate(lengths, start=1):
@@ -173,7 +213,14 @@ class Reader:
                 raise bad_input(
                     f"{length} tokens and {self.before + room} for prefix and answer do not fit into the model",
                     file=f"prompt {number}",
-                    expected=f"at most {most} together: lower llm.prompts.max_tokens",
+                    expected=f"at most {most} together: lower {lower}",
+                )
+        if self.token_regions is not None and self.regions is None and len(lengths):
+            raise BadInput("region_ids are missing: a PAC-LoRA model has to be told the region of every token")
+        for number, (length, found) in enumerate(zip(lengths, self.regions or [], strict=False), start=1):
+            if length != len(found):
+                raise bad_input(
+                    "not a region for every token", file=f"prompt {number}", value=len(found), expected=str(length)
                 )
 
 

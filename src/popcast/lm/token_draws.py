@@ -1,8 +1,10 @@
 """Which token comes next: the most probable one, or a draw from what the model finds probable.
 
-Two kinds of draws, for each shapes the bytes of what it wrote: a uniform number that meets the sums of the
-probabilities (:class:`Sampling`), and the largest of logits and Gumbel noise (:class:`GumbelDraws`). The numbers behind
-both depend on the answer and the token's place alone, so order and company of the answers change nothing.
+Three kinds of draws, for each shapes the bytes of what it wrote: a uniform number that meets the sums of the
+probabilities (:class:`Sampling`), the same among the few most probable tokens, those that stand in the text already
+made less probable (:class:`PenalisedDraws`), and the largest of logits and Gumbel noise (:class:`GumbelDraws`). The
+numbers behind them depend on the answer and the token's place alone, so order and company of the answers change
+nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +29,7 @@ WEYL, MIX1, MIX2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 @dataclass(frozen=True)
 class Sampling:
-    """temperature 0: the most probable token. top_p: of the most probable tokens that together have this share.
-
-    What else shapes logits before a draw (fewer tokens, penalties) has its place beside ``top_p``.
-    """
+    """temperature 0: the most probable token. top_p: of the most probable tokens that together have this share."""
 
     temperature: float
     top_p: float
@@ -72,6 +71,59 @@ def nucleus(values: torch.Tensor, top_p: float) -> torch.Tensor:
     probability = torch.softmax(ordered, 1)
     out = probability.cumsum(1) - probability >= top_p
     return values.masked_fill(torch.zeros_like(out).scatter(1, order, out), -torch.inf)
+
+
+@dataclass(frozen=True)
+class PenalisedDraws:
+    """Draws as transformers' ``generate`` shapes them: penalty, temperature, top_k, top_p, in this order.
+
+    temperature 0: the most probable token after the penalty. top_k: of the tokens as probable as the k-th at least; 0:
+    of all. repetition_penalty: logits of tokens seen before are divided by it, or multiplied where they are below 0.
+    """
+
+    temperature: float
+    top_p: float
+    top_k: int
+    repetition_penalty: float
+
+    def choose(self, logits: torch.Tensor, seen: torch.Tensor, draws: list[float]) -> torch.Tensor:
+        """Tokens [rows]. logits, seen (bool: stands in the text): [rows, vocabulary]; draws: see :func:`uniform`.
+
+        Equally probable tokens come in the order of their numbers, in any company. Raises BadInput where logits are not
+        finite.
+        """
+        import torch
+
+        values = logits.double()
+        if self.repetition_penalty != 1:
+            less = torch.where(values > 0, values / self.repetition_penalty, values * self.repetition_penalty)
+            values = torch.where(seen, less, values)
+        best, tokens = values.max(1)
+        if not torch.isfinite(best).all():
+            raise BadInput("the language model computes values that are not finite: choose another dtype")
+        if self.temperature == 0:
+            return tokens
+        values, tokens = self._few((values - best[:, None]) / self.temperature)
+        if self.top_p < 1:
+            values = nucleus(values, self.top_p)
+        uniforms = torch.tensor(draws, dtype=torch.float64, device=logits.device)
+        sums = values.exp().cumsum(1)
+        below = torch.nextafter(sums[:, -1], sums.new_zeros(()))
+        places = torch.searchsorted(sums, torch.minimum(uniforms * sums[:, -1], below)[:, None], right=True)
+        return tokens.gather(1, places)[:, 0]
+
+    def _few(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The values that top_k leaves, largest first, and their tokens [rows, most of a row]; fillers are -inf."""
+        import torch
+
+        if self.top_k and self.top_k < values.shape[1]:
+            kept = values >= values.topk(self.top_k, 1).values[:, -1:]
+            values, tokens = values.masked_fill(~kept, -torch.inf).topk(int(kept.sum(1).max()), 1)
+            tokens, order = tokens.sort(1)
+            values = values.gather(1, order)
+            values, order = values.sort(1, descending=True, stable=True)
+            return values, tokens.gather(1, order)
+        return values.sort(1, descending=True, stable=True)
 
 
 def uniform(seed: int, step: int) -> float:
