@@ -18,7 +18,8 @@ def topics(train: int = 6, test: int = 24) -> pl.DataFrame:
     """Generated topics t00, t01, ...; the first ``train`` are training ones, the rest test ones."""
     rows = [
         {
-            "topic_id": f"t{i:02}", "hashtag": f"话题{i}", "news_text": f"新闻{i}：大桥{i % 4}今日通车，市民{i}前往参观",
+            "topic_id": f"t{i:02}", "hashtag": f"话题{i}",
+            "news_text": f"新闻{i}：大桥{i % 4}今日通车，市民{i}前往参观",
             "news_time": START + timedelta(days=i), "author_id": None, "source": "manual",
             "split": "train" if i < train else "test",
         }

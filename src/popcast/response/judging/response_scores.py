@@ -55,7 +55,8 @@ def score(
     ``history``. shares: system -> SHARES with topic ids, for models that predict shares directly.
 
     Figures with an interval have ``_low`` and ``_high`` beside them; ``<split>.drawn`` says what was resampled. What is
-    undefined is None. Raises BadInput for a system named like a reference row or without answers to some cases.
+    undefined is None. Resampled shares scatter more than the real ones: intervals of distances lie a little high.
+    Raises BadInput for a system named like a reference row, or without answers to some cases.
     """
     named = sorted({*generated["system"].unique(), *(shares or {})})
     if taken := [name for name in named if name in reference_rows.ROWS or "." in name]:
@@ -81,7 +82,8 @@ def score(
         answered = made.filter(pl.col("split") == split)
         for name, table in judged_tables.tables(split, scored, systems, real, answered, topics, settings, seed).items():
             tables.setdefault(name, []).append(table)
-    return figures, {name: pl.concat(parts) for name, parts in tables.items()}
+    rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in figures.items()}
+    return rounded, {name: pl.concat(parts, how="diagonal_relaxed") for name, parts in tables.items()}
 
 
 def _generated(scored: Scored, made: pl.DataFrame, topics: pl.DataFrame, settings: Judging) -> dict[str, Answers]:

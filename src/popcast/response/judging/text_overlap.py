@@ -183,8 +183,9 @@ def _row(real: str, made: str, news: str) -> list[float]:
     one, other = prepared(real, False), prepared(made, False)
     ratio = len(other.tokens) / len(one.tokens) if one.tokens else np.nan
     rate = copied(_news(news), other.text) / len(other.text) if other.tokens else np.nan
-    raw = _overlaps(prepared(real, True), prepared(made, True))
-    return [*_overlaps(one, other), *raw, ratio, rate, float(not other.tokens)]
+    shares, raws = _overlaps(one, other), (prepared(real, True), prepared(made, True))
+    raw = shares if raws == (one, other) else _overlaps(*raws)  # nothing was removed
+    return [*shares, *raw, ratio, rate, float(not other.tokens)]
 
 
 def _overlaps(real: Prepared, made: Prepared) -> list[float]:
