@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import orjson
 import polars as pl
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.tables import TIME
@@ -24,6 +23,7 @@ from popcast.response.casework.text_cleaning import clean_text
 from popcast.response.importing import canonical_tables
 from popcast.response.importing import collected_records as records
 from popcast.response.importing.canonical_tables import Labeller
+from popcast.response.importing.collector_files import Row, json_text, record_of
 from popcast.response.importing.import_report import ImportReport
 from popcast.response.importing.pseudonyms import Pseudonyms
 
@@ -103,25 +103,32 @@ def _topics(
     """Posts of one file as rows of ``topics``. seen: ids of the file before."""
     form, rows = path.name.removesuffix(".jsonl.gz"), []
     for number, post, field, fault in _posts(path):
-        if fault is None and post.post_id in seen:
-            field, fault = "post_id", "the post stands there twice"
-        when = datetime.max.replace(tzinfo=UTC) if post is None else _time(post.time)
-        if fault is None and when.year < records.FIRST_YEAR:
-            field, fault = "time", f"a time before {records.FIRST_YEAR}"
-        if fault is None and when > now:
-            field, fault = "time", "a time in the future"
-        text = "" if fault is not None else clean(pseudonyms.text(post.text))
-        if fault is None and not text:
-            field, fault = "text", "no text"
+        when = None if post is None else _time(post.time)
+        if fault is None:
+            field, fault = _fault(post, when, now, seen)
         if fault is not None:
             report.reject(form, fault, path, number, field)
             continue
         seen.add(post.post_id)
         report.keep(form)
+        text = clean(pseudonyms.text(post.text))
         rows.append({**_topic(post, when, pseudonyms), "news_text": text, "withheld": withheld})
     schema = {name: column.dtype.type for name, column in contracts.TOPICS.columns.items() if name != "split"}
     facts = dict.fromkeys(FACTS, pl.Float64)
     return pl.DataFrame(rows, schema=schema | facts | {"time": TIME, "withheld": pl.Boolean}, orient="row")
+
+
+def _fault(post: CedPost, when: datetime, now: datetime, seen: set[str]) -> tuple[str | None, str | None]:
+    """Field and reason of what is wrong with a post whose types are right."""
+    if post.post_id in seen:
+        return "post_id", "the post stands there twice"
+    if when.year < records.FIRST_YEAR:
+        return "time", f"a time before {records.FIRST_YEAR}"
+    if when > now:
+        return "time", "a time in the future"
+    if not clean(post.text):
+        return "text", "no text"
+    return None, None
 
 
 FACTS = (
@@ -151,17 +158,16 @@ def _topic(post: CedPost, when: datetime, pseudonyms: Pseudonyms) -> dict:
     return {**about, "hashtag": None, "news_time": when, "time": when, **numbers}
 
 
-def _posts(path: Path) -> Iterator[tuple[int, CedPost | None, str | None, str | None]]:
-    """Line number, post, or field and reason of its fault."""
+def _posts(path: Path) -> Iterator[Row]:
     raw_files.check_packed(path)
     with raw_files.opened(path) as lines:
         for number, line in enumerate(lines, 1):
             try:
-                yield number, CedPost.model_validate(orjson.loads(line)), None, None
-            except orjson.JSONDecodeError:
-                yield number, None, None, "not valid JSON"
-            except ValidationError as error:
-                yield number, None, *records.fault_of(error)
+                value = json_text(line.decode())
+            except ValueError:  # another encoding too
+                yield Row(number, fault="not valid JSON in UTF-8")
+            else:
+                yield record_of(CedPost, value, number)
 
 
 def _rows(

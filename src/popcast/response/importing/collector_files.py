@@ -52,7 +52,8 @@ def _text(path: Path, marked: bool = False) -> str:
         raise bad_input("not UTF-8", file=path, row=row) from None
 
 
-def _record(model: type[records.Record], value: Any, number: int) -> Row:
+def record_of(model: type[records.Record], value: Any, number: int) -> Row:
+    """A value from :func:`json_text`, or cells by column, as a record or a fault."""
     if not isinstance(value, dict):
         return Row(number, fault="not an object")
     if (repeated := _repeated(value)) is not None:
@@ -110,17 +111,25 @@ def search_rows(path: Path) -> Iterator[Row]:
         if len(cells) != len(records.HEADER):
             yield Row(start, fault=f"not {len(records.HEADER)} cells")
         else:
-            yield _record(records.SearchRow, dict(zip(records.HEADER, cells, strict=True)), start)
+            yield record_of(records.SearchRow, dict(zip(records.HEADER, cells, strict=True)), start)
 
 
 def json_file(path: Path) -> Any:
-    """The value of a JSON file. Objects with a repeated key are marked; what is too deep is refused."""
-    text = _text(path)
+    """The value of a JSON file, see :func:`json_text`."""
+    try:
+        return json_text(_text(path))
+    except ValueError as error:
+        raise bad_input(f"not valid JSON, cut off or damaged: {error}", file=path) from None
+
+
+def json_text(text: str) -> Any:
+    """The value of a JSON text. Objects with a repeated key are marked. Raises ValueError, one line."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        said = "too deep" if isinstance(error, RecursionError) else (str(error).splitlines() or ["?"])[0]
-        raise bad_input(f"not valid JSON, cut off or damaged: {said}", file=path) from None
+    except RecursionError:
+        raise ValueError("too deep") from None
+    except ValueError as error:
+        raise ValueError(str(error).splitlines()[0]) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict:
@@ -141,7 +150,7 @@ def ai_search_rows(path: Path) -> Iterator[Row]:
     if not isinstance(value, list):
         raise bad_input("not a list", file=path, expected="a list of answers of the AI search")
     for number, item in enumerate(value, 1):
-        yield _record(records.AiSearchRow, item, number)
+        yield record_of(records.AiSearchRow, item, number)
 
 
 def history(path: Path, user_id: str) -> tuple[Row, Iterator[Row]]:
@@ -157,12 +166,12 @@ def history(path: Path, user_id: str) -> tuple[Row, Iterator[Row]]:
         raise bad_input(
             "another user's file", file=path, field="user.id", value=told, expected=f"{user_id}, its folder"
         )
-    return _record(records.Profile, value["user"], 1), _history_posts(value["weibo"], user_id)
+    return record_of(records.Profile, value["user"], 1), _history_posts(value["weibo"], user_id)
 
 
 def _history_posts(values: list, user_id: str) -> Iterator[Row]:
     for number, item in enumerate(values, 1):
-        row = _record(records.HistoryPost, item, number)
+        row = record_of(records.HistoryPost, item, number)
         if row.record is not None and row.record.user_id != user_id:
             row = Row(number, field="user_id", fault="another user than the folder's")
         yield row
@@ -203,4 +212,4 @@ def _stored(connection: sqlite3.Connection, table: str, path: Path) -> Iterator[
         except UnicodeDecodeError:
             yield Row(number, fault="not UTF-8")
             continue
-        yield _record(records.StoredReply, dict(zip(STORED, values, strict=True)), number)
+        yield record_of(records.StoredReply, dict(zip(STORED, values, strict=True)), number)

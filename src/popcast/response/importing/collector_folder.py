@@ -1,4 +1,4 @@
-"""A raw folder of the collectors (formats A to E) as canonical tables.
+"""Reading a raw folder of the collectors (formats A to E).
 
 Layout: ``<segment>/<hashtag>/`` holds ``news.txt`` and one csv (A) or JSON (B); ``weibo_<segment>/<user_id>/
 <user_id>.json`` the histories (C); any ``*.db`` or ``*.sqlite`` comments and reposts (E). A hashtag occurs once.
@@ -13,18 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
-
 from popcast.core.errors import bad_input
 from popcast.datasets import weibo_ids
 from popcast.fewshot.templates import clean
-from popcast.response import response_tables as contracts
-from popcast.response.casework.text_cleaning import clean_text, clean_topics, hashtags
-from popcast.response.importing import canonical_tables, collector_files
+from popcast.response.casework.text_cleaning import clean_topics, hashtags
+from popcast.response.importing import collector_files
 from popcast.response.importing import collected_records as records
-from popcast.response.importing.canonical_tables import Labeller
 from popcast.response.importing.import_report import ImportReport
-from popcast.response.importing.pseudonyms import Pseudonyms
 
 HISTORIES = "weibo_"
 """Head of the folders with histories; the rest is the segment."""
@@ -34,7 +29,7 @@ LONGEST_HASHTAG = 200
 
 @dataclass
 class Gathered:
-    """What was read so far, with real ids and names: it becomes tables only by :func:`_tables`."""
+    """What was read so far, with real ids and names: only ``collector_tables`` makes tables of it."""
 
     topics: list[dict] = field(default_factory=list)
     responses: dict[str, dict] = field(default_factory=dict)
@@ -47,10 +42,8 @@ class Gathered:
         self.names.setdefault(user_id, {}).update((name, None) for name in names if name)
 
 
-def read(
-    raw: Path, zone: str, now: datetime, pseudonyms: Pseudonyms, report: ImportReport, label: Labeller | None
-) -> dict[str, pl.DataFrame | None]:
-    """Tables without ``split``; topics have ``time`` (of their first response) and ``withheld``."""
+def gather(raw: Path, zone: str, now: datetime, report: ImportReport) -> Gathered:
+    """All good rows of a raw folder. Raises BadInput for a file or folder that is none of the formats."""
     found = Gathered()
     segments = [folder for folder in _folders(raw) if not folder.name.startswith(HISTORIES)]
     for segment in segments:
@@ -63,7 +56,7 @@ def read(
             _read_histories(folder, zone, now, found, report)
     for path in sorted(path for end in ("*.db", "*.sqlite") for path in raw.glob(end)):
         _read_stored(path, zone, now, found, report)
-    return _tables(found, pseudonyms, label)
+    return found
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -81,7 +74,8 @@ def topic_key(hashtag: str) -> str:
 
 def _read_topic(folder: Path, segment: str, zone: str, now: datetime, found: Gathered, report: ImportReport) -> None:
     hashtag = unicodedata.normalize("NFC", clean(folder.name))
-    if not hashtag or "#" in hashtag or len(hashtag) > LONGEST_HASHTAG or "\udc80" <= max(folder.name) <= "\udcff":
+    encoded = not any("\ud800" <= letter <= "\udfff" for letter in folder.name)
+    if not hashtag or "#" in hashtag or len(hashtag) > LONGEST_HASHTAG or not encoded:
         raise bad_input("no hashtag", file=folder, expected="the hashtag without # as the name of the folder")
     topic_id = topic_key(hashtag)
     if any(topic["topic_id"] == topic_id for topic in found.topics):
@@ -212,72 +206,3 @@ def _read_stored(path: Path, zone: str, now: datetime, found: Gathered, report: 
             }  # fmt: skip
             found.met(one.user_id, one.user_screen_name)
             report.keep(form)
-
-
-def _tables(found: Gathered, pseudonyms: Pseudonyms, label: Labeller | None) -> dict[str, pl.DataFrame | None]:
-    """Everything with pseudonyms. Numbers of all users are known before the first text is looked at."""
-    retweets = (entry["record"].retweet for entry in found.history.values())
-    for number in {*found.names, *(retweet.user_id for retweet in retweets if retweet is not None)}:
-        pseudonyms.user(number)
-
-    def said(text: str, *numbers: str) -> str:
-        return pseudonyms.text(text, [(number, name) for number in numbers for name in found.names.get(number, ())])
-
-    responses = []
-    for response in found.responses.values():
-        raw = said(response["text_raw"], response["number"])
-        own = {"bid": weibo_ids.to_bid(response["response_id"]), "user_id": pseudonyms.user(response["number"])}
-        topics = [said(topic, response["number"]) for topic in response["topics"]]
-        texts = {"text_raw": clean(raw), "text": clean_text(raw) or None, "topics": topics or None}
-        responses.append({**response, **own, **texts})
-    table = canonical_tables.frame(responses, contracts.RESPONSES)
-    answers = table.filter(~pl.col("is_retweet_source"))
-    first = answers.group_by("topic_id").agg(pl.col("posted_at").min().alias("time"))
-    topics = pl.DataFrame([{**topic, "news_text": clean(said(topic["news_text"]))} for topic in found.topics])
-    return {
-        "topics": topics.join(first, on="topic_id", how="left").with_columns(
-            withheld=False, news_time=pl.lit(None, contracts.TIME), author_id=pl.lit(None, pl.String)
-        )
-        if topics.height
-        else topics,
-        "responses": table,
-        "users": canonical_tables.frame(
-            [_user(number, found, pseudonyms, said) for number in found.names], contracts.USERS
-        ),
-        "history": canonical_tables.frame(list(_history(found, pseudonyms, said)), contracts.HISTORY),
-        "counts": None if label is None else canonical_tables.class_counts(answers["topic_id"], answers["text"], label),
-    }
-
-
-def _user(number: str, found: Gathered, pseudonyms: Pseudonyms, said) -> dict:
-    profile = found.profiles.get(number)
-    names = list(found.names[number])
-    row = {"user_id": pseudonyms.user(number), "alias": pseudonyms.name(number, clean(names[0]) if names else "")}
-    if profile is not None:
-        row |= {
-            "gender": profile.gender or None, "description": clean(said(profile.description, number)) or None,
-            "followers": profile.followers_count, "follows": profile.follow_count,
-            "statuses": profile.statuses_count, "verified": profile.verified,
-        }  # fmt: skip
-    return row
-
-
-def _history(found: Gathered, pseudonyms: Pseudonyms, said) -> Iterator[dict]:
-    """Rows of ``history`` with cleaned texts; a post of which nothing is left is none."""
-    for mid, entry in found.history.items():
-        post, retweet = entry["record"], entry["record"].retweet
-        text = clean_text(said(post.text, post.user_id))
-        if not text:
-            continue
-        row = {
-            "post_id": mid, "bid": weibo_ids.to_bid(mid), "user_id": pseudonyms.user(post.user_id), "text": text,
-            "topics": clean_topics(said(post.topics, post.user_id).split(",")) or None,
-            "posted_at": entry["posted_at"], "likes": post.attitudes_count, "comments": post.comments_count,
-            "reposts": post.reposts_count,
-        }  # fmt: skip
-        if retweet is not None:
-            owners = [(retweet.user_id, retweet.screen_name)]
-            again = pseudonyms.text(said(retweet.text, post.user_id), owners)
-            row["retweet_text"] = clean_text(again) or None
-            row["retweet_topics"] = clean_topics(retweet.topics.split(",")) or None
-        yield row

@@ -53,11 +53,12 @@ class Pseudonyms:
 
         A name of one letter stays: it is a word too. Where aliases are off names stay as well.
         """
-        for number, name in owners:
-            if self.aliases and len(name) > 1 and name.casefold() in text.casefold():
-                text = re.sub(re.escape(name), self.alias(number), text, flags=re.IGNORECASE)
         text = _PROFILE.sub("weibo.com/", text)
         text = _NUMBER.sub(self._number, text)
+        named = {name.lower(): number for number, name in owners if len(name) > 1 and name.lower() in text.lower()}
+        if self.aliases and named:
+            names = "|".join(re.escape(name) for name in sorted(named, key=len, reverse=True))
+            text = re.sub(names, lambda match: self._alias_of(match[0], named), text, flags=re.IGNORECASE)
         if self.aliases:
             text = _MENTION.sub(MENTIONED, text)
         return text
@@ -65,6 +66,10 @@ class Pseudonyms:
     def place(self, path: str) -> str:
         """A path below the raw folder without the numbers of users in it."""
         return _NUMBER.sub(lambda match: self.alias(match[0]), path)
+
+    def _alias_of(self, name: str, named: dict[str, str]) -> str:
+        number = named.get(name.lower())
+        return "用户" if number is None else self.alias(number)
 
     def _number(self, match: re.Match) -> str:
         """A user's number that was met before, as pseudonym; other numbers stay."""

@@ -10,7 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from popcast.core.errors import bad_input
-from popcast.response.importing import canonical_tables, ced_files, collector_folder, pseudonyms, topic_splits
+from popcast.response.importing import (
+    canonical_tables,
+    ced_files,
+    collector_folder,
+    collector_tables,
+    pseudonyms,
+    topic_splits,
+)
 from popcast.response.importing.canonical_tables import Canonical, Labeller
 from popcast.response.importing.import_report import ImportReport
 from popcast.response.params import ResponseSet
@@ -30,7 +37,7 @@ def load(
 
     label: classes of texts for the table ``counts``; without it there is none. now: no post is later than this
     (default: this moment). seed: of the draw that divides topics without a time. on_report: gets the counts (a dict
-    for a JSON file) before the share of rejected rows is looked at.
+    for a JSON file) before the share of rejected rows is looked at, and those so far where a file is refused.
 
     Raises BadInput for a missing salt, a file that cannot be read as what it should be, a set without topics or
     responses, and where a format has more rejected rows than ``max_reject_share``.
@@ -44,11 +51,13 @@ def load(
         if section.kind == "ced":
             found = ced_files.read(raw, section.zone, now, names, report, label)
         else:
-            found = collector_folder.read(raw, section.zone, now, names, report, label)
+            gathered = collector_folder.gather(raw, section.zone, now, report)
+            found = collector_tables.tables(gathered, names, label)
     except OSError as error:  # a folder that cannot be listed, a file that is gone meanwhile
         raise bad_input(error.strerror or "cannot be read", file=error.filename or raw) from None
-    if on_report is not None:
-        on_report(report.as_dict())
+    finally:
+        if on_report is not None:
+            on_report(report.as_dict())
     report.check(section.max_reject_share)
     for name in ("topics", "responses"):
         if found[name].height == 0:
