@@ -17,8 +17,8 @@ from popcast.core.errors import bad_input
 from popcast.datasets import weibo_ids
 from popcast.fewshot.templates import clean
 from popcast.response.casework.text_cleaning import clean_topics, hashtags
-from popcast.response.importing import collector_files
 from popcast.response.importing import collected_records as records
+from popcast.response.importing import collector_files
 from popcast.response.importing.import_report import ImportReport
 
 HISTORIES = "weibo_"
@@ -120,7 +120,8 @@ def _timed(
     try:
         return row, records.utc(getattr(row.record, name), zone, now)
     except ValueError as error:
-        return collector_files.Row(row.number, field=name, fault=str(error)), None
+        shown = type(row.record).model_fields[name].alias or name
+        return collector_files.Row(row.number, field=shown, fault=str(error)), None
 
 
 def _search(path: Path, zone: str, now: datetime) -> Iterator[collector_files.Row]:
@@ -174,8 +175,11 @@ def _read_histories(folder: Path, zone: str, now: datetime, found: Gathered, rep
                 report.reject("C", row.fault, path, row.number, row.field)
             elif row.record.id in seen:
                 report.reject("C", "the post stands there twice", path, row.number, "id")
-            elif row.record.id in found.history:
-                report.merge("C", "in the history of another segment too")
+            elif (known := found.history.get(row.record.id)) is not None:
+                if known["record"].user_id == row.record.user_id:
+                    report.merge("C", "in the history of another segment too")
+                else:
+                    report.reject("C", "the number of another user's post", path, row.number, "id")
             else:
                 found.history[row.record.id] = {"record": row.record, "posted_at": time}
                 found.met(row.record.user_id, row.record.screen_name)
