@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sqlite3
 from pathlib import Path
 
@@ -12,9 +13,13 @@ import pytest
 from popcast.core.errors import LONGEST, BadInput
 from popcast.datasets.weibo_ids import mid_of
 from popcast.response.importing.response_loading import load
+from tests.faults.mutations import mutate
 from tests.response import collected
 from tests.response.collected import ANNA, BERT, HEADER, NOW, SECTION, at
 from tests.response.test_importing import stored
+from tests.response.test_importing_ced import SECTION as CED
+from tests.response.test_importing_ced import folder as ced_folder
+from tests.response.test_importing_ced import label
 
 LOOSE = SECTION.model_copy(update={"max_reject_share": 1.0})
 ROUNDED = ("3.5e15", "3.5E+15", "3501756485200075.0", "3.501756e+15")
@@ -353,3 +358,25 @@ def test_hostile_databases(raw):
         base.execute("CREATE TABLE reposts (id, bid)")
     base.close()
     refused(raw, "table reposts lacks a column")
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kind", ["collector", "ced"])
+def test_spoiled_folders_are_read_or_refused_in_one_line(tmp_path, kind, seed):
+    raw = tmp_path / "raw"
+    if kind == "ced":
+        ced_folder(raw)
+    else:
+        collected.folder(raw)
+    mutate(raw, random.Random(seed))
+    section = (CED if kind == "ced" else SECTION).model_copy(update={"max_reject_share": 1.0})
+    line = None
+    try:
+        found = load(section, raw, kind, label=label, now=NOW)
+    except BadInput as error:
+        line = str(error)
+    if line is None:
+        assert found.responses.height
+    else:
+        assert "\n" not in line
+        assert len(line) <= LONGEST

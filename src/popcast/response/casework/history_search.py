@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -30,18 +31,20 @@ class Documents:
 
 
 def documents(texts: Sequence[list[str]], vocabulary: dict[str, int]) -> Documents:
-    """Counted tokens of each text, in the order in which they occur. ``vocabulary`` grows."""
-    tokens, times, start = [], [], [0]
-    for text in texts:
-        counted: dict[int, int] = {}
-        for word in text:
-            number = vocabulary.setdefault(word, len(vocabulary))
-            counted[number] = counted.get(number, 0) + 1
-        tokens += counted.keys()
-        times += counted.values()
-        start.append(len(tokens))
-    lengths = [len(text) for text in texts]
-    return Documents(*(np.array(values, np.int64) for values in (start, tokens, times, lengths)))
+    """Counted tokens of each text, in the order in which they first occur; those out of the vocabulary only make it
+    longer."""
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    numbers = (vocabulary.get(word, -1) for text in texts for word in text)
+    token = np.fromiter(numbers, np.int64, int(lengths.sum()))
+    row = np.repeat(np.arange(len(texts)), lengths)
+    known = np.flatnonzero(token >= 0)
+    keys, first, times = np.unique(
+        row[known] * (len(vocabulary) + 1) + token[known], return_index=True, return_counts=True
+    )
+    order = np.argsort(first)
+    entries = np.bincount(row[known[first]], minlength=len(texts))
+    start = np.r_[0, np.cumsum(entries)]
+    return Documents(start, keys[order] % (len(vocabulary) + 1), times[order], lengths)
 
 
 def scores(
@@ -60,7 +63,7 @@ def scores(
     sums idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length)) over all tokens of the query, each as
     often as it occurs.
     """
-    vocabulary: dict[str, int] = {}
+    vocabulary = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(queries)))}
     asked = documents(queries, vocabulary)
     found = documents(posts, vocabulary)
     words = max(1, len(vocabulary))
