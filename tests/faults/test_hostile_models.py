@@ -47,12 +47,23 @@ def lora(base: Path, folder: Path) -> Path:
     return folder
 
 
+def pac(base: Path, folder: Path) -> Path:
+    from popcast.lm.pac.pac_lora import PROJECTIONS, PacLoraConfig
+    from popcast.lm.pac.routed_model import fresh
+
+    model, _ = backbone.load(base, device="cpu")
+    settings = PacLoraConfig(r=2, target_modules=list(PROJECTIONS), task_type="CAUSAL_LM", num_write=2, gate_hidden=4)
+    fresh(model, settings).save_pretrained(folder)
+    backbone.write_tuned(folder, base, "pac")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> dict[str, Path]:
-    """A made base, an adapter on it, and encoders."""
+    """A made base, adapters on it, and encoders."""
     root = tmp_path_factory.mktemp("models")
     base = tiny_base(root / "base")
-    made = {"base": base, "lora": lora(base, root / "lora")}
+    made = {"base": base, "lora": lora(base, root / "lora"), "pac": pac(base, root / "pac")}
     return made | {name: getattr(tiny_models, name)(root / name) for name in ("bert", "clip", "vilt")}
 
 
@@ -78,6 +89,8 @@ LOADS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a language model": ("base", lambda folder: backbone.load(folder, device="cpu")),
     "an adapter": ("lora", lambda folder: backbone.load(folder, device="cpu")),
     "an adapter that learns": ("lora", lambda folder: backbone.load(folder, device="cpu", trainable=True)),
+    "a routed adapter": ("pac", lambda folder: backbone.load(folder, device="cpu")),
+    "a routed adapter that learns": ("pac", lambda folder: backbone.load(folder, device="cpu", trainable=True)),
     "a note of a model": (
         "base",
         lambda folder: backbone.write_pointer(folder / "note", backbone.Pretrained(model=str(folder)), SCORES),
@@ -88,6 +101,8 @@ LOADS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "an image-text encoder": ("vilt", lambda folder: ImageTextEncoder(str(folder)).width),
 }
 """Every way in which the pipeline opens a model folder."""
+
+ADAPTERS = ("lora", "pac")
 
 
 def line_of(load: Callable[[], object]) -> str | None:
@@ -117,7 +132,7 @@ def test_they_load_as_they_are(copy, name):
 def test_a_pickle_is_refused_before_it_is_opened(copy, tmp_path, monkeypatch, name):
     of, load = LOADS[name]
     folder, marker = copy(of), tmp_path / "it-ran"
-    adapter = of == "lora"
+    adapter = of in ADAPTERS
     (folder / ("adapter_model.safetensors" if adapter else "model.safetensors")).unlink()
     file = folder / ("adapter_model.bin" if adapter else "pytorch_model.bin")
     file.write_bytes(pickle.dumps(Runs(marker)))
@@ -156,7 +171,7 @@ def test_a_part_of_a_sentence_encoder_may_be_no_pickle_either(copy, tmp_path):
 CODE = "import pathlib\npathlib.Path({marker!r}).write_text('ran')\n"
 
 
-@pytest.mark.parametrize("name", [name for name in LOADS if LOADS[name][0] != "lora"])
+@pytest.mark.parametrize("name", [name for name in LOADS if LOADS[name][0] not in ADAPTERS])
 def test_code_in_a_folder_never_runs_whatever_stdin_says(copy, tmp_path, monkeypatch, name):
     """A ``y`` on stdin was enough once."""
     of, load = LOADS[name]
@@ -191,6 +206,7 @@ SPOILED = {
 JSON_FILES = {
     "base": ("config.json", "base.json", "tokenizer.json", "tokenizer_config.json"),
     "lora": ("tuned.json", "adapter_config.json"),
+    "pac": ("tuned.json", "adapter_config.json"),
 }
 
 
@@ -216,7 +232,23 @@ WRONG = {
     ("base", "base.json", "load_in_4bit"): ["yes", 2],
     ("base", "base.json", "scores"): ["high", [1], ["a", "b"]],
     ("lora", "tuned.json", "base"): [3, None, "", "no/such/folder/here"],
-    ("lora", "tuned.json", "method"): ["magic", 3, None],
+    ("lora", "tuned.json", "method"): ["magic", 3, None, "pac"],
+    ("pac", "tuned.json", "method"): ["magic", "lora", "prefix"],
+    ("pac", "adapter_config.json", "peft_type"): ["MAGIC", 3, None, "PREFIX_TUNING"],
+    ("pac", "adapter_config.json", "r"): ["two", 10**12, -1, 0, 3, 2.0, True],
+    ("pac", "adapter_config.json", "num_analyze"): ["two", 10**12, -1, 0, 2, None, [3]],
+    ("pac", "adapter_config.json", "num_write"): [10**12, 0, 3, None, {}],
+    ("pac", "adapter_config.json", "gate_hidden"): [10**12, 0, 5, None, "wide"],
+    ("pac", "adapter_config.json", "routing"): ["uniform", "uniform_write", "none", 3, None, ["both"]],
+    ("pac", "adapter_config.json", "lora_alpha"): ["high", None, -1, 10**12],
+    ("pac", "adapter_config.json", "lora_dropout"): ["high", None, -1, 1, 2],
+    ("pac", "adapter_config.json", "init_lora_weights"): [False, "pissa", "eva", 3],
+    ("pac", "adapter_config.json", "use_dora"): [True, 3],
+    ("pac", "adapter_config.json", "alora_invocation_tokens"): [[1], "all"],
+    ("pac", "adapter_config.json", "rank_pattern"): [{"q_proj": 10**12}, "all"],
+    ("pac", "adapter_config.json", "modules_to_save"): [["lm_head"]],
+    ("pac", "adapter_config.json", "target_modules"): [3, ["no-such-layer"], ["q_proj"]],
+    ("pac", "adapter_config.json", "megatron_config"): [{"a": 1}],
     ("lora", "adapter_config.json", "peft_type"): ["MAGIC", 3, None, "IA3"],
     ("lora", "adapter_config.json", "r"): ["two", 10**12, -1, 0],
     ("lora", "adapter_config.json", "target_modules"): [3, ["no-such-layer"]],
@@ -241,7 +273,7 @@ def test_seeded_mutations_load_or_are_one_line(copy):
     values = [None, True, -1, 0, 3.5, 10**6, "", "text", [], [1], {}, {"a": 1}, [[]], "\x1b[2J"]
     counts = {"refused": 0, "loaded": 0}
     for _ in range(ROUNDS):
-        of = ("base", "lora")[rng.integers(2)]
+        of = ("base", "lora", "pac")[rng.integers(3)]
         folder = copy(of)
         files = sorted(folder.glob("*.json"))
         file = files[rng.integers(len(files))]
@@ -281,13 +313,36 @@ CUT = {
 def test_cut_weights_are_one_line(copy, name):
     of, load = LOADS[name]
     folder = copy(of)
-    file = folder / ("adapter_model.safetensors" if of == "lora" else "model.safetensors")
+    file = folder / ("adapter_model.safetensors" if of in ADAPTERS else "model.safetensors")
     whole = file.read_bytes()
     for change in CUT.values():
         file.write_bytes(change(whole))
         assert str(folder) in refused(load, folder)
     file.unlink()
     assert str(folder) in refused(load, folder)
+
+
+def test_weights_of_a_routed_adapter_with_other_spans_are_one_line(copy):
+    """Tensors that are missing, too many or of another shape; a plain adapter would be opened with half its weights."""
+    from safetensors.numpy import load_file, save_file
+
+    folder = copy("pac")
+    file = folder / "adapter_model.safetensors"
+    whole = load_file(file)
+    key = sorted(name for name in whole if "lora_gate_A_out" in name)[0]
+    for changed in (
+        {name: value for name, value in whole.items() if name != key},
+        {name: value for name, value in whole.items() if ".layers.0." not in name},
+        {name: value for name, value in whole.items() if "q_proj" not in name},
+        {name: value for name, value in whole.items() if "lora_gate" not in name},
+        whole | {"base_model.model.lm_head.weight": whole[key]}, whole | {key.replace("_out", "_more"): whole[key]},
+        whole | {key: whole[key].T.copy()}, whole | {key: whole[key][None]}, whole | {key: whole[key][:2]},
+        {name: value[:, :5] if "lora_A." in name else value for name, value in whole.items()}, {},
+    ):  # fmt: skip
+        save_file({name: np.ascontiguousarray(value) for name, value in changed.items()}, file)
+        assert str(folder) in refused(LOADS["a routed adapter"][1], folder)
+    (copy("lora") / "tuned.json").write_bytes((folder / "tuned.json").read_bytes())
+    assert "num_analyze" in refused(LOADS["a routed adapter"][1], folder.parent / "lora")
 
 
 def test_an_index_that_lies_is_one_line(copy):

@@ -119,11 +119,11 @@ class PenalisedDraws:
         if self.top_k and self.top_k < values.shape[1]:
             kept = values >= values.topk(self.top_k, 1).values[:, -1:]
             values, tokens = values.masked_fill(~kept, -torch.inf).topk(int(kept.sum(1).max()), 1)
-            tokens, order = tokens.sort(1)
+            tokens, order = tokens.sort(dim=1)
             values = values.gather(1, order)
-            values, order = values.sort(1, descending=True, stable=True)
+            values, order = values.sort(dim=1, descending=True, stable=True)
             return values, tokens.gather(1, order)
-        return values.sort(1, descending=True, stable=True)
+        return values.sort(dim=1, descending=True, stable=True)
 
 
 def uniform(seed: int, step: int) -> float:

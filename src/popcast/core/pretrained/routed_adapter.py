@@ -16,8 +16,13 @@ OWN = ("num_analyze", "num_write", "gate_hidden", "routing")
 GATED = {"both": "AB", "uniform_analyze": "B", "uniform_write": "A", "uniform": ""}
 """Routing -> the experts that have a gate."""
 
-UNUSED = ("rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform", "layer_replication")
-UNUSED += ("target_parameters", "trainable_token_indices", "exclude_modules", "ensure_weight_tying", "use_rslora")
+FIXED = {"init_lora_weights": True, "bias": "none"}
+"""Settings with one value that PAC-LoRA has a meaning for."""
+
+EMPTY = ("use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_rslora", "rank_pattern", "alpha_pattern")
+EMPTY += ("modules_to_save", "layers_to_transform", "layer_replication", "target_parameters", "exclude_modules")
+EMPTY += ("trainable_token_indices", "ensure_weight_tying")
+"""Settings that stay null, false or empty."""
 
 
 def check_plain(config: dict[str, Any], file: Path) -> None:
@@ -44,9 +49,10 @@ def check_routed(config: dict[str, Any], file: Path, tensors: dict[str, Any], we
             raise bad_input("not a number of this kind", file=file, field=name, value=value)
     if not isinstance(config.get("routing"), str) or config["routing"] not in GATED:
         raise bad_input("no such routing", file=file, field="routing", value=config.get("routing"))
-    for name in UNUSED:
-        if config.get(name):
-            raise bad_input("PAC-LoRA has none of it", file=file, field=name, value=config[name])
+    for name in (*FIXED, *EMPTY):
+        found = config.get(name)
+        if found != FIXED[name] if name in FIXED else found:
+            raise bad_input("PAC-LoRA has none of it", file=file, field=name, value=found)
     _check_shapes(config, tensors, weights)
 
 

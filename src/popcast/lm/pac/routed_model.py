@@ -14,7 +14,7 @@ from peft import PeftModelForCausalLM
 
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.pretrained.opening import one_line
-from popcast.core.pretrained.weight_files import check_adapter
+from popcast.core.pretrained.weight_files import ADAPTER_CONFIG, check_adapter
 from popcast.lm.pac.pac_lora import PacLoraConfig, PacLoraLinear, Regions
 
 
@@ -45,9 +45,7 @@ class PacPeftModel(PeftModelForCausalLM):
         """
         check_adapter(Path(model_id), routed=True)
         if adapter_name not in self.peft_config:
-            config = PacLoraConfig.from_pretrained(str(model_id), trust_remote_code=False)
-            config.inference_mode = not is_trainable
-            self.add_adapter(adapter_name, config)
+            self.add_adapter(adapter_name, _settings(Path(model_id), is_trainable))
             if is_trainable:
                 self.set_requires_grad(adapter_name)
         result = super().load_adapter(str(model_id), adapter_name, is_trainable, **kwargs)
@@ -110,8 +108,15 @@ def opened(model: Any, folder: Path, adapter: str = "default", trainable: bool =
     """``model`` with the adapter that lies in ``folder``. BadInput, one line: it is none, or does not fit the model."""
     check_adapter(folder, routed=True)
     with one_line(str(folder)):
-        config = PacLoraConfig.from_pretrained(str(folder), trust_remote_code=False)
-        config.inference_mode = not trainable
-        routed = PacPeftModel(model, config, adapter)
+        routed = PacPeftModel(model, _settings(folder, trainable), adapter)
         routed.load_adapter(folder, adapter, is_trainable=trainable)
         return routed
+
+
+def _settings(folder: Path, trainable: bool) -> PacLoraConfig:
+    try:
+        config = PacLoraConfig.from_pretrained(str(folder), trust_remote_code=False)
+    except BadInput as error:
+        raise BadInput(f"{folder / ADAPTER_CONFIG}: {error}") from None
+    config.inference_mode = not trainable
+    return config
