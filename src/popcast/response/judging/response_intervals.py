@@ -2,6 +2,11 @@
 
 Fewer than ``LEAST_CLUSTERS`` topics say little when drawn: then all topics stay and only cases are drawn within them.
 Fewer than ``LEAST_POSTS`` cases are not resampled at all. Both limits are those of ``popcast.scoring.bootstrap``.
+
+Resampled shares scatter more than the shares that they are drawn from, so distances of resamples are too large, and
+the more so for a system whose own responses are resampled than for one that predicts shares: a plain percentile
+interval need not hold the distance itself. Draws of macro metrics are therefore moved to have their mean at the figure
+(:func:`centred`); then percentiles and paired differences are taken as everywhere.
 """
 
 from __future__ import annotations
@@ -60,6 +65,12 @@ def draws(
     return {
         name: {key: np.concatenate([part[name][key] for part in parts]) for key in parts[0][name]} for name in systems
     }
+
+
+def centred(draws: np.ndarray, point: float | None) -> np.ndarray:
+    """Draws [resamples] moved so that their mean is ``point``; NaN stays NaN, and so do all without a point."""
+    known = draws[~np.isnan(draws)]
+    return draws if point is None or not len(known) else draws - known.mean() + point
 
 
 WIDTH = 3 + 9 + 2 * len(TEXT)

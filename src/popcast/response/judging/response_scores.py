@@ -55,8 +55,7 @@ def score(
     ``history``. shares: system -> SHARES with topic ids, for models that predict shares directly.
 
     Figures with an interval have ``_low`` and ``_high`` beside them; ``<split>.drawn`` says what was resampled. What is
-    undefined is None. Resampled shares scatter more than the real ones: intervals of distances lie a little high.
-    Raises BadInput for a system named like a reference row, or without answers to some cases.
+    undefined is None. Raises BadInput for a system named like a reference row, or without answers to some cases.
     """
     named = sorted({*generated["system"].unique(), *(shares or {})})
     if taken := [name for name in named if name in reference_rows.ROWS or "." in name]:
@@ -151,12 +150,14 @@ def _figures(
     }
     points = {name: _points(scored, answers, real) for name, answers in systems.items()}
     draws = response_intervals.draws(scored, systems, real, own_counts, settings.resamples, seed)
+    for name, found in draws.items():
+        for key in response_intervals.MACRO:
+            found[f"macro.{key}"] = response_intervals.centred(found[f"macro.{key}"], points[name][f"macro.{key}"])
     for name, found in points.items():
         for key, value in (found | _others(scored, systems[name], real, settings)).items():
             figures[f"{split}.{name}.{key}"] = value
             if key in draws.get(name, {}):
-                bounds = interval(draws[name][key], settings.confidence) or (None, None)
-                figures |= dict(zip((f"{split}.{name}.{key}_low", f"{split}.{name}.{key}_high"), bounds, strict=True))
+                figures |= _bounds(f"{split}.{name}.{key}", draws[name][key], settings.confidence)
     for first, second in _pairs(own, list(systems), settings.against):
         for key in draws.get(first, {}):
             for name, value in _difference(points, draws, first, second, key, settings.confidence).items():
@@ -164,6 +165,14 @@ def _figures(
     names = [name for name, one in zip(scored.names, judged, strict=True) if one]
     floor = macro_metrics.noise_floor(real[judged], names, settings.halves, seed)
     return figures | {f"{split}.noise_floor.macro.{key}": value for key, value in floor.items()}
+
+
+def _bounds(key: str, draws: np.ndarray, confidence: float) -> Figures:
+    """``_low`` and ``_high`` of a figure; a distance that was moved is not below 0."""
+    low, high = interval(draws, confidence) or (None, None)
+    if low is not None and ".macro." in key:
+        low = max(0.0, low)
+    return {f"{key}_low": low, f"{key}_high": high}
 
 
 def _points(scored: Scored, answers: Answers, real: np.ndarray) -> Figures:

@@ -7,6 +7,7 @@ hides 美). A negation before a word in its clause turns it round, weakened; wor
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -34,15 +35,36 @@ _LATIN = re.compile(r"[a-z0-9']+")
 _CLAUSE = re.compile(r"[，。！？；、,.!?;~～…\n]+|\s{2,}")
 
 
-def _pattern() -> re.Pattern[str]:
-    """Any entry, the longest first; Latin ones only as whole words, so that ``sb`` is not found in ``usb``."""
-    entries = sorted({*WEIGHTS, *NEGATIONS, *DEGREES}, key=lambda word: (-len(word), word))
-    whole = [rf"(?<![a-z0-9']){re.escape(word)}(?![a-z0-9'])" for word in entries if _LATIN.fullmatch(word)]
-    within = [re.escape(word) for word in entries if not _LATIN.fullmatch(word)]
-    return re.compile("|".join(whole + within))
+_LENGTHS: dict[str, list[int]] = {}
+"""First character of an entry -> lengths of the entries that begin with it, the longest first."""
+for _word in {*WEIGHTS, *NEGATIONS, *DEGREES}:
+    _LENGTHS.setdefault(_word[0], []).append(len(_word))
+for _sizes in _LENGTHS.values():
+    _sizes[:] = sorted(set(_sizes), reverse=True)
 
 
-_ENTRY = _pattern()
+def entries(clause: str) -> Iterator[tuple[int, str]]:
+    """(place, entry) from left to right, the longest at each place, in a text in small letters.
+
+    Latin entries are whole words, so that ``sb`` is not found in ``usb``.
+
+    >>> list(entries("usb不太喜欢"))
+    [(3, '不太'), (5, '喜欢')]
+    """
+    place = 0
+    while place < len(clause):
+        run = _LATIN.match(clause, place)
+        found = next((size for size in _LENGTHS.get(clause[place], ()) if _is_entry(clause, place, size, run)), 0)
+        if found:
+            yield place, clause[place : place + found]
+        place += found or (run.end() - place if run else 1)
+
+
+def _is_entry(clause: str, place: int, size: int, run: re.Match[str] | None) -> bool:
+    word = clause[place : place + size]
+    if word not in WEIGHTS and word not in NEGATIONS and word not in DEGREES:
+        return False
+    return run is None or not _LATIN.fullmatch(word) or len(run[0]) == size
 
 
 def score(text: str) -> float:
@@ -63,9 +85,8 @@ def polarity_of(text: str) -> int:
 def _clause_score(clause: str) -> float:
     """Score of a clause: entries from left to right, each with what was read within ``REACH`` before it."""
     total, factor, end, latin = 0.0, 1.0, -99, False
-    for match in _ENTRY.finditer(clause):
-        word = match[0]
-        gap = clause[end : match.start()] if end >= 0 else ""
+    for start, word in entries(clause):
+        gap = clause[end:start] if end >= 0 else ""
         far = len(gap.split()) if latin else len(gap)
         if far > REACH:
             factor = 1.0
@@ -77,5 +98,5 @@ def _clause_score(clause: str) -> float:
             factor *= TURNED
         elif word in DEGREES:
             factor *= DEGREES[word]
-        end, latin = match.end(), bool(_LATIN.fullmatch(word))
+        end, latin = start + len(word), bool(_LATIN.fullmatch(word))
     return total
