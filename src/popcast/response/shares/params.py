@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from popcast.core.section import Section
+from popcast.core.section import Name, Section
 
 
 class ShareHistory(Section):
@@ -16,7 +16,9 @@ class ShareHistory(Section):
     lag_days: float = Field(0.0, ge=0, description="of as_of lag: the longest time that news may be old")
     half: float = Field(10.0, gt=0, description="k: n reactions weigh as n / (n + k) of a post, here and in the loss")
     smoothing: float = Field(2.0, gt=0, description="posts' worth of the prior in every smoothed mean")
-    windows: list[int] = Field([5, 20, 100], description="means of the author's last so many visible posts")
+    windows: list[int] = Field(
+        [5, 20, 100], min_length=1, description="means of the author's last so many visible posts"
+    )
     level_window: int = Field(1000, ge=1, description="newest visible posts of all authors that make the mood")
 
 
@@ -51,11 +53,14 @@ class ShareTrees(Section):
 class ShareSettings(Section):
     """How shares of reactions are predicted and scored."""
 
-    blocks: list[str] | None = Field(None, description="null: every feature block that the items have")
+    blocks: list[Name] | None = Field(None, description="null: every feature block that the items have")
     rare: int = Field(10, ge=1, description="learned posts that a category needs for a code of its own")
     history: ShareHistory = ShareHistory()
     words: ShareWords = ShareWords()
     trees: ShareTrees = ShareTrees()
+    sharpen: bool = Field(
+        False, description="raise shares to the power of least divergence on the stopping window; means are then biased"
+    )
     least: int = Field(10, ge=1, description="reactions that a post needs to be scored")
     ordered: bool = Field(False, description="classes stand in an order: Wasserstein-1 is scored too")
     resamples: int = Field(1000, ge=10)

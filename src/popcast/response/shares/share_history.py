@@ -59,7 +59,8 @@ def share_history(items: Items, known: Collection[str], settings: ShareHistory, 
     - ``kind_<class>``: as base, of the author's posts of the same category, shrunk to base; minus base;
     - ``mood_<class>``: as prior, of the newest labels of all authors; minus the prior;
     - ``pooled_<class>``: as base, of pooled counts, where a post weighs as much as its reactions; minus base;
-    - ``count``, ``kind_count``, ``days_since_last``, ``reactions`` (mean log2(1 + n) of the author's visible posts).
+    - ``count``, ``kind_count`` (labels, at most the longest window: what grows for ever is no guide to later posts),
+      ``days_since_last``, ``reactions`` (mean log2(1 + n) of the author's visible posts).
     """
     past = _Past(items, known, settings)
     moments = seen_before(items, known, settings, seed)
@@ -106,14 +107,14 @@ class _Past:
         pooled = (extra[:, :-1] + s.half * strength * prior) / (extra[:, :-1].sum(1, keepdims=True) + s.half * strength)
         found |= self._named("pooled", np.log(pooled / base))
         count = (stop - start).astype(np.float64)
-        found["count"] = count
+        found["count"] = np.minimum(count, max(s.windows, default=1))
         with np.errstate(invalid="ignore"):
             found["reactions"] = extra[:, -1] / UNITS / np.where(count > 0, count, np.nan)
         found["days_since_last"] = self._days(queries, start, stop)
         if queries["category"].null_count() < queries.height:
             start, stop = self.lines["kind"].before(queries, moments)
             found |= self._named("kind", np.log(self._smoothed("kind", start, stop, base, strength) / base))
-            found["kind_count"] = (stop - start).astype(np.float64)
+            found["kind_count"] = np.minimum(stop - start, max(s.windows, default=1)).astype(np.float64)
         return found
 
     def _smoothed(self, name: str, start: np.ndarray, stop: np.ndarray, prior: np.ndarray, strength: float):

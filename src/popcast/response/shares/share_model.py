@@ -18,7 +18,7 @@ from popcast.core.errors import BadInput
 from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import Encoder
-from popcast.response.judging.share_distances import normalised
+from popcast.response.judging.share_distances import jsd, normalised
 from popcast.response.shares.params import ShareSettings
 from popcast.response.shares.share_history import base_of, weights_of
 from popcast.response.shares.share_items import Items
@@ -26,6 +26,8 @@ from popcast.response.shares.share_trees import SoftmaxTrees
 from popcast.response.shares.share_words import WordShares, softmax
 
 FILE, TREES = "share_model.json", "trees.txt"
+POWERS = tuple(1 + step / 20 for step in range(-4, 13))
+"""From 0.8 to 1.6."""
 
 
 class ShareModel:
@@ -58,6 +60,10 @@ class ShareModel:
             width = matrix.numeric.shape[1]
             categorical = list(range(width, len(matrix.names)))
             self.trees.fit(matrix.dense(), shares, weights, base + scores[:, 0], window, categorical)
+        self.power = 1.0
+        if self.settings.sharpen and self.trees.watched is not None:
+            enough = learned.totals[window.watch] >= self.settings.least
+            self.power = best_power(self.trees.watched[enough], shares[window.watch][enough])
         self.gains = self.trees.importances(self.encoder.names)
         return self
 
@@ -65,7 +71,8 @@ class ShareModel:
         """Shares float64 [n, classes], all above 0, each row summing to 1; a row depends on that row alone."""
         scores = self.words.transform(items.frame)
         start = base_of(features, self.classes) + scores[:, 0]
-        return softmax(self.trees.predict(self.encoder.transform(self._wide(items, features, scores)).dense(), start))
+        rows = self.encoder.transform(self._wide(items, features, scores)).dense()
+        return softmax(self.power * self.trees.predict(rows, start))
 
     def _wide(self, items: Items, features: pl.DataFrame, scores: np.ndarray) -> pl.DataFrame:
         """Feature columns of the items, history and word scores side by side."""
@@ -83,7 +90,12 @@ class ShareModel:
         folder.mkdir(parents=True, exist_ok=True)
         self.words.save(folder)
         self.trees.save(folder / TREES)
-        learned = {"encoder": self.encoder.to_json(), "rounds": self.trees.rounds, "prior": self.prior.tolist()}
+        learned = {
+            "encoder": self.encoder.to_json(),
+            "rounds": self.trees.rounds,
+            "power": self.power,
+            "prior": self.prior.tolist(),
+        }
         own = {"settings": self.settings.model_dump(), "classes": list(self.classes), "seed": self.seed}
         tables.write_json({**own, **learned, "importances": self.gains}, folder / FILE)
 
@@ -93,8 +105,20 @@ class ShareModel:
         with putting_together(folder / FILE):
             model = cls(ShareSettings.model_validate(content["settings"]), content["classes"], content["seed"])
             model.encoder, model.gains = Encoder.from_json(content["encoder"]), content["importances"]
+            model.power = float(content["power"])
             model.prior = np.array(content["prior"])
             model.words = WordShares.load(folder)
             trees = (model.settings.trees, len(model.classes), model.seed, content["rounds"])
             model.trees = SoftmaxTrees.load(folder / TREES, *trees)
         return model
+
+
+def best_power(logits: np.ndarray, shares: np.ndarray) -> float:
+    """The power of the predicted shares (then made to sum to 1) that lies nearest to ``shares`` [n, classes].
+
+    Cross-entropy asks for the mean of what may come; the divergence of single posts is least somewhat nearer to their
+    mode, so the power is mostly above 1. 1 where there is no row.
+    """
+    if not len(logits):
+        return 1.0
+    return min(POWERS, key=lambda power: (float(jsd(shares, softmax(power * logits)).mean()), abs(power - 1)))

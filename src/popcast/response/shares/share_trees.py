@@ -31,6 +31,7 @@ class SoftmaxTrees:
         self.params, self.classes, self.seed = params, classes, seed
         self.booster: lightgbm.Booster | None = None
         self.rounds = 0
+        self.watched: np.ndarray | None = None
 
     def fit(
         self,
@@ -43,10 +44,14 @@ class SoftmaxTrees:
     ) -> Self:
         """rows: float32 [n, p], NaN for missing, in time order. shares, start (logits): [n, classes]; weights: [n].
 
-        window: rows that say how many rounds; then all rows are learned for that many.
+        window: rows that say how many rounds; then all rows are learned for that many. Fewer rows than two leaves hold
+        grow no tree. :attr:`watched`: logits of the window's rows by the ensemble that has not learned them, or None.
         """
+        enough = 2 * self.params.min_child_samples
+        if len(rows) < enough:
+            return self
         self.rounds = min(self.params.fallback_rounds, self.params.rounds)
-        if window is not None:
+        if window is not None and window.learn.sum() >= enough:
             self.rounds = self._rounds(rows, shares, weights, start, window, categorical)
         data = self._dataset(rows, start, categorical)
         self.booster = self._train(data, shares, weights, self.rounds)
@@ -67,7 +72,10 @@ class SoftmaxTrees:
         stop = lightgbm.early_stopping(self.params.early_stopping, verbose=False)
         more = {"valid_sets": [watch], "feval": loss, "callbacks": [stop]}
         booster = self._train(learn, shares[window.learn], weights[window.learn], self.params.rounds, **more)
-        return max(booster.best_iteration, 1)
+        best = max(booster.best_iteration, 1)
+        logits = booster.predict(rows[window.watch], raw_score=True, num_iteration=best, num_threads=threads())
+        self.watched = start[window.watch] + logits.reshape(-1, self.classes)
+        return best
 
     def _train(self, data, shares: np.ndarray, weights: np.ndarray, rounds: int, **more: Any) -> lightgbm.Booster:
         import lightgbm
