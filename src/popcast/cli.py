@@ -15,6 +15,7 @@ import orjson
 from popcast.core import params, paths
 from popcast.core.errors import BadInput, one_line, printable_lines
 from popcast.core.processor import processor_kind
+from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
 from popcast.planning.leftovers import IDLE, cut_short, dead_entries, drop_entries, leftovers, remove
@@ -230,6 +231,37 @@ def audience(dataset: str, title: str, page: Path | None, **topics: str | None) 
     if page is not None:
         write_text(stepping.render([tried.episode(dataset)]), page)
         print(f"\n{page}: opens in a browser, without network")
+
+
+@main.command()
+@click.argument("raw", type=GIVEN_FOLDER)
+@click.option("--kind", type=click.Choice(["collector", "ced"]), default="collector", show_default=True)
+@click.option("--report", type=GIVEN_FILE, help="JSON file to write")
+@click.option("--salt-variable", default="POPCAST_SALT", show_default=True)
+@click.option("--max-reject-share", type=click.FloatRange(0, 1), default=0.05, show_default=True)
+@one_line_errors
+def responses(raw: Path, kind: str, report: Path | None, salt_variable: str, max_reject_share: float) -> None:
+    """Dry run over a folder of collected responses, RAW: what would be kept, what is rejected and why.
+
+    Writes nothing but the report. Exit code 1 where more rows are rejected than allowed.
+    """
+    from popcast.response.importing import dry_run
+    from popcast.response.params import ResponseSet
+
+    values = {"kind": kind, "raw": str(raw), "salt_variable": salt_variable, "max_reject_share": max_reject_share}
+    found = dry_run.check(raw, params.parse(ResponseSet, values, "responses"))
+    if report is not None:
+        write_whole(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n", report)
+    for name, of in found["formats"].items():
+        reasons = ", ".join(f"{reason} {count}" for reason, count in of["rejected"].items())
+        noted = ", ".join(f"{fact} {count}" for fact, count in of["noted"].items())
+        parts = [f"{of['read']} read, {of['kept']} kept"]
+        parts += [f"rejected: {reasons}"] if reasons else []
+        parts += [f"noted: {noted}"] if noted else []
+        print(printable_lines(f"{name}: {'; '.join(parts)}"))
+    if found["error"] is not None:
+        raise BadInput(found["error"])
+    print(", ".join(f"{count} {name}" for name, count in found["tables"].items()))
 
 
 @main.command()

@@ -26,7 +26,7 @@ from popcast.core import section as kinds
 from popcast.core.errors import BadInput
 from popcast.core.params import parse
 from popcast.core.section import Section
-from popcast.planning import instances
+from popcast.planning import instances, response_instances
 from popcast.planning.project_params import TAKEN, Params
 from tests.clone import environment
 from tests.conftest import ROOT
@@ -169,6 +169,13 @@ def test_a_hostile_key_of_any_section_is_refused(values, section):
         assert section in str(error.value)
 
 
+RESPONSES = (
+    response_instances.response_cases, response_instances.response_train, response_instances.response_predict,
+    response_instances.response_score, response_instances.reaction_shares,
+)  # fmt: skip
+"""What reads the parts of the section ``response``, and ``share_model``."""
+
+
 def texts(value: Any, *way: str) -> Iterator[tuple[str, ...]]:
     """Where the texts of params.yaml stand, but for those below ``set`` and ``models``, which predictors check."""
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
@@ -188,7 +195,9 @@ def test_no_value_of_params_can_name_a_command(values):
             place = place[key]
         place[way[-1]] = "x$(touch hacked)"
         try:
-            list(instances.sample(parse(Params, changed, "")))
+            params = parse(Params, changed, "")
+            for make in (instances.sample, *RESPONSES):
+                list(make(params))
         except BadInput:
             continue
         accepted.add(".".join(map(str, way)))

@@ -1,4 +1,4 @@
-"""A real browser for tests of pages: a harness shows a page at two widths, 1280 and 390 pixels, and tells what it found."""
+"""A real browser for tests of pages: a harness shows a page 1280 and 390 pixels wide, and tells what it found."""
 
 from __future__ import annotations
 

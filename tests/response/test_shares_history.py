@@ -10,7 +10,7 @@ import pytest
 
 from popcast.core.tables import TIME
 from popcast.response.shares.params import ShareHistory
-from popcast.response.shares.share_history import base_of, share_history, weights_of
+from popcast.response.shares.share_history import PRIOR_POSTS, base_of, share_history, weights_of
 from popcast.response.shares.share_items import Items, items_of
 from tests.response.share_world import share_world
 
@@ -104,7 +104,9 @@ def test_unknown_authors_times_and_categories():
     base = base_of(found, ("yes", "no"))
     assert np.isfinite(base).all()
     assert np.allclose(np.exp(base).sum(1), 1)
-    assert np.exp(base[4]) == pytest.approx([0.5, 0.5])  # without a time nothing is older
+    labels = (0.75 + 0.5) * 4 / 7  # of the training part, a count of 4 weighs 4 / (4 + 3)
+    yes = (labels + PRIOR_POSTS / 2) / (8 / 7 + PRIOR_POSTS)
+    assert np.exp(base[4]) == pytest.approx([yes, 1 - yes])  # without a time nothing is older: the prior of all
 
 
 def test_no_author_and_no_label_at_all():
@@ -113,3 +115,18 @@ def test_no_author_and_no_label_at_all():
     assert share_history(Items(frame, world.counts, world.classes), TRAIN, SETTINGS)["shares.count"].sum() == 0
     empty = share_history(Items(world.frame, world.counts * 0, world.classes), TRAIN, SETTINGS)
     assert np.allclose(np.exp(base_of(empty, world.classes)), 1 / 3)
+
+
+def test_the_prior_of_items_without_times_is_that_of_all_other_labels():
+    rows = [(None, None, counts, None, "train") for counts in ((90, 10), (80, 20), (10, 90))]
+    settings = ShareHistory(half=0.001)
+
+    def seen(last: tuple[int, int]) -> np.ndarray:
+        items = small([*rows, (None, None, last, None, "test")])
+        return np.exp(base_of(share_history(items, TRAIN, settings), items.classes))
+
+    shares = seen((0, 100))
+    assert shares.sum(1) == pytest.approx(1)
+    assert shares[3, 0] == pytest.approx((0.9 + 0.8 + 0.1 + PRIOR_POSTS / 2) / (3 + PRIOR_POSTS), abs=1e-3)
+    assert shares[0, 0] == pytest.approx((0.8 + 0.1 + PRIOR_POSTS / 2) / (2 + PRIOR_POSTS), abs=1e-3)
+    np.testing.assert_array_equal(seen((100, 0)), shares)

@@ -200,6 +200,62 @@ def ablation_plots(key: str) -> Path:
     return Path("plots/ablation") / key
 
 
+def responses(key: str, table: str | None = None) -> Path:
+    """Folder of a set of responses. table: topics, responses, users, history, cases, portraits or counts."""
+    folder = Path("data/responses") / key
+    return folder if table is None else folder / f"{table}.parquet"
+
+
+def response_cases(key: str) -> Path:
+    """What was read, kept and rejected of a set of responses, and why cases were left out."""
+    return Path("metrics/responses/cases") / f"{key}.json"
+
+
+def response_model(key: str, system: str | None = None) -> Path:
+    """Models that write responses: ``base`` and one folder per tuned system."""
+    folder = Path("models/responses") / key
+    return folder if system is None else folder / system
+
+
+def response_curves(key: str) -> Path:
+    return Path("plots/responses/train") / key
+
+
+def generated(key: str) -> Path:
+    """Responses that every system wrote."""
+    return Path("data/generated") / f"{key}.parquet"
+
+
+def response_predictions(key: str) -> Path:
+    """Predicted texts and sentiments of withheld responses."""
+    return Path("data/predictions") / key / "responses.parquet"
+
+
+def response_metrics(key: str) -> Path:
+    return Path("metrics/responses/scores") / f"{key}.json"
+
+
+def response_plots(key: str) -> Path:
+    return Path("plots/responses/scores") / key
+
+
+def shares(dataset: str, name: str) -> Path:
+    """Predicted shares of reactions."""
+    return Path("data/predictions") / dataset / f"{name}.parquet"
+
+
+def share_model(key: str) -> Path:
+    return Path("models/shares") / key
+
+
+def share_metrics(key: str) -> Path:
+    return Path("metrics/shares") / f"{key}.json"
+
+
+def share_plots(key: str) -> Path:
+    return Path("plots/shares") / key
+
+
 EPISODES = "episodes.json"
 
 ANSWER_CACHE = SCRATCH / "answers"

@@ -218,13 +218,15 @@ def report(p: Params) -> Iterator[Instance]:
         }
         for key in with_runs(p)
     }
-    if not told:
+    if not told and not p.responses:
         raise bad_input("no dataset has a run: nothing to report", file=paths.PARAMS, field="runs")
     settings = {
         "datasets": told,
         "evaluation": plain(p.evaluation),
         "tasks": {key: task.source for key, task in p.tasks.items()},
         "simulations": list(p.simulations),
+        "responses": list(p.responses),
+        "shares": list(p.reaction_shares),
     }
     yield Instance("report", "all", settings)
 

@@ -47,12 +47,18 @@ def leftovers(settings: Params) -> list[Path]:
     keep |= {path for llm in settings.llms for path in _of_llm(llm)}
     keep |= {path for name in settings.simulations for path in _of_simulation(name)}
     keep |= {maker(name) for name in settings.populations for maker in populations}
+    keep |= {path for name in settings.responses for path in _of_responses(name)}
+    keep |= {path for name in settings.reaction_shares for path in _of_shares(name)}
+    keep |= {paths.shares(run.dataset, run.file) for run in settings.reaction_shares.values()}
     single = (paths.posts, paths.splits, paths.quality, paths.plots, paths.metrics, paths.members)
     places = [
         *(maker("*") for maker in (*single, *adversarial, *populations)),
         *_of_task("*"),
         *_of_llm("*"),
         *_of_simulation("*"),
+        *_of_responses("*"),
+        *_of_shares("*"),
+        paths.shares("*", "*"),
         paths.predictions("*", "*"),
         paths.members("*", "*"),
         paths.predictions("*", "blend"),
@@ -78,6 +84,18 @@ def _of_llm(llm: str) -> list[Path]:
     curves = [paths.training_curves(stage, llm) for stage in ("sft", "align")]
     tables = [paths.preferences(llm), paths.preference_counts(llm)]
     return [paths.base_model(llm), paths.sft(llm), paths.aligned(llm), *tables, *curves]
+
+
+def _of_responses(key: str) -> list[Path]:
+    """Everything that stages make for one set of responses."""
+    tables = [paths.responses(key), paths.generated(key), paths.response_predictions(key)]
+    figures = [paths.response_cases(key), paths.response_metrics(key)]
+    return [*tables, paths.response_model(key), paths.response_curves(key), *figures, paths.response_plots(key)]
+
+
+def _of_shares(key: str) -> list[Path]:
+    """What the stage ``reaction_shares`` makes, but its predictions."""
+    return [paths.share_model(key), paths.share_metrics(key), paths.share_plots(key)]
 
 
 def _of_simulation(name: str) -> list[Path]:

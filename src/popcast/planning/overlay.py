@@ -39,6 +39,8 @@ PER_DATASET = (
     "feature_rows",
     "populations",
     "simulations",
+    "responses",
+    "reaction_shares",
 )
 """Sections that say which datasets there are: an overlay replaces them as wholes. All others are merged key by key."""
 

@@ -15,7 +15,7 @@ import orjson
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import whole_folder
-from popcast.planning import fewshot_instances, instances, local_models, needs, simulation_instances
+from popcast.planning import fewshot_instances, instances, local_models, needs, response_instances, simulation_instances
 from popcast.planning.instances import Instance
 from popcast.planning.project_params import Params
 from popcast.planning.source import Source
@@ -44,6 +44,11 @@ STAGES: tuple[Callable[[Params], Iterator[Instance]], ...] = (
     instances.train_llm,
     instances.blend,
     instances.evaluate,
+    response_instances.response_cases,
+    response_instances.response_train,
+    response_instances.response_predict,
+    response_instances.response_score,
+    response_instances.reaction_shares,
     instances.report,
 )
 

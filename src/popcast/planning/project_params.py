@@ -19,12 +19,16 @@ from popcast.datasets.params import Dataset
 from popcast.features.params import BlockRun
 from popcast.fewshot.params import FeatureRow, Llm, Task, check_tasks
 from popcast.models.params import ModelRun, Suite, runs_of
+from popcast.response.params import PARTS, ResponseSet, ShareRun
 from popcast.scoring.params import Adversarial, Evaluation
 from popcast.simulation.params import MEAN_FIELD, SIMULATION, PopulationSource, Simulation, check_simulations
 from popcast.splits.params import Split
 
 WIDER = "test_bank: train+valid"
-TAKEN = ("features", "base", "sft", "aligned", "adversarial", "llm", "tracks", "simulation", "ablation")
+TAKEN = (
+    "features", "base", "sft", "aligned", "adversarial", "llm", "tracks", "simulation", "ablation", "responses",
+    "shares",
+)  # fmt: skip
 """Folders beside those of datasets, below ``models`` and ``plots``."""
 
 
@@ -53,11 +57,15 @@ class Params(Section):
     populations: dict[Key, PopulationSource] = Field({})
     simulation: dict[Literal["rules", "policy", "runner"], dict[str, Any]] = Field({})
     simulations: dict[Key, Simulation] = Field({})
+    responses: dict[Key, ResponseSet] = Field({})
+    response: dict[Literal[PARTS], dict[str, Any]] = Field({}, description="what all sets of responses share")
+    reaction_shares: dict[Key, ShareRun] = Field({})
+    share_model: dict[Key, Any] = Field({}, description="see popcast.response.shares.params")
 
     @model_validator(mode="after")
     def consistent(self) -> Params:
-        if not self.datasets:
-            raise ValueError("datasets: expected at least one")
+        if not self.datasets and not self.responses:
+            raise ValueError("datasets: expected at least one, or one of responses")
         for key, value in self.features.items():
             if not isinstance(value, bool if key == "allow_posthoc" else dict):
                 expected = "true or false" if key == "allow_posthoc" else "keys and values"
@@ -86,6 +94,7 @@ class Params(Section):
         check_tasks(self.tasks, self.llms, set(self.datasets), self.feature_rows)
         blocks = {name: set(self.blocks_of(name)) for name in self.datasets}
         check_simulations(self.simulations, self.populations, set(self.datasets), self.simulation, blocks)
+        self._check_responses()
         for key, run in self.llm_runs.items():
             if key != f"{run.dataset}-{run.name}" or run.dataset not in self.datasets:
                 raise ValueError(f"llm_runs.{key}: key must be <dataset>-<name> of a declared dataset")
@@ -108,6 +117,24 @@ class Params(Section):
                 if self.shows_test_more(key, block):
                     raise ValueError(f"adversarial.{key}.blocks: test posts search more in {block!r}: {WIDER}")
         return self
+
+    def _check_responses(self) -> None:
+        for key in self.responses:
+            if key in self.datasets or key in TAKEN:
+                raise ValueError(f"responses.{key}: the name is taken by a dataset or a folder of popcast")
+        for key, run in self.reaction_shares.items():
+            known = self.datasets if run.of == "posts" else self.responses
+            if run.dataset not in known:
+                section = "datasets" if run.of == "posts" else "responses"
+                raise ValueError(f"reaction_shares.{key}.dataset: no {section}.{run.dataset}")
+            if run.simulation() is not None and run.dataset not in self.simulations:
+                raise ValueError(f"reaction_shares.{key}.audience: no simulations.{run.dataset}")
+            for field, made in run.places().items():
+                if getattr(run, field) != made:
+                    raise ValueError(f"reaction_shares.{key}.{field}: expected {made}")
+            for block in run.blocks:
+                if run.of == "topics" or block not in self.blocks_of(run.dataset):
+                    raise ValueError(f"reaction_shares.{key}.blocks: no stage makes block {block!r} of {run.dataset}")
 
     def _check_run(self, where: str, run: ModelRun) -> None:
         self._check_blocks(where, where if run.suite is None else where.split(".runs.")[0], run.dataset, run)

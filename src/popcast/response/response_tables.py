@@ -128,6 +128,8 @@ PORTRAITS = pa.DataFrameSchema(
 """Portraits of real users. ``error``: why there is none; then the five items are null."""
 PORTRAITS_KEY = "case_id"
 
+COUNTS_KEY = SHARES_KEY = "post_id"
+
 COUNTS = pa.DataFrameSchema(
     {
         "post_id": pa.Column(pl.String, unique=True),
@@ -161,3 +163,14 @@ GENERATED = pa.DataFrameSchema(
 )
 """Generated responses of every system; ``text`` may be empty."""
 GENERATED_KEY = ("system", "case_id", "sample")
+
+PREDICTED = pa.DataFrameSchema(
+    {
+        "mid": pa.Column(pl.String, unique=True),
+        "text": pa.Column(pl.String),
+        "sentiment": pa.Column(pl.String, pa.Check.isin(SENTIMENTS), nullable=True),
+    },
+    strict=True,
+)
+"""Predictions of withheld responses, by the id of the response. Null: the labeller finds no sentiment in the text."""
+PREDICTED_KEY = "mid"

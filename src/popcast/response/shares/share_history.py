@@ -54,7 +54,8 @@ def share_history(items: Items, known: Collection[str], settings: ShareHistory, 
     the one that predicts unlabelled items). With K classes, of labels that the item may see:
 
     - ``base_<class>``: log of the author's smoothed share: post shares weighted by :func:`weights_of`, ``smoothing``
-      posts at the prior, which is the same mean over all authors. Where no label is visible: the prior;
+      posts at the prior, which is the same mean over all authors. Where no label is visible: the prior. The prior of
+      an item without a time is that of all other labels: nothing says which are older;
     - ``last_<k>_<class>``: as base, of the author's last k posts, shrunk to base; minus base;
     - ``kind_<class>``: as base, of the author's posts of the same category, shrunk to base; minus base;
     - ``mood_<class>``: as prior, of the newest labels of all authors; minus the prior;
@@ -74,7 +75,10 @@ def base_of(features: pl.DataFrame, classes: Collection[str]) -> np.ndarray:
 
 
 class _Past:
-    """Labels of the known parts as time lines of one author, of an author's category and of everybody."""
+    """Labels of the known parts as time lines of one author, of an author's category and of everybody.
+
+    own: what the label of each item adds, 0 where it is not known, int64 [n, classes + 1].
+    """
 
     def __init__(self, items: Items, known: Collection[str], settings: ShareHistory) -> None:
         self.classes, self.settings = items.classes, settings
@@ -83,6 +87,8 @@ class _Past:
         weights = weights_of(totals, settings.half)
         shares = counts / totals[:, None]
         self.values = np.rint(np.column_stack([shares * weights[:, None], weights]) * UNITS).astype(np.int64)
+        self.own = np.zeros((len(usable), self.values.shape[1]), np.int64)
+        self.own[usable] = self.values
         self.extra = np.rint(np.column_stack([counts, np.log2(1 + totals) * UNITS])).astype(np.int64)
         labels = items.frame.select("user_id", "posted_at", "category").filter(usable)
         labels = labels.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64))
@@ -96,6 +102,9 @@ class _Past:
         start, stop = self.lines["everybody"].before(queries, moments)
         equal = np.full((queries.height, len(self.classes)), 1 / len(self.classes))
         prior = self._smoothed("everybody", start, stop, equal, PRIOR_POSTS)
+        untimed = queries["posted_at"].is_null().to_numpy()
+        others = (self.values.sum(0) - self.own[untimed]) / UNITS
+        prior[untimed] = (others[:, :-1] + PRIOR_POSTS * equal[untimed]) / (others[:, -1:] + PRIOR_POSTS)
         mood = self._smoothed("everybody", np.maximum(start, stop - s.level_window), stop, prior, strength)
         start, stop = self.lines["author"].before(queries, moments)
         base = self._smoothed("author", start, stop, prior, strength)
