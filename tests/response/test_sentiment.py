@@ -155,6 +155,47 @@ def test_sections_that_lack_something(settings):
         Labelling(**settings)
 
 
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    """A random BERT with three classes over a vocabulary of characters: a stand-in."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("classifier")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"太好了可怕今天开会"]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        id2label={0: "neg", 1: "mid", 2: "pos"}, label2id={"neg": 0, "mid": 1, "pos": 2}, initializer_range=1.0,
+    )  # fmt: skip
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    transformers.BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_local_classifier_labels_each_text_alone(classifier):
+    classes = {"neg": "negative", "mid": "neutral", "pos": "positive"}
+    one = labeller(Labelling(backend="hf", model=classifier, classes=classes, batch=2, tokens=16))
+    texts = ["太好了", None, "可怕", "今天开会" * 30, "", "今天"]
+    found = one.label(texts)
+    assert found[1] is None
+    assert {label for label in found if label} <= set(SENTIMENTS)
+    assert found == [one.label([text])[0] for text in texts]
+    assert len(one.version) == 12
+    turned = labeller(
+        Labelling(backend="hf", model=classifier, classes={"neg": "positive", "mid": "neutral", "pos": "negative"})
+    )
+    back = {"negative": "positive", "neutral": "neutral", "positive": "negative", None: None}
+    assert [back[label] for label in turned.label(texts[:3])] == found[:3]
+
+
+def test_classes_of_a_classifier_that_do_not_match_are_one_line(classifier):
+    with pytest.raises(BadInput, match="classes do not match"):
+        labeller(Labelling(backend="hf", model=classifier, classes={"neg": "negative"}))
+    with pytest.raises(BadInput, match="no such model folder"):
+        labeller(Labelling(backend="hf", model="./nowhere", classes={"neg": "negative"}))
+
+
 def test_most_emoticons_of_real_responses_are_classed():
     file = CED / "emoticons_train.csv.gz"
     if not file.exists():

@@ -67,10 +67,6 @@ class Prepared:
         return tokens(self.text)
 
     @cached_property
-    def ngrams(self) -> list[Counter[tuple[str, ...]]]:
-        return [ngrams(self.tokens, n) for n in range(1, ORDER + 1)]
-
-    @cached_property
     def places(self) -> dict[str, int]:
         """Token -> the places where it stands, as bits."""
         places: dict[str, int] = {}
@@ -90,22 +86,36 @@ def _news(text: str) -> str:
     return normalised(text)
 
 
-def bleu(real: Prepared, made: Prepared) -> list[float]:
+def matches(real: Sequence[str], made: Sequence[str]) -> list[int]:
+    """N-grams that two runs of tokens share, n from 1 to ``ORDER``, each as often as both have it.
+
+    >>> matches("abcab", "abab")
+    [4, 2, 0, 0]
+    """
+    found: list[int] = []
+    for n in range(1, ORDER + 1):
+        own, other = ngrams(real, n), ngrams(made, n)
+        found.append(sum(min(count, own[gram]) for gram, count in other.items() if gram in own))
+        if not found[-1]:  # then no longer ones either
+            break
+    return found + [0] * (ORDER - len(found))
+
+
+def bleu(matched: Sequence[int], real: int, made: int) -> list[float]:
     """BLEU-1 to BLEU-4 of one text, in [0, 1]: add-1 smoothing for n > 1, brevity penalty; 0 without a common token.
 
-    By sacrebleu (``add-k``) from the counts of our tokens. As there, an order that is longer than the text counts as
-    matched: a reply of one token is judged by that token.
+    matched: of :func:`matches`; real, made: tokens of both. By sacrebleu (``add-k``) from these counts. As there, an
+    order that is longer than the text counts as matched: a reply of one token is judged by that token.
     """
     from sacrebleu.metrics import BLEU
 
-    matched = [sum((one & other).values()) for one, other in zip(real.ngrams, made.ngrams, strict=True)]
-    total = [max(0, len(made.tokens) - n) for n in range(ORDER)]
+    if not matched[0]:
+        return [0.0] * ORDER
+    total = [max(0, made - n) for n in range(ORDER)]
     return [
-        BLEU.compute_bleu(
-            matched[:n], total[:n], len(made.tokens), len(real.tokens), "add-k", 1, max_ngram_order=n
-        ).score / 100
+        BLEU.compute_bleu(list(matched[:n]), total[:n], made, real, "add-k", 1, max_ngram_order=n).score / 100
         for n in range(1, ORDER + 1)
-    ]  # fmt: skip
+    ]
 
 
 def longest_common(real: Prepared, made: Prepared) -> int:
@@ -118,29 +128,13 @@ def longest_common(real: Prepared, made: Prepared) -> int:
     return len(real.tokens) - open_.bit_count()
 
 
-def rouge(real: Prepared, made: Prepared) -> list[float]:
-    """F1 of ROUGE-1, ROUGE-2 (by rouge-score, on our tokens) and ROUGE-L."""
+def rouge(matched: Sequence[int], real: Prepared, made: Prepared) -> list[float]:
+    """F1 of ROUGE-1, ROUGE-2 and ROUGE-L as rouge-score has them on our tokens. matched: of :func:`matches`."""
     from rouge_score.scoring import fmeasure
 
-    found = _rouge_scorer().score(real.tokens, made.tokens)
-    common = longest_common(real, made)
-    longest = fmeasure(common / max(1, len(made.tokens)), common / max(1, len(real.tokens)))
-    return [found["rouge1"].fmeasure, found["rouge2"].fmeasure, longest]
-
-
-class _AsGiven:
-    """The tokenizer of rouge-score: our texts come as tokens."""
-
-    @staticmethod
-    def tokenize(words: list[str]) -> list[str]:
-        return words
-
-
-@lru_cache(maxsize=1)
-def _rouge_scorer() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rouge1", "rouge2"], tokenizer=_AsGiven())
+    sizes, own = len(made.tokens), len(real.tokens)
+    shared = ((matched[0], 0), (matched[1], 1), (longest_common(real, made) if matched[0] else 0, 0))
+    return [fmeasure(count / max(1, sizes - less), count / max(1, own - less)) for count, less in shared]
 
 
 @lru_cache(maxsize=1)
@@ -191,7 +185,9 @@ def _row(real: str, made: str, news: str) -> list[float]:
 def _overlaps(real: Prepared, made: Prepared) -> list[float]:
     if not real.tokens or not made.tokens:
         return [0.0 if real.tokens else np.nan] * len(OVERLAP)
-    return [*bleu(real, made), *rouge(real, made), chrf(real, made)]
+    matched = matches(real.tokens, made.tokens)
+    sizes = len(real.tokens), len(made.tokens)
+    return [*bleu(matched, *sizes), *rouge(matched, real, made), chrf(real, made)]
 
 
 def distinct(texts: Iterable[str], n: int) -> float | None:
@@ -202,5 +198,5 @@ def distinct(texts: Iterable[str], n: int) -> float | None:
     """
     counts: Counter[tuple[str, ...]] = Counter()
     for text in texts:
-        counts.update(prepared(text, False).ngrams[n - 1])
+        counts.update(ngrams(prepared(text, False).tokens, n))
     return len(counts) / counts.total() if counts else None
