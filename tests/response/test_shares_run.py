@@ -62,6 +62,16 @@ def test_no_final_model_without_unlabelled_posts(world):
     assert list(found.models) == ["evaluation"]
 
 
+def test_final_fit_on_the_training_part(result, world):
+    found = run(world, settings(), 1, final_fit="train")
+    assert list(found.models) == ["evaluation"]
+    assert found.scores == result.scores
+    unlabelled = world.frame["split"] == "unlabelled"
+    assert found.predictions.filter(unlabelled)["shares"].to_list() != (
+        result.predictions.filter(unlabelled)["shares"].to_list()
+    )
+
+
 def test_labels_after_training_reach_neither_valid_nor_test(result, world):
     """Labels of valid and test may change: only the final model, which predicts unlabelled posts, sees them."""
     later = world.frame["split"].is_in(["valid", "test"]).to_numpy()

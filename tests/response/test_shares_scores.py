@@ -85,6 +85,7 @@ def test_noise_floor_falls_with_the_number_of_reactions():
     few, many = (noise_floor(np.full((300, 3), n), 0) for n in (5, 500))
     assert 0 < many < 0.01 < few
     assert noise_floor(np.array([[7.0, 0, 0]]), 0) == 0
+    assert noise_floor(np.array([[7e9, 2e9, 1e12]]), 0) < 1e-6
 
 
 def test_calibration_of_exact_shares(world):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ class ShareHistory(Section):
     lag_days: float = Field(0.0, ge=0, description="of as_of lag: the longest time that news may be old")
     half: float = Field(10.0, gt=0, description="k: n reactions weigh as n / (n + k) of a post, here and in the loss")
     smoothing: float = Field(2.0, gt=0, description="posts' worth of the prior in every smoothed mean")
-    windows: list[int] = Field(
+    windows: list[Annotated[int, Field(ge=1)]] = Field(
         [5, 20, 100], min_length=1, description="means of the author's last so many visible posts"
     )
     level_window: int = Field(1000, ge=1, description="newest visible posts of all authors that make the mood")

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from popcast.core.errors import BadInput
+from popcast.core.tables import SPLITS
 from popcast.response.shares.params import ShareSettings
 from popcast.response.shares.share_audience import audience_shares
 from popcast.response.shares.share_history import base_of, share_history
@@ -51,18 +53,23 @@ def run(
     seed: int,
     simulation: Path | None = None,
     bands: Mapping[str, tuple[int, int]] | None = None,
+    final_fit: Literal["labelled", "train"] = "labelled",
 ) -> ShareRunResult:
     """Fit, predict every item and score.
 
     simulation: folder data/simulation/<key> of an audience that saw these posts, see ``share_audience.py``, with the
-    ``bands`` of scores of the classes. Shares of the training part come from fits that left the post's own stretch of
+    ``bands`` of scores of the classes. final_fit: of the dataset's split; ``train``: the evaluation model predicts
+    unlabelled items too. Shares of the training part come from fits that left the post's own stretch of
     time out, without the trees (posts without reactions: from the evaluation model). Raises BadInput where no training
     post has a reaction.
     """
     split = items.frame["split"].to_numpy()
     shares = np.full(items.counts.shape, np.nan)
     models, evaluation_features = {}, None
-    for name, asked in ((EVALUATION, ("train", *SCORED)), (FINAL, ("unlabelled",))):
+    asked_of = {EVALUATION: ("train", *SCORED), FINAL: ("unlabelled",)}
+    if final_fit == "train":
+        asked_of = {EVALUATION: SPLITS}
+    for name, asked in asked_of.items():
         chosen = np.isin(split, asked)
         if not chosen.any():
             continue

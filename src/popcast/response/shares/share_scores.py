@@ -21,6 +21,8 @@ MODEL = "model"
 LEAST_SHARE = 1e-6
 """A share that the logarithm takes for 0."""
 NOISE_DRAWS = 5
+MOST_DRAWN = 1e8
+"""Reactions of a post beyond which halves do not differ, and the generator of numpy gives up."""
 
 
 def share_scores(
@@ -109,6 +111,7 @@ def noise_floor(counts: np.ndarray, seed: int) -> float:
     Halves are smaller than the whole, so two predictions as good as can be lie somewhat nearer than this.
     """
     rng = np.random.default_rng([seed, 7])
+    counts = counts * np.minimum(1, MOST_DRAWN / np.maximum(counts.sum(axis=1, keepdims=True), 1))
     whole = np.rint(counts).astype(np.int64)
     whole = whole[whole.sum(axis=1) >= 2]
     if not len(whole):

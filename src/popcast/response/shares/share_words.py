@@ -150,6 +150,7 @@ class WordShares:
     def _solve(self, rows: csr_matrix, shares: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
         """Weights [terms, classes] of least weighted cross-entropy plus penalty."""
         from scipy.optimize import minimize
+        from threadpoolctl import threadpool_limits
 
         shape = (rows.shape[1], shares.shape[1])
         across = rows.T.tocsr()
@@ -164,9 +165,9 @@ class WordShares:
             return float(value), slope.ravel()
 
         options = {"maxiter": self.params.iterations, "maxcor": 8}
-        return minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options=options).x.reshape(
-            shape
-        )
+        with threadpool_limits(1, "blas"):  # sums in one order, whatever the machine
+            best = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options=options)
+        return best.x.reshape(shape)
 
     def save(self, folder: Path) -> None:
         """Write ``words.json`` and ``words.safetensors``."""
