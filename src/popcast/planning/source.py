@@ -18,7 +18,7 @@ from pathlib import Path
 from popcast.core.errors import bad_input
 from popcast.core.safety.source_hash import source_hash, tree_of
 
-DATA_FILE = re.compile(r"[\w.-]+\.(json|j2|css|js|html)")
+DATA_FILE = re.compile(r"[\w.-]+\.(json|j2|css|js|html|yaml)")
 INCLUDED = re.compile(r'{%-? *include *"([^"]+)"')
 
 

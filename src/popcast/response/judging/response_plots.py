@@ -36,12 +36,15 @@ def tables_of(
 
 
 def over_time(table: pl.DataFrame) -> pl.DataFrame:
-    """system, bucket, n and net (positive minus negative share) of the last buckets, all topics together."""
+    """system, bucket, n and net (positive minus negative share) of the last buckets, all topics together.
+
+    Empty where there is a single bucket: nothing to see over time.
+    """
     sums = table.group_by("system", "bucket").agg(pl.sum("n", *SENTIMENTS)).filter(pl.col("n") >= LEAST_BUCKET)
     kept = sums["bucket"].unique().sort()[-MOST_BUCKETS:]
     net = (pl.col("positive") - pl.col("negative")) / pl.col("n")
     sums = sums.filter(pl.col("bucket").is_in(kept.implode())).sort("system", "bucket")
-    return sums.select("system", "bucket", "n", net=net)
+    return sums.select("system", "bucket", "n", net=net) if len(kept) > 1 else sums.select("system").head(0)
 
 
 def costs(figures: Figures, systems: list[str], main: str) -> pl.DataFrame:
@@ -93,7 +96,8 @@ def _over_time(axes, table: pl.DataFrame) -> str:
     axes.set(ylabel="positive minus negative share", ylim=(-1.05, 1.05))
     axes.tick_params(axis="x", rotation=30)
     axes.legend(loc="best", fontsize=9)
-    return f"Sentiment over time (at least {LEAST_BUCKET} labelled responses a point)"
+    axes.set_xlabel(f"points: at least {LEAST_BUCKET} labelled responses")
+    return "Sentiment over time"
 
 
 def _costs(axes, table: pl.DataFrame) -> str:
@@ -102,7 +106,7 @@ def _costs(axes, table: pl.DataFrame) -> str:
     axes.remove()
     metrics = table["metric"].unique(maintain_order=True).to_list()
     systems = table["system"].unique(maintain_order=True).to_list()
-    figure.set_size_inches(3.0 * len(metrics) + 1.6, 1.8 + 0.32 * len(systems))
+    figure.set_size_inches(3.0 * len(metrics) + 1.6, 2.4 + 0.32 * len(systems))
     panels = np.atleast_1d(figure.subplots(1, len(metrics), sharey=True))
     for panel, metric in zip(panels, metrics, strict=True):
         rows = table.filter(pl.col("metric") == metric)
