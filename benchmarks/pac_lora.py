@@ -189,12 +189,13 @@ def main(rows: int, tokens: int, prompts: int, batch: int, new: int, rounds: int
     before = os.getloadavg()
     watch = Watch(sizes["device"])
     print(f"{sizes}, {torch.get_num_threads()} threads; generated tokens, random weights")
-    print(f"training: {rows} rows of {tokens} tokens, median of {rounds} rounds")
-    training(watch, rounds, sizes, rows, tokens)
-    print(
-        f"writing: {prompts} prompts of {tokens // 2} to {tokens} tokens, batches of {batch}, at most {new} tokens each"
-    )
-    writing(watch, min(rounds, 3), sizes, prompts, tokens, batch, new)
+    if part != "writing":
+        print(f"training: {rows} rows of {tokens} tokens, median of {rounds} rounds")
+        training(watch, rounds, sizes, rows, tokens)
+    if part != "training":
+        of = f"{prompts} prompts of {tokens // 2} to {tokens} tokens, batches of {batch}, at most {new} tokens each"
+        print(f"writing: {of}, median of {min(rounds, 3)} rounds")
+        writing(watch, min(rounds, 3), sizes, prompts, tokens, batch, new)
     print("load of the machine over 1, 5 and 15 minutes: before", *map("{:.1f}".format, before), end="; ")
     print("after", *map("{:.1f}".format, os.getloadavg()))
 
