@@ -14,7 +14,7 @@ class ShareHistory(Section):
 
     as_of: Literal["post", "lag"] = Field("post", description="what learned posts see, see features/visibility.py")
     lag_days: float = Field(0.0, ge=0, description="of as_of lag: the longest time that news may be old")
-    half: float = Field(10.0, gt=0, description="k: n reactions weigh as n / (n + k) of a post, here and in the loss")
+    half: float = Field(2.0, gt=0, description="k: n reactions weigh as n / (n + k) of a post, here and in the loss")
     smoothing: float = Field(2.0, gt=0, description="posts' worth of the prior in every smoothed mean")
     windows: list[Annotated[int, Field(ge=1)]] = Field(
         [5, 20, 100], min_length=1, description="means of the author's last so many visible posts"
@@ -28,11 +28,11 @@ class ShareWords(Section):
     terms: Literal["none", "word", "char", "word+char"] = Field("word", description="char: texts without blanks")
     min_df: int = Field(5, ge=1, description="learned posts that a term must occur in")
     max_features: int = Field(100_000, ge=1, description="terms of each kind")
-    penalty: float = Field(1.0, gt=0, description="L2 of the weights over all posts")
-    author_penalty: float = Field(3.0, gt=0, description="L2 of an author's own weights")
+    penalty: float = Field(0.3, gt=0, description="L2 of the weights over all posts")
+    author_penalty: float = Field(1.0, gt=0, description="L2 of an author's own weights")
     author_posts: int | None = Field(50, ge=2, description="learned posts that give an author own weights; null: none")
-    iterations: int = Field(60, ge=1, description="of L-BFGS at most")
-    stretches: int = Field(5, ge=2, description="of time, each scored by a fit on the others")
+    iterations: int = Field(30, ge=1, description="of L-BFGS at most")
+    stretches: int = Field(3, ge=2, description="of time, each scored by a fit on the others")
 
 
 class ShareTrees(Section):
