@@ -29,7 +29,7 @@ def main(plan: Plan) -> None:
     else:
         blocks = {block: paths.features(run.dataset, block) for block in run.blocks}
         items = read_posts(Path(run.posts), Path(run.splits), blocks, run.classes, plan["zone"])
-    found = share_run.run(items, settings, plan["seed"], run.simulation(), run.bands)
+    found = share_run.run(items, settings, plan["seed"], run.simulation(), run.bands, plan["final_fit"])
     with whole_folder(paths.share_model(plan.key)) as fresh:
         found.save_models(fresh)
     tables.write(found.predictions, paths.shares(run.dataset, run.file), contracts.SHARES, contracts.SHARES_KEY)

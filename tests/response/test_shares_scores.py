@@ -103,3 +103,9 @@ def test_power_of_flattened_shares():
     assert best_power(np.log(shares), counted) == pytest.approx(1, abs=0.051)
     assert best_power(np.log(shares) / 1.4, counted) == pytest.approx(1.4, abs=0.051)
     assert best_power(np.empty((0, 3)), np.empty((0, 3))) == 1
+
+
+def test_without_resamples_there_are_figures_and_no_intervals(world):
+    scores = share_scores(world, rows_of(world), settings(resamples=0), 1)
+    assert scores["model.jsd"] > 0
+    assert not [key for key in scores if "low" in key or "vs_" in key]

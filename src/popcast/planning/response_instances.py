@@ -127,6 +127,7 @@ def reaction_shares(p: Params) -> Iterator[Instance]:
             "seed": p.base.seed,
             "generated": generated(p, run.dataset) if of_posts else invented(p, run.dataset),
             "run": plain(run, exclude={"set"}),
+            "final_fit": p.splits[run.dataset].final_fit if of_posts else "labelled",
             "zone": p.datasets[run.dataset].zone if of_posts else p.responses[run.dataset].zone,
             "shares": plain(
                 merged(ShareSettings, p.share_model, run.set, f"reaction_shares.{key}.set").model_copy(

@@ -63,5 +63,5 @@ class ShareSettings(Section):
     )
     least: int = Field(10, ge=1, description="reactions that a post needs to be scored")
     ordered: bool = Field(False, description="classes stand in an order: Wasserstein-1 is scored too")
-    resamples: int = Field(1000, ge=10)
-    confidence: float = Field(0.95, gt=0, lt=1)
+    resamples: int = Field(1000, ge=0, description="0: no intervals. The stage takes evaluation.bootstrap")
+    confidence: float = Field(0.95, gt=0, lt=1, description="the stage takes evaluation.confidence")

@@ -35,7 +35,8 @@ def share_scores(
     ``<row>.jsd``, ``.jsd_low``, ``.jsd_high``, ``.jsd_weighted`` (by reactions), ``.tv``, ``.wasserstein`` (ordered
     classes), ``.dominant`` (share of posts whose largest class is right), ``.log_loss`` (nats per reaction);
     ``<model>.vs_<row>.difference``, ``.low``, ``.high``, ``.p`` of the mean divergence, below 0 where the model is
-    nearer. No intervals where posts are too few to resample. Empty but for ``posts`` without any item to score.
+    nearer. No intervals where posts are too few to resample, or nothing
+    is to be drawn. Empty but for ``posts`` without any item to score.
     """
     scored = items.totals >= settings.least
     found: dict[str, float] = {"posts": int(scored.sum())}
@@ -55,7 +56,7 @@ def share_scores(
             found |= {f"{name}.{key}": value for key, value in values.items()}
     found["noise.jsd"] = noise_floor(counts, seed)
     clusters = clusters_of(items.frame.select("post_id", "user_id", "posted_at")[np.flatnonzero(scored)])
-    if clusters is not None:
+    if clusters is not None and settings.resamples:
         found |= _intervals(distances, clusters, settings, seed, model)
     return found
 
