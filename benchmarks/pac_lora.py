@@ -28,13 +28,17 @@ def network(hidden: int, layers: int, vocabulary: int, device: str, dtype: str):
     import torch
     from transformers import AutoModelForCausalLM, Qwen2Config
 
+    from popcast.core.pretrained import opening
+
     torch.manual_seed(0)
     config = Qwen2Config(
         hidden_size=hidden, intermediate_size=hidden * 37 // 7 // 8 * 8, num_hidden_layers=layers,
         num_attention_heads=hidden // 64, num_key_value_heads=max(1, hidden // 448), vocab_size=vocabulary,
         max_position_embeddings=4096, initializer_range=hidden**-0.5, eos_token_id=2, bos_token_id=1, pad_token_id=0,
     )  # fmt: skip
-    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").to(device, getattr(torch, dtype))
+    return opening.empty_model(AutoModelForCausalLM, config, attn_implementation="sdpa").to(
+        device, getattr(torch, dtype)
+    )
 
 
 def adapted(model, form: str):

@@ -110,6 +110,18 @@ def adapted(model: Any, folder: Path, trainable: bool) -> Any:
         return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable, trust_remote_code=False)
 
 
+def routed_settings(kind: Any, folder: Path, trainable: bool) -> Any:
+    """Settings of the PAC-LoRA adapter in ``folder``, whose files are looked through first. kind: class of them."""
+    weight_files.check_adapter(folder, routed=True)
+    try:
+        with one_line(str(folder)):
+            settings = kind.from_pretrained(str(folder), trust_remote_code=False)
+    except BadInput as error:
+        raise BadInput(f"{folder / weight_files.ADAPTER_CONFIG}: {error}") from None
+    settings.inference_mode = not trainable
+    return settings
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars, and no list of weights that are left over."""

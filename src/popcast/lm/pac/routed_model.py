@@ -13,8 +13,8 @@ import torch
 from peft import PeftModelForCausalLM
 
 from popcast.core.errors import BadInput, bad_input
-from popcast.core.pretrained.opening import one_line
-from popcast.core.pretrained.weight_files import ADAPTER_CONFIG, check_adapter
+from popcast.core.pretrained.opening import one_line, routed_settings
+from popcast.core.pretrained.weight_files import check_adapter
 from popcast.lm.pac.pac_lora import PacLoraConfig, PacLoraLinear, Regions
 
 
@@ -45,7 +45,7 @@ class PacPeftModel(PeftModelForCausalLM):
         """
         check_adapter(Path(model_id), routed=True)
         if adapter_name not in self.peft_config:
-            self.add_adapter(adapter_name, _settings(Path(model_id), is_trainable))
+            self.add_adapter(adapter_name, routed_settings(PacLoraConfig, Path(model_id), is_trainable))
             if is_trainable:
                 self.set_requires_grad(adapter_name)
         result = super().load_adapter(str(model_id), adapter_name, is_trainable, **kwargs)
@@ -106,17 +106,8 @@ def fresh(model: Any, config: PacLoraConfig) -> PacPeftModel:
 
 def opened(model: Any, folder: Path, adapter: str = "default", trainable: bool = False) -> PacPeftModel:
     """``model`` with the adapter that lies in ``folder``. BadInput, one line: it is none, or does not fit the model."""
-    check_adapter(folder, routed=True)
+    settings = routed_settings(PacLoraConfig, folder, trainable)
     with one_line(str(folder)):
-        routed = PacPeftModel(model, _settings(folder, trainable), adapter)
+        routed = PacPeftModel(model, settings, adapter)
         routed.load_adapter(folder, adapter, is_trainable=trainable)
         return routed
-
-
-def _settings(folder: Path, trainable: bool) -> PacLoraConfig:
-    try:
-        config = PacLoraConfig.from_pretrained(str(folder), trust_remote_code=False)
-    except BadInput as error:
-        raise BadInput(f"{folder / ADAPTER_CONFIG}: {error}") from None
-    config.inference_mode = not trainable
-    return config
