@@ -16,10 +16,13 @@ REFERENCES = {
     "copy": "a training response to the nearest news",
 }
 FLOOR = "two halves of the real responses"
-MICRO = {
+TEXTS = {
     "rouge_l": "ROUGE-L", "bleu_2": "BLEU-2", "chrf": "chrF", "length_ratio": "length ratio", "copy_rate": "copied",
-    "empty": "empty", "distinct_1": "distinct-1", "accuracy": "sentiment accuracy", "macro_f1": "macro-F1",
-    "kappa": "kappa",
+    "empty": "empty", "distinct_1": "distinct-1",
+}  # fmt: skip
+FEELINGS = {
+    "accuracy": "accuracy", "macro_f1": "macro-F1", "weighted_f1": "weighted F1", "kappa": "kappa",
+    "polarity_mae": "MAE of polarity",
 }  # fmt: skip
 MACRO = {
     "jsd": "JSD", "tv": "TV", "wasserstein": "Wasserstein", "kl": "KL", "dominant_hit": "dominant class",
@@ -52,7 +55,7 @@ def introduction(about: Scores, scores: Scores) -> str:
 
 def rows_of(about: Scores, scores: Scores) -> list[str]:
     """Systems and reference rows that have figures, in the order of the tables."""
-    names = [*about["systems"], *REFERENCES]
+    names = [*about["order"], *REFERENCES]
     return [name for name in names if any(key.startswith(f"test.{name}.") for key in scores)]
 
 
@@ -60,7 +63,8 @@ def tables_of(about: Scores, scores: Scores, read: Scores) -> list[Table]:
     """All tables of a set of responses; an empty one is left out."""
     confidence = f"{100 * about['confidence']:.0f} %"
     found = [
-        _metrics("Single users (micro)", about, scores, "micro", MICRO, confidence),
+        _metrics("Single users (micro): texts", about, scores, "micro", TEXTS, confidence),
+        _metrics("Single users (micro): sentiments", about, scores, "micro", FEELINGS, confidence),
         _metrics("The public (macro), per topic", about, scores, "macro", MACRO, confidence),
         _differences(about, scores, confidence),
         _read(read),

@@ -44,6 +44,7 @@ def run(plan: Plan, metrics: Path, pictures: Path) -> str:
         "labeller": f"{reader.id} {reader.version}",
         "words_against_emoticons": words_against_emoticons(training),
         "systems": {name: system.model_dump(include={"method", "variant"}) for name, system in systems.items()},
+        "order": list(systems),
         "confidence": judging.confidence,
         "least_cases": judging.least_cases,
     }
