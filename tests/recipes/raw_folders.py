@@ -13,6 +13,7 @@ import numpy as np
 from popcast.datasets import sample
 from tests.datasets import test_smp_video
 from tests.generated import WORDS
+from tests.response import test_importing_ced
 
 SIZES = {
     "smpd": {"posts": 420, "users": 40, "unlabelled": 60, "image_size": 32},
@@ -21,6 +22,7 @@ SIZES = {
     "nus": {"videos": 80, "users": 10, "frames": 6},
 }
 """Sizes of generated samples."""
+REACTIONS = ("loves", "wows", "hahas", "sads", "angrys")
 AUTHORS, POSTS = 24, 12
 """Authors of a table, and labelled posts of each."""
 
@@ -59,6 +61,7 @@ def facebook_pages(raw: Path) -> None:
                 }
                 of = counts(rng, author)
                 known = {"num_reactions": of["main"], "num_comments": of["comments"], "num_shares": of["shares"]}
+                known |= {f"num_{name}": int(rng.poisson(2 + author % 5)) for name in REACTIONS}
                 rows[part].append(row | (known if part == "train" else {}))
     for part, table in rows.items():
         write_csv(table, raw / f"statuses_{part}.csv.gz")
@@ -124,6 +127,7 @@ MAKERS = {
     "facebook_pages": facebook_pages,
     "tiktok_creators": tiktok_creators,
     "smp_video": smp_video,
+    "ced_weibo": test_importing_ced.folder,
     **{kind: generated(kind) for kind in SIZES},
 }
 """Dataset of a recipe -> what writes its raw folder."""

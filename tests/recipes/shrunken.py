@@ -24,6 +24,7 @@ CAPS = {
     "in_flight": 16,
     "max_epochs": 1,
     "max_features": 500,
+    "max_new_tokens": 8,
     "max_train": 24,
     "posts": 150,
     "repeated": 150,
@@ -40,8 +41,10 @@ CAPS = {
     "warmup_steps": 10,
 }
 """Largest value of every key of this name, wherever it stands."""
-SAMPLES = {"posts": 420, "users": 40, "unlabelled": 60, "videos": 80}
+SAMPLES = {"posts": 420, "users": 40, "unlabelled": 60, "videos": 80, "topics": 8}
 MADE = {"vocabulary": 640, "hidden": 32, "layers": 2, "heads": 2, "intermediate": 64, "initializer_range": 0.15}
+WRITER = {"vocabulary": 512, "hidden": 16, "layers": 1, "heads": 2, "intermediate": 24, "max_positions": 4096}
+"""The stand-in that writes responses."""
 
 
 def shrink(values: dict[str, Any], base_like: Callable[[str], Path], server: str) -> dict[str, Any]:
@@ -66,6 +69,12 @@ def shrink(values: dict[str, Any], base_like: Callable[[str], Path], server: str
             llm["base"]["pretrained"]["model"] = str(base_like(llm["base"]["pretrained"]["model"]))
     for settings in _sections_of_learning(values):
         settings |= {"dtype": "float32", "gradient_checkpointing": False}  # bfloat16 is slow on a processor
+    for of in values["responses"].values():
+        of |= {"max_reject_share": 0.5, "learned": 24, "asked": 10}
+        for part in [values["response"], of.get("set", {})]:
+            if "made" in part.get("base", {}):
+                part["base"]["made"] |= WRITER
+            part["train"] = part.get("train", {}) | {"max_length": 2000}
     policy = values["simulation"].get("policy", {})
     if policy.get("kind") == "server":
         policy["url"] = server

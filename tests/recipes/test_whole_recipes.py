@@ -43,6 +43,7 @@ def test_recipe_runs_all_its_stages(name, tmp_path):
     temporary.mkdir()
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "TMPDIR": str(temporary)}
     environment |= {"POPCAST_THREADS": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    environment |= {"POPCAST_SALT": "of tests, no secret"}
     command = [sys.executable, "-m", "tests.recipes.whole_recipe", name, str(project)]
     done = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=3600, check=False
@@ -58,6 +59,12 @@ def test_recipe_runs_all_its_stages(name, tmp_path):
         scores = orjson.loads((project / f"metrics/tracks/{task}.json").read_bytes())
         assert set(params["feature_rows"]) <= set(scores["about"]["order"])
         assert any(key.endswith(".mae") and value is not None for key, value in scores.items())
+    for key in params["responses"]:
+        figures = orjson.loads((project / f"metrics/responses/scores/{key}.json").read_bytes())
+        for system in params["response"]["systems"] | params["responses"][key].get("set", {}).get("systems", {}):
+            assert figures[f"test.{system}.micro.answers"] > 0, system
+    for key, of in params["reaction_shares"].items():
+        assert (project / f"data/predictions/{of['dataset']}/{of.get('file', 'reaction_shares')}.parquet").exists(), key
     for simulation in params["simulations"]:
         assert orjson.loads((project / f"metrics/simulation/{simulation}.json").read_bytes())["answers"] > 0
     assert {path.name for path in (project / ".scratch").glob("*")} <= {"answers"}

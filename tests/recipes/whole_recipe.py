@@ -58,7 +58,8 @@ def lay_out(name: str, server: str) -> None:
     raw = None
     if PLACEHOLDER in overlay.read_text():
         raw = Path("raw")
-        for dataset, of in YAML(typ="safe").load(overlay)["datasets"].items():
+        named = YAML(typ="safe").load(overlay)
+        for dataset, of in (named["datasets"] | named.get("responses", {})).items():
             if of["raw"].split("/")[0] == PLACEHOLDER:
                 raw_folders.write(dataset, raw / Path(of["raw"]).relative_to(PLACEHOLDER))
     use_overlay(overlay, raw)
