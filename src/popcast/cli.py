@@ -55,8 +55,9 @@ def use(overlay: Path, raw: Path | None) -> None:
     """Write the sections of OVERLAY (YAML) into params.yaml.
 
     Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites, adversarial, tasks,
-    llms, llm_runs, feature_rows, populations, simulations) are replaced as wholes, and empty where OVERLAY leaves them
-    out; all others are merged key by key. What a stage needs and no other stage makes is refused in one line.
+    llms, llm_runs, feature_rows, populations, simulations, responses, reaction_shares) are replaced as wholes, and
+    empty where OVERLAY leaves them out; all others are merged key by key. What a stage needs and no other stage makes
+    is refused in one line.
     `git checkout params.yaml` undoes it.
     """
     written = use_overlay(overlay, raw, _checked)
