@@ -154,6 +154,19 @@ def write_words(folder: Path) -> None:
     (folder / "words.json").write_bytes(ROOT.joinpath(*WORDS).read_bytes())
 
 
+def write_ced(folder: Path) -> None:
+    from tests.response import test_importing_ced
+
+    test_importing_ced.folder(folder)
+
+
+def of_responses(kind: str, **cleaning: bool) -> Callable[[str], dict[str, Any]]:
+    """Settings of the stage ``response_cases``: invented users, no salt."""
+    own = {"kind": kind, "generated": True, "salt_variable": None, "max_reject_share": 0.2}
+    parts = {"cleaning": cleaning, "retrieval": {"min_history": 0}, "portraits": {}, "sentiment": {}}
+    return lambda raw: {"seed": 1, "generated": True, "set": {**own, "raw": raw}, **parts}
+
+
 INPUTS: dict[str, Input] = {
     "smpd A": Input("posts", lambda f: write_smpd(f, "A"), of_posts("smpd", profile="profiles.csv")),
     "smpd B": Input("posts", lambda f: write_smpd(f, "B"), of_posts("smpd", captions="captions.csv")),
@@ -178,5 +191,9 @@ INPUTS: dict[str, Input] = {
     "personas csv": of_people("table", "personas.csv", lambda f: write_personas(f, "personas.csv")),
     "personas json": of_people("table", "personas.json", lambda f: write_personas(f, "personas.json")),
     "persona lists": of_people("generated", "words.json", write_words),
+    "responses collector": Input(
+        "response_cases", lambda f: sample("weibo", f, topics=3, ai_topics=1, users=4), of_responses("collector")
+    ),
+    "responses ced": Input("response_cases", write_ced, of_responses("ced", only_hashtagged=False, blocklist=False)),
 }
 """Name of the format -> what is read there."""
