@@ -107,6 +107,20 @@ def test_models_load_and_name_their_base_where_it_lies_for_good(made, monkeypatc
         assert type(backbone.load(folder)[0]).__name__ == kind
 
 
+def test_a_card_says_what_the_models_are_and_are_not_for(made):
+    card = (made / paths.response_model(KEY) / "README.md").read_text(encoding="utf-8")
+    for words in (
+        "stand-in",
+        "all invented",
+        "`pac`: pac",
+        "`lora24`: lora",
+        "impersonated",
+        "pseudo-labels",
+        "hashtags",
+    ):
+        assert words in card
+
+
 def test_the_same_inputs_give_the_same_bytes(made, project):
     for name in STAGES:
         stage(name)

@@ -17,7 +17,7 @@ from popcast.core import paths, tables
 from popcast.core.errors import BadInput
 from popcast.core.params import parse
 from popcast.core.plan_file import Plan
-from popcast.core.pretrained.model_notes import TUNED, tuned_note
+from popcast.core.pretrained.model_notes import TUNED, base_note, tuned_note
 from popcast.core.safety.whole_files import whole_folder
 from popcast.core.scratch import Scratch
 from popcast.lm import backbone
@@ -25,7 +25,7 @@ from popcast.lm.backbone import load_tokenizer
 from popcast.lm.pac import routed_tuning
 from popcast.lm.training_frame import is_main, wait_for_everyone
 from popcast.lm.tuned_systems import Trained, curves_of, draw_losses, files_of, title
-from popcast.response.writing import stand_in_base
+from popcast.response.writing import model_card, stand_in_base
 from popcast.response.writing.askings import ResponseData, askings, drawn, prompts_of
 from popcast.response.writing.response_prompts import Prompts, ResponsePrompts
 from popcast.scoring import plots
@@ -60,7 +60,7 @@ def run(plan: Plan, data: ResponseData, inputs: list[Path], say: Callable[[str],
             trained.finish(tune)
             done.append(trained)
             say(f"{plan.key}/{name}: {len(found)} cases")
-        _place(plan, base, done)
+        _place(plan, base, done, cases.height)
 
 
 def _base(plan: Plan, data: ResponseData, scratch: Scratch, say: Callable[[str], None]) -> Path:
@@ -117,8 +117,8 @@ def examples(
     return found
 
 
-def _place(plan: Plan, base: Path, done: list[Trained]) -> None:
-    """Models below ``models/responses``, their notes with the place where the base lies for good."""
+def _place(plan: Plan, base: Path, done: list[Trained], cases: int) -> None:
+    """Models below ``models/responses`` with a card, their notes with the place where the base lies for good."""
     root, place = paths.response_model(plan.key), paths.response_model(plan.key, "base")
     if is_main():
         with whole_folder(root) as fresh:
@@ -127,6 +127,8 @@ def _place(plan: Plan, base: Path, done: list[Trained]) -> None:
                 folder = fresh / one.system
                 shutil.copytree(one.model, folder)
                 tables.write_json(tuned_note(folder) | {"base": place.as_posix()}, folder / TUNED)
+            said = model_card.card(plan.key, plan["generated"], base_note(base) or {}, plan["systems"], cases)
+            (fresh / model_card.CARD).write_text(said, encoding="utf-8")
         table = {"loss": curves_of(done, loss=pl.col("loss"))} if done else {}
 
         def own_curves(folder: Path) -> None:
