@@ -32,7 +32,8 @@ def main(plan: Plan) -> None:
     found = share_run.run(items, settings, plan["seed"], run.simulation(), run.bands, plan["final_fit"])
     with whole_folder(paths.share_model(plan.key)) as fresh:
         found.save_models(fresh)
-    tables.write(found.predictions, paths.shares(run.dataset, run.file), contracts.SHARES, contracts.SHARES_KEY)
+    predicted = share_run.by_class(found.predictions, items.classes)
+    tables.write(predicted, paths.shares(run.dataset, run.file), share_run.WRITTEN, contracts.SHARES_KEY)
     about = {"generated": plan["generated"], "of": run.of, "classes": run.classes, "least": settings.least}
     about |= {"confidence": settings.confidence, "notes": found.notes}
     tables.write_json({"about": about, **rounded(found.scores)}, paths.share_metrics(plan.key))

@@ -13,7 +13,7 @@ from popcast.response.response_tables import SHARES
 from popcast.response.shares.share_audience import audience_shares
 from popcast.response.shares.share_items import Items
 from popcast.response.shares.share_model import ShareModel
-from popcast.response.shares.share_run import run
+from popcast.response.shares.share_run import WRITTEN, by_class, run
 from tests.response.share_world import CLASSES, settings, share_world
 
 BANDS = {"love": (7, 10), "sad": (4, 6), "angry": (0, 3)}
@@ -38,6 +38,9 @@ def test_model_beats_every_reference_row(result):
 
 
 def test_table_after_its_contract(result, world, tmp_path):
+    tables.write(by_class(result.predictions, ("a", "b", "c")), tmp_path / "by_class.parquet", WRITTEN)
+    both = tables.read(tmp_path / "by_class.parquet", WRITTEN)
+    assert both.select(pl.concat_list("a", "b", "c")).to_series().to_list() == both["shares"].to_list()
     tables.write(result.predictions, tmp_path / "shares.parquet", SHARES)
     table = tables.read(tmp_path / "shares.parquet", SHARES)
     assert table["post_id"].to_list() == sorted(world.frame["post_id"].to_list())

@@ -5,16 +5,18 @@ The evaluation model knows the labels of the training part, the final model thos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandera.polars as pa
 import polars as pl
 
 from popcast.core.errors import BadInput
 from popcast.core.tables import SPLITS
+from popcast.response.response_tables import SHARES
 from popcast.response.shares.params import ShareSettings
 from popcast.response.shares.share_audience import audience_shares
 from popcast.response.shares.share_history import base_of, share_history
@@ -25,6 +27,8 @@ from popcast.response.shares.share_scores import MODEL, calibration, share_score
 EVALUATION, FINAL = "evaluation", "final"
 KNOWN = {EVALUATION: ("train",), FINAL: ("train", "valid", "test")}
 SCORED = ("valid", "test")
+WRITTEN = pa.DataFrameSchema(SHARES.columns)
+"""SHARES, and a column per class beside the vector."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,11 @@ def run(
     test = split == "test"
     plot = calibration(items.part(test), shares[test], settings.least)
     return ShareRunResult(predictions, models, scores, plot, newest.importances(), newest.words.strongest(), notes)
+
+
+def by_class(predictions: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
+    """Table SHARES with a column per class behind it, named like the class."""
+    return predictions.with_columns(pl.col("shares").list.get(place).alias(name) for place, name in enumerate(classes))
 
 
 def _fitted(
