@@ -15,8 +15,9 @@ from popcast.lm import backbone
 from popcast.lm.pac import response_writing
 from popcast.response import response_tables as contracts
 from popcast.response.writing import written_responses
+from stages import response_score
 from tests.conftest import ROOT
-from tests.plans import plan_of, run_stage
+from tests.plans import plan_of, run_stage, write_plan
 
 KEY = "weibo"
 STAGES = ("response_cases", "response_train", "response_predict", "response_score")
@@ -183,6 +184,22 @@ def test_withheld_responses_are_asked_of_the_submitted_system_only(project):
     predicted = tables.read(paths.response_predictions(KEY), contracts.PREDICTED)
     assert predicted["mid"].to_list() == sorted(cases.filter(pl.col("split") == "unlabelled")["response_id"])
     assert predicted["text"].to_list() == withheld.sort("case_id")["text"].to_list()
+
+
+def test_counts_of_all_responses_stand_first_where_they_are_what_is_real(project):
+    settings = plan_of("response_score", KEY).settings | {"counted": True}
+    write_plan("response_score", KEY, settings)
+    response_score.main.main([KEY], standalone_mode=False)
+    figures = orjson.loads(paths.response_metrics(KEY).read_bytes())
+    assert figures["about"]["counted"] is True
+    assert figures["test.topics_judged"] >= 1
+    counts = dict(tables.read(paths.responses(KEY, "counts"), contracts.COUNTS).iter_rows())
+    page = orjson.loads((paths.response_plots(KEY) / "cases.json").read_bytes())
+    assert page["topics"]
+    for topic in page["topics"]:
+        who, shares, count = topic["mixes"][0]
+        assert (who, count) == ("all responses, counted", sum(counts[topic["id"]]))
+        assert sum(shares) == pytest.approx(1, abs=1e-3)
 
 
 def test_fewer_cases_and_more_samples_where_asked_for(project):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from popcast.core import paths, tables
@@ -87,7 +88,7 @@ def shown(
     aliases = dict(data.users.select("user_id", "alias").iter_rows())
     said = dict(data.history.select("post_id", "text").iter_rows())
     portraits = {row["case_id"]: render(row) for row in data.portraits.iter_rows(named=True) if row["error"] is None}
-    counted = {} if counts is None else dict(counts.iter_rows())
+    counted = {} if counts is None else {topic: np.asarray(of) for topic, of in counts.iter_rows()}
     topics = []
     for row in data.topics.filter(pl.col("topic_id").is_in(chosen["topic_id"].implode())).iter_rows(named=True):
         own = test.filter(pl.col("topic_id") == row["topic_id"])["case_id"].to_list()
