@@ -101,6 +101,14 @@ def test_no_two_files_share_a_name():
     assert not [name for name, count in counts.items() if count > 1]
 
 
+def test_no_two_test_files_share_a_name():
+    """pytest imports those of folders without an ``__init__.py`` by their bare name."""
+    found = [path for path in sorted((ROOT / "tests").rglob("*.py")) if not (path.parent / "__init__.py").exists()]
+    counts = Counter(path.stem for path in found if path.stem != "conftest")
+    assert len(found) > 100
+    assert not [name for name, count in counts.items() if count > 1]
+
+
 def test_files_and_folders_stay_liveable():
     long = {
         str(path.relative_to(ROOT)): n for path in files(ROOT) if (n := len(path.read_text().splitlines())) > LONGEST
