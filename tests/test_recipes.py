@@ -9,6 +9,7 @@ from popcast.cli import main
 from popcast.core import params
 from popcast.core.named import block_module
 from popcast.planning import project_params
+from popcast.planning.running.plain_stages import PlainStages
 from tests.conftest import ROOT
 from tests.plans import maker_of
 
@@ -17,6 +18,19 @@ RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
 
 def test_every_recipe_has_its_script():
     assert {path.stem for path in (ROOT / "recipes").glob("*.sh")} >= set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_dvc_finds_every_value_that_its_templates_take(name, tmp_path, monkeypatch):
+    """DVC reads params.yaml as it stands, without the defaults of sections."""
+    monkeypatch.chdir(tmp_path)
+    for file in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / file, tmp_path)
+    overlay = ROOT / "recipes" / f"{name}.yaml"
+    folder = ["--raw", str(tmp_path)] if ": RAW" in overlay.read_text() else []
+    result = CliRunner().invoke(main, ["use", str(overlay), *folder])
+    assert result.exit_code == 0, result.output
+    assert {"plan", "report"} < {row.name for row in PlainStages().rows}
 
 
 @pytest.mark.parametrize("name", RECIPES)
