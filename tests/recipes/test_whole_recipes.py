@@ -67,7 +67,7 @@ def test_recipe_runs_all_its_stages(name, tmp_path):
         assert (project / f"data/predictions/{of['dataset']}/{of.get('file', 'reaction_shares')}.parquet").exists(), key
     for simulation in params["simulations"]:
         assert orjson.loads((project / f"metrics/simulation/{simulation}.json").read_bytes())["answers"] > 0
-    assert {path.name for path in (project / ".scratch").glob("*")} <= {"answers"}
+    assert {path.name for path in (project / ".scratch").glob("*")} <= {"answers", "model-hashes.json"}
     assert not list(temporary.glob("hf_datasets-*")) + list(temporary.glob("tmp*"))
 
 

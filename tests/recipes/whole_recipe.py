@@ -26,6 +26,7 @@ from tests.recipes.shrunken import shrink
 ROOT = Path(__file__).resolve().parents[2]
 ROLLING = "tpic2017-rolling"
 """The recipe that is a script without an overlay: what it sets for one of its five origins."""
+BASES = Path("bases")
 OF_ROLLING = """
 datasets:
   tpic2017: {kind: tpic2017, raw: data/raw/tpic2017, zone: Asia/Shanghai, metric: mae}
@@ -65,12 +66,14 @@ def lay_out(name: str, server: str) -> None:
     use_overlay(overlay, raw)
     yaml = YAML(typ="safe")
     small = shrink(yaml.load(Path("params.yaml")), base_like, server)
+    if BASES.is_dir():  # folders of models are watched, ids on the hub are not
+        small["base"]["watch"] = BASES.as_posix()
     with Path("params.yaml").open("w") as file:
         YAML().dump(small, file)
 
 
 def base_like(model: str) -> Path:
-    folder = Path("bases") / model.replace("/", "--")
+    folder = BASES / model.replace("/", "--")
     return folder if folder.exists() else random_bases.base_like(model, folder).resolve()
 
 
