@@ -89,33 +89,21 @@ def sleeper(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-LINES = ("{python} sleeper.py", "{python} sleeper.py; true", "sh -c '{python} sleeper.py; true'; true")
+LINES = tuple(line.format(f"{sys.executable} sleeper.py") for line in ("{}", "{}; true", "sh -c '{}; true'; true"))
 """Lines of shell with none, one and two shells that stay between the stage and who started the line."""
 
 
-@pytest.mark.parametrize("line", LINES)
-@pytest.mark.parametrize(("more", "ends"), [({"DVC_STAGE": "sleeper"}, True), ({}, False)])
-def test_a_shell_between_a_stage_and_who_waits_for_it_changes_nothing(sleeper, line, more, ends):
+@pytest.mark.parametrize(
+    "run", [LAUNCH, *(f"import subprocess; subprocess.run({line!r}, shell=True)" for line in LINES)]
+)
+@pytest.mark.parametrize(("more", "ends"), [({"DVC_STAGE": "sleeper"}, True), ({"LOCAL_RANK": "0"}, True), ({}, False)])
+def test_a_stage_ends_with_who_waits_for_it_and_one_started_by_hand_goes_on(sleeper, run, more, ends):
     clean = {name: value for name, value in environment(**HERE).items() if name not in ("DVC_STAGE", "LOCAL_RANK")}
-    run = f"import subprocess; subprocess.run({line.format(python=sys.executable)!r}, shell=True)"
     launcher = subprocess.Popen([sys.executable, "-c", run], env=clean | more)
     [stage] = started(sleeper, 1)
     launcher.kill()
     launcher.wait()
     ended = until(10 if ends else 2, lambda: not alive(stage))
-    if not ended:
-        os.kill(stage, signal.SIGKILL)
-    assert ended == ends
-
-
-@pytest.mark.parametrize(("more", "ends"), [({"DVC_STAGE": "sleeper"}, True), ({"LOCAL_RANK": "0"}, True), ({}, False)])
-def test_a_stage_ends_with_who_waits_for_it_and_one_started_by_hand_goes_on(sleeper, more, ends):
-    clean = {name: value for name, value in environment(**HERE).items() if name not in ("DVC_STAGE", "LOCAL_RANK")}
-    launcher = subprocess.Popen([sys.executable, "-c", LAUNCH], env=clean | more)
-    [stage] = started(sleeper, 1)
-    launcher.kill()
-    launcher.wait()
-    ended = until(10 if ends else 1, lambda: not alive(stage))
     if not ended:
         os.kill(stage, signal.SIGKILL)
     assert ended == ends
