@@ -160,7 +160,7 @@ from stages import align, sft
 state = PartialState(cpu=True)
 assert os.environ["WORLD_SIZE"] == "2" and state.num_processes == training_frame.processes() == 2, os.environ
 assert state.distributed_type.value == "MULTI_CPU" and state.backend == "gloo", state
-print(f"process {state.process_index} of {state.num_processes}", flush=True)
+open(f"{sys.argv[2]}/process_{state.process_index}_of_{state.num_processes}", "x").close()
 if training_frame.sharded():  # every forward goes through the wrapper: before it the model is on no GPU
     from torch.nn.parallel import DistributedDataParallel as Wrapped
     from popcast.fewshot.alignment.idpop_trainer import IdpopTrainer
@@ -185,13 +185,14 @@ def launched(stage: str, project: Path, **more: str) -> str:
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "POPCAST_THREADS": "1"}
     environment |= {"TMPDIR": str(project / "tmp"), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | more
     (project / "tmp").mkdir(exist_ok=True)
+    present = project.parent / "present"  # a file of each process: lines of two on one pipe may run together
+    present.mkdir()
     done = subprocess.run(
-        [*command, "launched.py", stage], cwd=project, env=environment, capture_output=True, text=True, timeout=1800,
+        [*command, "launched.py", stage, str(present)], cwd=project, env=environment, capture_output=True, text=True, timeout=1800,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert sorted(line for line in done.stdout.splitlines() if line.startswith("process ")) == [
-        "process 0 of 2", "process 1 of 2"]  # fmt: skip
+    assert sorted(path.name for path in present.iterdir()) == ["process_0_of_2", "process_1_of_2"]
     assert not list((project / "tmp").glob("hf_datasets-*"))
     return done.stdout
 
