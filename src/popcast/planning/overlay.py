@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +66,20 @@ def parts_of(text: str, file: Path = paths.PARAMS) -> list[Part]:
     >>> [(part.key, part.comment, part.body) for part in parts_of("# one\\na: 1\\n\\n# two\\n'b-c':\\n  d: 2\\n")]
     [('a', '# one\\n', 'a: 1\\n'), ('b-c', '\\n# two\\n', "'b-c':\\n  d: 2\\n")]
     """
-    whole = yaml_value(text, file, _yaml())
-    if not isinstance(whole, dict):
+    if not isinstance(yaml_value(text, file), dict):
         raise bad_input("no section in it", file=file, expected="YAML with top-level keys of params.yaml")
-    lines = text.splitlines(keepends=True)
-    starts = [whole.lc.key(key)[0] for key in whole]
-    if whole.fa.flow_style() or any(lines[row][0] in " {" for row in starts):
+    node = YAML().compose(text)
+    keys = [(str(key.value), text.rfind("\n", 0, key.start_mark.index) + 1) for key, _ in node.value]
+    if node.flow_style or any(text[start] in " {" for _, start in keys):
         raise bad_input("sections within braces", file=file, expected="one at the start of a line each")
     parts, above = [], 0
-    for start, end, key in zip(starts, [*starts[1:], len(lines)], map(str, whole), strict=True):
-        last = end
-        while end < len(lines) and last > start + 1 and _is_comment(lines[last - 1]):
-            last -= 1
-        parts.append(Part(key, "".join(lines[above:start]), "".join(lines[start:last])))
+    for (key, start), (_, end) in pairwise([*keys, ("", len(text))]):
+        lines = text[start:end].splitlines(keepends=True)
+        own = len(lines)
+        while end < len(text) and own > 1 and _is_comment(lines[own - 1]):
+            own -= 1
+        last = start + sum(map(len, lines[:own]))
+        parts.append(Part(key, text[above:start], text[start:last]))
         above = last
     return parts
 
