@@ -213,6 +213,7 @@ def report(p: Params) -> Iterator[Instance]:
         key: {
             "metric": p.datasets[key].metric,
             "kind": p.datasets[key].kind,
+            "split": p.splits[key].method,
             "models": [run.name for run in p.runs_of(key)],
             "adversarial": key in p.adversarial,
         }
