@@ -297,13 +297,21 @@ def read(path: Path, schema: Schema) -> pl.DataFrame:
 
 def read_features(path: Path) -> pl.DataFrame:
     """A feature table: ``post_id`` and the columns ``<block>.<column>``."""
-    table = read(path, FEATURES)
+    return shown_features(read(path, FEATURES))
+
+
+def shown_features(table: pl.DataFrame) -> pl.DataFrame:
+    """A feature table without the columns of held out folds."""
     return table.select(pl.exclude(f"^{HELD_OUT}.*$"))
 
 
 def read_held_out(path: Path) -> dict[int, pl.DataFrame]:
     """Fold -> ``post_id`` and those columns of :func:`read_features` that change while the fold is held out."""
-    table = read(path, FEATURES)
+    return held_out_features(read(path, FEATURES))
+
+
+def held_out_features(table: pl.DataFrame) -> dict[int, pl.DataFrame]:
+    """As :func:`read_held_out`, of a feature table that lies here."""
     found: dict[int, list[pl.Expr]] = {}
     for column in table.columns:
         if column.startswith(HELD_OUT):
