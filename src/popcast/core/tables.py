@@ -14,8 +14,8 @@ import orjson
 import polars as pl
 
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.libraries.table_schemas import Check, Column, Schema
 from popcast.core.safety.whole_files import whole_file, write_whole
-from popcast.core.table_schemas import Check, Column, Schema
 
 KEY = "post_id"
 SPLITS = ("train", "valid", "test", "unlabelled")

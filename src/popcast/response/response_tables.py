@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from popcast.core.table_schemas import Check, Column, Schema
+from popcast.core.libraries.table_schemas import Check, Column, Schema
 from popcast.core.tables import SPLITS, TIME
 
 SENTIMENTS = ("negative", "neutral", "positive")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from popcast.core import tables
-from popcast.core.table_schemas import Schema
+from popcast.core.libraries.table_schemas import Schema
 from popcast.response import response_tables as contracts
 
 Labeller = Callable[[list[str]], list[str | None]]

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from popcast.core.errors import BadInput
-from popcast.core.table_schemas import Schema
+from popcast.core.libraries.table_schemas import Schema
 from popcast.core.tables import SPLITS
 from popcast.response.response_tables import SHARES
 from popcast.response.shares.params import ShareSettings

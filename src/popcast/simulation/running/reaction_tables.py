@@ -15,8 +15,8 @@ import polars as pl
 from popcast.chat.response import Response
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.libraries.table_schemas import Schema
 from popcast.core.safety.whole_files import write_whole
-from popcast.core.table_schemas import Schema
 from popcast.simulation.records import ACTIONS, Reaction
 
 if TYPE_CHECKING:
