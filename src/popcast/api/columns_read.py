@@ -39,8 +39,8 @@ def read_table(
     """The table of rows whose columns are found by name and by look.
 
     given: role -> columns, what the caller says about them, see ``datasets.guessing``. further: more settings of
-    ``datasets.<name>.table``. Rows without a label are posts to predict. BadInput, one line: a role is in doubt, a value
-    cannot be read, there is nothing to learn from.
+    ``datasets.<name>.table``. Rows without a label are posts to predict. BadInput, one line: a role is in doubt, a
+    value cannot be read, there is nothing to learn from.
     """
     found = guess(rows, given, option="{}=")
     layout = found.layout(**{"without_label": "predict", **further})

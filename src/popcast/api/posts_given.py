@@ -18,7 +18,7 @@ NAME = "posts"
 """What stands for a file in errors about rows that came from none."""
 
 
-def given_rows(posts: Any, folder: Path | None, form: FileForm = FileForm()) -> RowTable:
+def given_rows(posts: Any, folder: Path | None, form: FileForm | None = None) -> RowTable:
     """All rows and columns of ``posts``. BadInput, one line: it is nothing that posts can be read from.
 
     posts: a path, a pattern of paths or a list of paths of any kind that ``popcast.datasets.reading`` opens; a
@@ -36,10 +36,10 @@ def given_rows(posts: Any, folder: Path | None, form: FileForm = FileForm()) -> 
     raise BadInput(f"posts: got {shown(type(posts).__name__)}, expected a path, a DataFrame or a list of dictionaries")
 
 
-def _of_files(posts: list[Any], folder: Path | None, form: FileForm) -> RowTable:
+def _of_files(posts: list[Any], folder: Path | None, form: FileForm | None) -> RowTable:
     paths = [(folder or Path()) / Path(one) for one in posts]
     base = Path(os.path.commonpath([path.parent.absolute() for path in paths]))
-    return read_rows(base, [os.path.relpath(path.absolute(), base) for path in paths], None, form)
+    return read_rows(base, [os.path.relpath(path.absolute(), base) for path in paths], None, form or FileForm())
 
 
 def files_folder(posts: Any, folder: Path | None) -> Path:

@@ -107,7 +107,7 @@ class Contents(Section):
 
 
 def kinds_of(posts: pl.DataFrame) -> dict[str, str]:
-    """Column -> word for its type, as ``Contents.columns`` has them; numbers of other widths become one of ``TYPES``."""
+    """Column -> word for its type, as ``Contents.columns`` has them; of numbers the widest."""
     words = {dtype: word for word, dtype in TYPES.items()}
     found = {}
     for name, dtype in posts.schema.items():

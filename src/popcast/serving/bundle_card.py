@@ -30,7 +30,7 @@ def card(contents: Contents, scores: dict[str, dict], half_width: float | None) 
     lines += [
         "",
         "It holds ids of authors and the popularity of their posts, in plain tables: it is as private as the posts.",
-        "No file of it is pickled; blocks and members are JSON, parquet, safetensors and the formats of their libraries.",
+        "No file of it is pickled: blocks and members are JSON, parquet, safetensors and their libraries' own formats.",
         "",
     ]
     return "\n".join(lines)

@@ -88,10 +88,7 @@ class Forecast:
         ids = posts["post_id"]
         posts = self.complete(posts)
         posts = posts.with_columns(known_posts.inner_ids(posts, self.known))
-        if posts.height:
-            blended = self._blended(posts, media)
-        else:
-            blended = np.empty(0)
+        blended = self._blended(posts, media) if posts.height else np.empty(0)
         reach = pl.lit(self.blend.half_width, dtype=pl.Float64)
         table = pl.DataFrame({"post_id": ids, "prediction": pl.Series(blended, dtype=pl.Float64)}).with_columns(
             lower=pl.col("prediction") - reach, upper=pl.col("prediction") + reach
