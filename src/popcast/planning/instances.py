@@ -220,7 +220,8 @@ def report(p: Params) -> Iterator[Instance]:
         for key in with_runs(p)
     }
     if not told and not p.responses:
-        raise bad_input("no dataset has a run: nothing to report", file=paths.PARAMS, field="runs")
+        expected = "at least one, in runs or suites: `popcast init` writes them"
+        raise bad_input("no dataset has a run: nothing to report", file=paths.PARAMS, field="runs", expected=expected)
     settings = {
         "datasets": told,
         "evaluation": plain(p.evaluation),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def run_block(plan: Plan, of: str | None = None) -> None:
         inputs.append(paths.features(dataset, of))
         given = (read_embedding(dataset, of),)
     with Scratch(plan, inputs) as scratch:
-        context = replace(context_of(plan.settings), scratch=scratch.folder)
+        context = context_of(plan.settings, scratch.folder)
         block, features = fitted_block(name, params, context, posts, given)
         finished = scratch.folder / "model"
         with whole_folder(finished) as part:
@@ -45,12 +44,12 @@ def run_block(plan: Plan, of: str | None = None) -> None:
     print(f"{dataset}/{name}: {features.height} posts, {width} columns")
 
 
-def context_of(settings: Mapping[str, Any]) -> Context:
+def context_of(settings: Mapping[str, Any], scratch: Path | None = None) -> Context:
     """What a block may know, of the settings of its stage: those of ``features`` have a zone and what unlabelled posts
     may see, those of ``derive`` the latter, those of ``media`` a raw folder."""
     told = {name: settings[name] for name in ("zone", "final_fit") if name in settings}
     raw = Path(settings["raw"]) if "raw" in settings else None
-    return Context(settings["dataset"], settings["seed"], raw=raw, **told)
+    return Context(settings["dataset"], settings["seed"], raw=raw, scratch=scratch, **told)
 
 
 def fitted_block(
