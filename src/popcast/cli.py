@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 import orjson
 
+from popcast.commands.show import show
 from popcast.core import params, paths
 from popcast.core.errors import BadInput, one_line, printable_lines
 from popcast.core.processor import processor_kind
 from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
-from popcast.planning.leftovers import IDLE, cut_short, dead_entries, drop_entries, leftovers, remove
+from popcast.planning.leftovers import IDLE, cut_short, dead_entries, drop_entries, foreign_results, leftovers, remove
 from popcast.planning.overlay import use_overlay
 from popcast.planning.status import stage_name
 from popcast.simulation.params import PersonaPolicy, ServerPolicy, TransformersPolicy
@@ -57,12 +58,26 @@ def use(overlay: Path, raw: Path | None) -> None:
     Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites, adversarial, tasks,
     llms, llm_runs, feature_rows, populations, simulations, responses, reaction_shares) are replaced as wholes, and
     empty where OVERLAY leaves them out; all others are merged key by key. What a stage needs and no other stage makes
-    is refused in one line.
-    `git checkout params.yaml` undoes it.
+    is refused in one line. Leaderboard, summary and report of other datasets or runs are removed: the next run writes
+    its own. `git checkout params.yaml metrics` undoes it, `dvc checkout` brings the report back.
     """
+    lay_over(overlay, raw)
+
+
+def lay_over(overlay: Path, raw: Path | None) -> None:
+    """What `popcast use` does, and says. Raises BadInput."""
+    try:
+        before = project_params.load()
+    except BadInput:
+        before = None
     written = use_overlay(overlay, raw, _checked)
     print(one_line(f"{paths.PARAMS}: {', '.join(written)} as in {overlay}"))
     plot_definitions.write(project_params.load())
+    gone = foreign_results(before, project_params.load())
+    for path in gone:
+        remove(path)
+    if gone:
+        print(one_line(f"removed results of other datasets or runs: {', '.join(map(str, gone))}"))
 
 
 def _checked(settings: project_params.Params) -> None:
@@ -351,6 +366,8 @@ def _where(encoder: str) -> str:
     cached = isinstance(try_to_load_from_cache(encoder, "config.json"), str)
     return "in the local cache of the model hub" if cached else "not here, will be downloaded from the model hub"
 
+
+main.add_command(show)
 
 if __name__ == "__main__":
     main()
