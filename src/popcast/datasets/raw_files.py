@@ -99,12 +99,23 @@ def file_bytes(path: Path, most: int | None = None) -> bytes:
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The file for reading, unpacked where its name ends in ``.gz``. What fails meanwhile is one line."""
+    with opened_as_it_is(path) as packed:
+        if path.suffix.lower() != ".gz":
+            yield packed
+            return
+        with gzip.open(packed) as file:
+            yield file
+
+
+@contextmanager
+def opened_as_it_is(path: Path) -> Iterator[BinaryIO]:
+    """The file for reading, packed or not. What fails meanwhile is one line."""
     with readable(path):
         if path.is_dir():
             raise bad_input("a folder", file=path, expected="a file")
         if not path.is_file():
             raise bad_input("missing file", file=path)
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with path.open("rb") as file:
             yield file
 
 

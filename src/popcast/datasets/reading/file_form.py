@@ -14,4 +14,8 @@ class FileForm:
     encoding: str | None = None
     """Of text files, as Python names it: utf-8, cp1252, gb18030."""
     sheet: str | None = None
-    """Of an xlsx file; the first one if None."""
+    """Of an xlsx file; the first one with rows if None."""
+
+
+AS_FOUND = FileForm()
+"""Nothing is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,3 +54,17 @@ class RowTable:
     def place(self, index: int) -> tuple[Path, int]:
         """File and row of the row ``index`` of ``columns``."""
         return self.files[int(self.file_index[index])], int(self.row_numbers[index])
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """Rows of one file, on the way to a :class:`RowTable`."""
+
+    path: Path
+    columns: pl.DataFrame
+    names: list[str]
+    numbers: Sequence[int] | np.ndarray
+    rejected: list[RejectedRow]
+    said: list[str]
+    strict: bool = True
+    """Every row has every column of ``names``: not so in json, whose objects leave out what they lack."""

@@ -1,0 +1,91 @@
+"""The sign between the fields of a delimited text: the one that cuts its first records into as many as its header."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from popcast.core.errors import bad_input
+from popcast.datasets.reading.delimited.delimited_records import Lines, is_blank, records
+
+CANDIDATES = (",", ";", "\t", "|")
+SHOWN = {"\t": "tab", " ": "blank"}
+HEAD = 1 << 18
+"""Characters that are looked at, without the last record of them."""
+RECORDS = 500
+
+NOTE = re.compile(r"\ufeff?\"?sep=(.)\"?\r?\n?$", re.DOTALL)
+"""The first line in which Excel names the delimiter."""
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """How one candidate cuts the head."""
+
+    delimiter: str
+    header: list[str]
+    same: float
+    """Share of records with as many fields as the header."""
+
+
+def find_delimiter(head: str, path: Path, wanted: Collection[str] | None, given: str | None) -> str:
+    """The delimiter, from the beginning of the text; a comma if the header is one name by each.
+
+    Of several that fit, the one that gives more of the wanted names, then the one that cuts more records as the header.
+    Raises BadInput where two are equal, and where the given one leaves the header in one piece that another cuts.
+    """
+    cuts = {one: _cut(head, path, one) for one in dict.fromkeys([*CANDIDATES, *([given] if given else [])])}
+    fitting = [cuts[one] for one in CANDIDATES if len(cuts[one].header) > 1]
+    if given is not None:
+        others = [one for one in fitting if one.same > 0.5]
+        if len(cuts[given].header) == 1 and others:
+            better = max(others, key=lambda one: one.same)
+            problem = f"the header is one name when cut by {shown(given)}"
+            expected = f"table.delimiter {shown(better.delimiter)}"
+            raise bad_input(problem, file=path, value=cuts[given].header[0], expected=expected)
+        return given
+    if not fitting:
+        return "\t" if path.suffix.lower() == ".tsv" else ","
+    ranked = sorted(fitting, key=lambda one: _rank(one, wanted), reverse=True)
+    if len(ranked) > 1 and _rank(ranked[0], wanted) == _rank(ranked[1], wanted):
+        both = " or ".join(shown(one.delimiter) for one in ranked[:2])
+        raise bad_input("unclear what separates the fields", file=path, expected=f"table.delimiter, {both}")
+    return ranked[0].delimiter
+
+
+def noted(line: str) -> str | None:
+    """The delimiter that a first line ``sep=;`` names.
+
+    >>> noted("sep=;")
+    ';'
+    """
+    match = NOTE.match(line)
+    return match.group(1) if match else None
+
+
+def shown(delimiter: str) -> str:
+    return SHOWN.get(delimiter, delimiter)
+
+
+def _rank(cut: _Cut, wanted: Collection[str] | None) -> tuple[int, float, int]:
+    known = {name.strip() for name in cut.header}
+    return len(known & set(wanted or ())), round(cut.same, 2), len(cut.header)
+
+
+def _cut(head: str, path: Path, delimiter: str) -> _Cut:
+    header, same, count = [], 0, 0
+    found = list(zip(range(RECORDS), records(Lines(io.StringIO(head, newline=""), path), delimiter), strict=False))
+    if len(head) >= HEAD and len(found) > 2:
+        found.pop()
+    for _, (_, fields) in found:
+        if isinstance(fields, str) or is_blank(fields):
+            continue
+        if not header:
+            header = fields
+            continue
+        count += 1
+        same += len(fields) == len(header)
+    return _Cut(delimiter, header, same / count if count else 1.0)

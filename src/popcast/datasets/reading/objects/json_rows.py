@@ -1,0 +1,149 @@
+"""Rows of JSON: an array of objects, an object that holds one, or one object per line; whatever the name says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import TextIO
+
+from popcast.core.errors import bad_input, shown
+from popcast.datasets.reading.delimited.delimited_records import LONGEST_LINE
+from popcast.datasets.reading.encodings.text_encoding import opened_text
+from popcast.datasets.reading.objects.json_columns import JsonColumns
+from popcast.datasets.reading.objects.json_values import BAD, LARGEST_VALUE, JsonStream, parsed, problem
+from popcast.datasets.reading.row_table import FileRows
+from popcast.datasets.reading.sources import Source
+
+HEAD = 1 << 16
+BLANK = " \t\r\n\ufeff"
+
+EXPECTED = {"an array of objects": ("json",), "one object per line": ("jsonl", "ndjson")}
+"""Form -> kinds of name that promise it: any other form is said aloud."""
+
+Found = Iterator[tuple[int, object]]
+"""Row and value, or row and the error that parsing it raised."""
+
+
+def begins_as_json(head: str) -> bool:
+    """Whether a text is no table of fields but an array or objects."""
+    text = head.lstrip(BLANK)
+    if text.startswith("["):
+        return text[1:].lstrip(BLANK)[:1] in ("{", "]")
+    if not text.startswith("{"):
+        return False
+    inner = text[1:].lstrip(BLANK)
+    return inner.startswith(('"', "}"))
+
+
+def read_json(source: Source, encoding: str, wanted: Collection[str] | None, most_rows: int | None) -> FileRows:
+    """Rows that are objects; others are rejected, blank lines skipped. Fields that an object lacks are null."""
+    with opened_text(source, encoding, newline="\n") as text:
+        head = text.read(HEAD)
+    first = head.lstrip(BLANK)[:1]
+    if first not in ("[", "{"):
+        raise bad_input("not JSON", file=source.path, value=head.lstrip(BLANK)[:20],
+                        expected="[ or {, or the end of name of a csv")  # fmt: skip
+    columns = JsonColumns(source.path, wanted)
+    with opened_text(source, encoding, newline="\n") as text:
+        if first == "[":
+            found, form = _array(JsonStream(text, source.path)), "an array of objects"
+        elif _is_lines(source.kind, head):
+            found, form = _lines(text, source), "one object per line"
+        else:
+            found, form = _whole(text, source, wanted)
+        for row, value in found:
+            if most_rows is not None and columns.height >= most_rows:
+                break
+            columns.add(row, value)
+    rows = columns.rows()
+    if source.kind not in EXPECTED.get(form, ()):
+        rows.said.insert(0, f"{form}, read as such")
+    rows.said.append(f"encoding {encoding}")
+    return rows
+
+
+def _is_lines(kind: str, head: str) -> bool:
+    """Objects line by line: as the name says, if they do not begin on a line that goes on, and as the first two lines
+    show."""
+    first, *rest = [line for line in head.lstrip(BLANK).split("\n") if line.strip()]
+    if kind in ("jsonl", "ndjson"):
+        return not first.rstrip().endswith(("{", ",", "["))
+    try:
+        parsed(first)
+    except BAD:
+        return False
+    return bool(rest)
+
+
+def _array(stream: JsonStream) -> Found:
+    return enumerate(stream.array(), 1)
+
+
+def _lines(text: TextIO, source: Source) -> Found:
+    row = 0
+    while line := text.readline(LONGEST_LINE):
+        row += 1
+        if len(line) == LONGEST_LINE:
+            raise bad_input(f"a line of more than {LONGEST_LINE >> 20} MB", file=source.path, row=row)
+        line = line.strip(BLANK)
+        if line:
+            try:
+                yield row, parsed(line)
+            except BAD as error:
+                yield row, error
+
+
+def _whole(text: TextIO, source: Source, wanted: Collection[str] | None) -> tuple[Found, str]:
+    """One object, which is a row or holds them, or several that take more than a line each."""
+    content = text.read(LARGEST_VALUE + 1)
+    if len(content) > LARGEST_VALUE:
+        raise bad_input(f"an object of more than {LARGEST_VALUE >> 20} MB", file=source.path,
+                        expected="an array of objects, or one object per line")  # fmt: skip
+    try:
+        value = parsed(content.strip(BLANK))
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise bad_input(f"not valid JSON, cut off or damaged: {problem(error)}", file=source.path) from None
+        return enumerate(_Text(content, source).sequence(), 1), "objects one after another"
+    except BAD as error:
+        raise bad_input(f"not valid JSON, cut off or damaged: {problem(error)}", file=source.path) from None
+    name, rows = _held(value, source, wanted)
+    return enumerate(rows, 1), f"an object that holds rows as {shown(name)}" if name else "one object"
+
+
+class _Text(JsonStream):
+    """A text that was read as a whole."""
+
+    def __init__(self, content: str, source: Source) -> None:
+        super().__init__(None, source.path)
+        self.buffer, self.ended = content, True
+
+
+def _held(value: dict, source: Source, wanted: Collection[str] | None) -> tuple[str | None, list]:
+    """Dotted name and items of the one array of objects that an object holds; the object itself where it is a row.
+
+    An object is a row if it has a wanted field itself. Of several arrays, one is meant if it alone has wanted fields,
+    or if it is the only one with more than one item.
+    """
+    arrays = dict(_arrays(value, ""))
+    if wanted is not None and _has(value, wanted):
+        return None, [value]
+    for fits in (lambda items: _has(items[0], wanted or ()), lambda items: len(items) > 1):
+        fitting = {name: items for name, items in arrays.items() if fits(items)}
+        if len(fitting) == 1:
+            return next(iter(fitting.items()))
+    if len(arrays) > 1:
+        raise bad_input("several arrays of objects", file=source.path, value=", ".join(arrays), expected="one of them")
+    return next(iter(arrays.items()), (None, [value]))
+
+
+def _arrays(value: dict, prefix: str, depth: int = 0) -> Iterator[tuple[str, list]]:
+    for key, inner in value.items():
+        if isinstance(inner, list) and inner and all(isinstance(item, dict) for item in inner):
+            yield prefix + key, inner
+        elif isinstance(inner, dict) and depth < 4:
+            yield from _arrays(inner, f"{prefix}{key}.", depth + 1)
+
+
+def _has(record: dict, wanted: Collection[str]) -> bool:
+    return any(name in record or name.split(".")[0] in record for name in wanted)
