@@ -8,8 +8,8 @@ WIDTH = 100
 
 HEAD = """# Commands
 
-What `popcast --help` and `popcast COMMAND --help` print. A command that refuses its input says so in one line and ends with
-exit code 1.
+What `popcast --help` and `popcast COMMAND --help` print. A command that refuses its input says so in one
+line and ends with exit code 1.
 """
 
 

@@ -1,4 +1,4 @@
-"""A notebook as Markdown: text as it is, code and what it printed as fenced blocks. Needs neither network nor scripts."""
+"""A notebook as Markdown: text as it is, code and what it printed as fenced blocks. It needs no network."""
 
 from __future__ import annotations
 

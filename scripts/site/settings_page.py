@@ -10,16 +10,16 @@ from pydantic import BaseModel
 
 HEAD = """# Settings
 
-Sections of `params.yaml`, and of an overlay that `popcast use` or `popcast run` lays over it, as the models check them that
-refuse an unknown key by name. Defaults are those of the code; `params.yaml` may set others. Where a section is keyed, the
-keys are names of your own: datasets, or `<dataset>-<block>` and `<dataset>-<run>`.
+Sections of `params.yaml`, and of an overlay that `popcast use` or `popcast run` lays over it, as the models check them
+that refuse an unknown key by name. Defaults are those of the code; `params.yaml` may set others. Where a section is
+keyed, the keys are names of your own: datasets, or `<dataset>-<block>` and `<dataset>-<run>`.
 """
 
 Schema = dict[str, Any]
 
 
 def settings_page(sections: type[BaseModel], found: dict[str, dict[str, type[BaseModel]]]) -> str:
-    """Markdown of all sections. found: heading -> name -> model of what is found by name: predictors, feature blocks."""
+    """Markdown of all sections. found: heading -> name -> model of a predictor or a block."""
     schema = sections.model_json_schema()
     parts = [HEAD, "## Sections\n", _table(schema)]
     parts += [_part(name, part, "###") for name, part in sorted(schema.get("$defs", {}).items())]
