@@ -17,7 +17,7 @@ from popcast.datasets.reading.open_rows import FileForm, read_rows
 from popcast.datasets.reading.row_table import RowTable
 from popcast.datasets.values.column_uses import check_columns, check_uses, needed, uses
 from popcast.datasets.values.disguised_outcomes import check_disguises
-from popcast.datasets.values.joined_rows import JoinedRows, joined
+from popcast.datasets.values.labelled_rows import PostRows, joined
 from popcast.datasets.values.number_columns import NumberColumns, as_numbers
 from popcast.datasets.values.post_columns import PostColumns
 from popcast.datasets.values.rejected_rows import RejectedRows
@@ -64,7 +64,7 @@ def posts_of(
 
 
 def _columns(
-    rows: JoinedRows, layout: Table, zone: str, lost: RejectedRows, quality: Quality, said: list[str]
+    rows: PostRows, layout: Table, zone: str, lost: RejectedRows, quality: Quality, said: list[str]
 ) -> pl.DataFrame:
     """All columns of posts, rows that are left out included. Sentences about what was found are added to ``said``."""
     columns, words = layout.columns, PostColumns(rows, layout, zone, lost, quality, said)
@@ -85,7 +85,7 @@ def _columns(
     return pl.DataFrame(found | numbers.inputs_and_outcomes() | {"popularity": numbers.label()})
 
 
-def _no_disguises(rows: JoinedRows, posts: pl.DataFrame, layout: Table, kept: pl.Series) -> None:
+def _no_disguises(rows: PostRows, posts: pl.DataFrame, layout: Table, kept: pl.Series) -> None:
     named = dict.fromkeys(name for _, name in uses(layout.columns, (*BY_RANK, "text", "author")))
     by_rank = {name for _, name in uses(layout.columns, BY_RANK)}
     inputs = ((name, as_numbers(rows.columns[name].filter(kept)), name in by_rank) for name in named)

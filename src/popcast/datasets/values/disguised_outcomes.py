@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from popcast.core.errors import bad_input, shown
-from popcast.datasets.values.joined_rows import JoinedRows
+from popcast.datasets.values.labelled_rows import PostRows
 
 IN_STEP = 0.98
 """Rank correlation with the label above which a column is refused."""
@@ -21,7 +21,7 @@ ENOUGH, LEAST = 30, 8
 
 
 def check_disguises(
-    inputs: Iterable[tuple[str, pl.Series, bool]], label: str, popularity: pl.Series, rows: JoinedRows
+    inputs: Iterable[tuple[str, pl.Series, bool]], label: str, popularity: pl.Series, rows: PostRows
 ) -> None:
     """Raise BadInput for an input that is the label under another name.
 

@@ -8,13 +8,13 @@ from popcast.core.errors import bad_input
 from popcast.datasets import times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Table
-from popcast.datasets.values.joined_rows import JoinedRows
+from popcast.datasets.values.labelled_rows import PostRows
 from popcast.datasets.values.missing_words import WORDS, blank_words
 from popcast.datasets.values.shown_numbers import number_form, read_numbers
 
 
 def without_repeats(
-    ids: pl.Series, kept: pl.Series, rows: JoinedRows, layout: Table, zone: str, quality: Quality
+    ids: pl.Series, kept: pl.Series, rows: PostRows, layout: Table, zone: str, quality: Quality
 ) -> pl.Series:
     """bool [rows]: ``kept`` without all but one row of each id. An id of both files is refused in any case."""
     table = pl.DataFrame({"id": ids, "labelled": rows.labelled, "row": range(rows.height)}).filter(kept)
@@ -43,7 +43,7 @@ def without_repeats(
     return pl.DataFrame({"row": range(rows.height)}).join(left, on="row", how="left")["left"].fill_null(False)
 
 
-def _refused(repeats: pl.DataFrame, total: int, rows: JoinedRows, layout: Table):
+def _refused(repeats: pl.DataFrame, total: int, rows: PostRows, layout: Table):
     again = repeats.filter(~pl.struct("id", "labelled").is_first_distinct())
     index = again["row"][0]
     file, row = rows.place(index)
@@ -55,7 +55,7 @@ def _refused(repeats: pl.DataFrame, total: int, rows: JoinedRows, layout: Table)
     return bad_input(problem, file=file, row=row, field=layout.columns.id, value=again["id"][0], expected=expected)
 
 
-def _one_of_each(table: pl.DataFrame, rows: JoinedRows, layout: Table, zone: str) -> pl.DataFrame:
+def _one_of_each(table: pl.DataFrame, rows: PostRows, layout: Table, zone: str) -> pl.DataFrame:
     """The first or last row of each id and part, by ``repeated_by``, then by place in the files."""
     order = [] if layout.repeated_by is None else ["by"]
     if order:
@@ -65,7 +65,7 @@ def _one_of_each(table: pl.DataFrame, rows: JoinedRows, layout: Table, zone: str
     return table.unique(["id", "labelled"], keep="first", maintain_order=True).sort("row")
 
 
-def _order(rows: JoinedRows, layout: Table, zone: str) -> pl.Series:
+def _order(rows: PostRows, layout: Table, zone: str) -> pl.Series:
     """Values of ``repeated_by``: numbers or times. Raises BadInput where a cell is neither."""
     values = rows.columns[layout.repeated_by]
     if values.dtype.is_numeric() or values.dtype.is_temporal():
