@@ -18,13 +18,13 @@ from popcast.datasets.reading.row_table import RowTable
 from popcast.datasets.values.column_uses import check_columns, check_uses, needed, uses
 from popcast.datasets.values.disguised_outcomes import check_disguises
 from popcast.datasets.values.labelled_rows import PostRows, joined
-from popcast.datasets.values.number_columns import NumberColumns, as_numbers
+from popcast.datasets.values.number_columns import NumberColumns, as_numbers, target_of
 from popcast.datasets.values.post_columns import PostColumns
 from popcast.datasets.values.rejected_rows import RejectedRows
 from popcast.datasets.values.repeated_ids import without_repeats
 
-BY_RANK = ("numbers", "author_numbers", "category", "subcategory", "concept", "tags")
-"""Uses whose columns are refused for going in step with the label; texts and authors only for being its copy."""
+NUMBERS, WORDS = ("numbers", "author_numbers"), ("category", "subcategory", "concept", "tags", "text", "author")
+"""Uses that are compared with the label. Numbers in texts and authors are refused only as its copy."""
 
 
 def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
@@ -86,7 +86,11 @@ def _columns(
 
 
 def _no_disguises(rows: PostRows, posts: pl.DataFrame, layout: Table, kept: pl.Series) -> None:
-    named = dict.fromkeys(name for _, name in uses(layout.columns, (*BY_RANK, "text", "author")))
-    by_rank = {name for _, name in uses(layout.columns, BY_RANK)}
-    inputs = ((name, as_numbers(rows.columns[name].filter(kept)), name in by_rank) for name in named)
-    check_disguises(inputs, layout.columns.label, posts["popularity"].filter(kept), rows)
+    """Raise BadInput for an input that is the label under another name."""
+    inputs = [(name, posts[target_of(use, name)], True) for use, name in uses(layout.columns, NUMBERS)]
+    for use, name in uses(layout.columns, WORDS):
+        numbers = as_numbers(rows.columns[name])
+        if numbers is not None:
+            inputs.append((name, numbers, use not in ("text", "author")))
+    compared = ((name, values.filter(kept), by_rank) for name, values, by_rank in inputs)
+    check_disguises(compared, layout.columns.label, posts["popularity"].filter(kept), rows)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import polars as pl
 
-from popcast.core.errors import bad_input
+from popcast.core.errors import BadInput, bad_input
 from popcast.core.tables import POSTS_COLUMNS
 from popcast.datasets import column_types
 from popcast.datasets.loading import LABEL_RANGE
@@ -21,6 +20,9 @@ from popcast.datasets.values.shown_numbers import Evidence, NumberForm, evidence
 from popcast.datasets.values.words.count_names import counted
 
 PREFIXES = {"numbers": "post_", "author_numbers": "user_", "posthoc": "posthoc_"}
+
+MOST = 0.9
+"""Share of the cells of a column of words that are numbers, from which it is compared with the label."""
 
 NUMBER = "a number, as 1234, 1,234 or 1.2K"
 COUNT = "a whole number, as 1234, 1,234 or 1.2K"
@@ -68,8 +70,7 @@ class NumberColumns:
         """``post_*``, ``user_*`` and ``posthoc_*`` columns, named after the columns of the file."""
         found: dict[str, pl.Series] = {}
         for use, name in uses(self.layout.columns, tuple(PREFIXES)):
-            prefix = PREFIXES[use]
-            target = prefix + name.removeprefix(prefix)
+            target = target_of(use, name)
             if target in POSTS_COLUMNS or target in found:
                 raise bad_input(f"column name clashes with {target}", file=self.rows.file(), field=name)
             numbers, unread = self.read(name, counted(name), whole=False)
@@ -101,6 +102,8 @@ class NumberColumns:
         hidden = (numbers == -1) & counts
         if self.layout.without_label == "predict":
             numbers = pl.select(pl.when(~hidden.fill_null(False)).then(numbers)).to_series()
+            lacking = int((numbers.is_null() & labelled).sum())
+            self.said += [f"{name}: {lacking} rows without a label are posts to predict"] if lacking else []
         else:
             self.lost.add(numbers.is_null() & labelled, "no label", name, values, "a number")
             self.lost.add(hidden & labelled, "hidden label", name, values, "a number")
@@ -114,15 +117,28 @@ class NumberColumns:
         return scores.alias("popularity")
 
 
-def as_numbers(values: pl.Series) -> pl.Series:
-    """Numbers as far as the cells of any column hold such, for a comparison with the label; null elsewhere."""
-    if values.dtype.is_numeric():
-        return values.cast(pl.Float64)
-    if values.dtype.is_nested():
-        values = values.list.first() if isinstance(values.dtype, pl.List) else pl.Series([None] * len(values))
+def target_of(use: str, name: str) -> str:
+    """Column of posts for a number column of the file.
+
+    >>> target_of("author_numbers", "fans"), target_of("numbers", "post_length")
+    ('user_fans', 'post_length')
+    """
+    return PREFIXES[use] + name.removeprefix(PREFIXES[use])
+
+
+def as_numbers(values: pl.Series) -> pl.Series | None:
+    """Numbers of a column of words, for a comparison with the label; None where few of its cells hold such."""
+    if isinstance(values.dtype, pl.List):
+        values = values.list.first()
+    if values.dtype.is_nested() or values.dtype.is_temporal():
+        return None
     text = values.cast(pl.String)
-    english, wrong = read_numbers(text, NumberForm(missing=WORDS))
     filled = len(text) - text.null_count()
-    if filled == 0 or np.mean(wrong.filter(text.is_not_null()).to_numpy()) > 0.1:
-        return pl.Series(values.name, [None] * len(text), dtype=pl.Float64)
-    return english
+    if filled == 0 or text.str.contains(r"^\s*[+-]?[.,]?\d.{0,40}$").sum() < MOST * filled:
+        return None
+    try:
+        form = number_form(text, counts=True)
+    except BadInput:
+        return None
+    numbers, unread = read_numbers(text, replace(form, whole=False))
+    return numbers if unread.sum() <= (1 - MOST) * filled else None

@@ -71,21 +71,34 @@ def _order(rows: PostRows, layout: Table, zone: str) -> pl.Series:
     if values.dtype.is_numeric() or values.dtype.is_temporal():
         return values
     text = blank_words(values, WORDS)
-    plain = text.str.contains(r"^[+-]?\d{1,15}$").fill_null(True).all()
-    if not plain:
+    days = _short_days(text)
+    if days is not None:
+        return days
+    wrong = None
+    if not text.str.contains(r"^[+-]?\d{1,15}$").fill_null(True).all():
         try:
             found = times.shown_times(text, "auto", zone, layout.day_first)
         except times.DayOrMonth as error:
-            raise bad_input(
-                str(error), file=rows.file(), field=values.name, value=error.cell, expected=error.expected
-            ) from None
-        if found.wrong.null_count() == len(text):
+            shown = {"value": error.cell, "expected": error.expected}
+            raise bad_input(str(error), file=rows.file(), field=values.name, **shown) from None
+        if found.moments.null_count() == text.null_count():
             return found.moments
+        wrong = found.wrong.is_not_null()
     numbers, unread = read_numbers(text, number_form(text, True, place=rows.place))
     if unread.any():
-        file, row = rows.place(unread.arg_max())
+        index = (unread if wrong is None or wrong.sum() > unread.sum() else wrong).arg_max()
+        file, row = rows.place(index)
         expected = "numbers or times in the column of repeated_by"
-        raise bad_input(
-            "no order", file=file, row=row, field=values.name, value=text[unread.arg_max()], expected=expected
-        )
+        raise bad_input("no order", file=file, row=row, field=values.name, value=text[index], expected=expected)
     return numbers
+
+
+def _short_days(text: pl.Series) -> pl.Series | None:
+    """Days with years of two digits, such as ``17.14.11`` of trending lists, if all orders of year, month and day that
+    fit every cell put them in the same order; None otherwise."""
+    if not text.str.contains(r"^\d\d[./-]\d\d[./-]\d\d$").fill_null(True).all() or text.null_count() == len(text):
+        return None
+    plain = text.str.replace_all(r"\D", "-")
+    readings = (plain.str.to_date(form, strict=False) for form in ("%y-%d-%m", "%y-%m-%d", "%d-%m-%y", "%m-%d-%y"))
+    orders = [one.rank("dense") for one in readings if one.null_count() == text.null_count()]
+    return orders[0] if orders and all(one.equals(orders[0], null_equal=True) for one in orders) else None
