@@ -42,7 +42,8 @@ _PACKED = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?")
 
 FORMS = {
     "ymd": "year-month-day", "cjk": "year, month, day with signs", "packed": "yyyymmdd",
-    "num": "day and month in digits", "day": "names of months", "month": "names of months", "last": "as Twitter prints it",
+    "num": "day and month in digits", "day": "names of months", "month": "names of months",
+    "last": "as Twitter prints it",
 }  # fmt: skip
 
 
