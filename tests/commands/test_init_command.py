@@ -114,7 +114,7 @@ def test_an_overlay_is_not_written_over_without_force(here):
         (["--time", "Seite"], ["--time", "times"]),
         (["--leave-out", "Gefällt mir"], ["--label"]),
         (["--zone", "Europe/Nowhere"], ["zone", "Europe/Nowhere"]),
-        (["--delimiter", ","], ["--label"]),
+        (["--delimiter", ","], ["delimiter", ";"]),
         (["--encoding", "latin-99"], ["encoding"]),
         (["--budget", "soon"], ["--budget", "5m"]),
         (["--text", "Seite", "--author", "Seite"], ["'Seite'"]),
