@@ -54,7 +54,7 @@ def dataset_values(raw: Path, given: Given, found: Guess, zone: str, table: dict
     layout = found.layout(
         _below(raw, given.labelled),
         _below(raw, given.unlabelled) if given.unlabelled else None,
-        **({"without_label": "predict"} if "without_label" in Table.model_fields else {}),
+        without_label="predict",
         **table,
     )
     return {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from popcast.datasets.times import looks_like_time
+from popcast.datasets.times import DayOrMonth, looks_like_time, shown_times
 from popcast.datasets.values.shown_numbers import looks_like_number
 
 SAMPLE = 4000
@@ -109,6 +109,16 @@ def same_groups(one: pl.Series, other: pl.Series) -> bool:
     first, second = as_text(one), as_text(other)
     pairs = pl.DataFrame({"one": first, "other": second}).n_unique()
     return pairs == first.n_unique() == second.n_unique()
+
+
+def same_moments(one: pl.Series, other: pl.Series) -> bool:
+    """Whether two columns of times lie less than a day apart in nearly every row: a time and its day, or two zones."""
+    try:
+        first, second = (shown_times(values, "auto", "UTC").moments for values in (one, other))
+    except DayOrMonth:
+        return False
+    near = (first - second).dt.total_seconds().abs() <= 86_400
+    return bool(near.count()) and near.sum() >= 0.99 * near.count()
 
 
 def same_words(one: pl.Series, other: pl.Series, rows: int = 300) -> bool:
