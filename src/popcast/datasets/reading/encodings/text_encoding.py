@@ -78,11 +78,12 @@ def _given(source: Source, given: str, marks: Marks) -> str:
 def _wide(source: Source, marks: Marks) -> str:
     """UTF-16 without a mark: the zero bytes of its ASCII characters stand all in even places, or all in odd ones."""
     even, odd = marks.head[::2].count(0), marks.head[1::2].count(0)
-    name = "utf-16-le" if odd > 20 * even else "utf-16-be" if even > 20 * odd else None
+    name = "utf-16-le" if odd > 3 * even else "utf-16-be" if even > 3 * odd else None
     if name and marks.size % 2 == 0:
         text = marks.head[: len(marks.head) // 2 * 2].decode(name, errors="ignore")
-        ascii_signs = sum(char.isascii() for char in text)
-        if ascii_signs >= max(even, odd) and not CONTROL.search(text) and re.search("[\n\r,;\t|{]", text):
+        # a few characters have a zero in the other place, among them the Chinese one for 1
+        narrow = sum(char < "\u0100" for char in text)
+        if narrow >= max(even, odd) and not CONTROL.search(text) and re.search("[\n\r,;\t|{]", text):
             return name
     raise bad_input("no text: a zero byte", file=source.path, row=marks.zero_row)
 
