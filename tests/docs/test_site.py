@@ -30,7 +30,7 @@ def site(tmp_path_factory) -> Path:
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} (requirements-docs.txt)")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     )
@@ -92,7 +92,7 @@ def test_a_link_that_leads_nowhere_is_no_site(tmp_path):
     plain = {"site_name": "x", "docs_dir": "docs", "validation": yaml.safe_load(validation())}
     (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(plain))
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "-q"], cwd=tmp_path, capture_output=True, check=False
+        [sys.executable, "-m", "mkdocs", "build", "--strict"], cwd=tmp_path, capture_output=True, check=False
     )
     assert done.returncode != 0
 
