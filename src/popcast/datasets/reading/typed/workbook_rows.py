@@ -39,7 +39,7 @@ class _Sheet:
 
 
 def read_workbook(source: Source, wanted: Collection[str] | None, form: FileForm, most_rows: int | None) -> FileRows:
-    """Rows of the sheet that was set, else of the one whose header has most of the wanted names.
+    """Rows of the sheet that was set, else of the one whose header has most of the wanted names, then most names.
 
     Whole numbers are such though a workbook holds floats only; a cell that shows an error is null, and counted.
     """
@@ -89,7 +89,7 @@ def _choose(workbook, path: Path, wanted: Collection[str] | None, given: str | N
     found = [sheet for name in names if (sheet := _first_row(workbook[name])) is not None]
     if not found:
         raise bad_input("empty file", file=path, expected="a header")
-    best = max(found, key=lambda sheet: len(sheet.names() & set(wanted or ())))
+    best = max(found, key=lambda sheet: (len(sheet.names() & set(wanted or ())), len(sheet.names())))
     same = [sheet.name for sheet in found if sheet.names() == best.names()]
     if len(same) > 1:
         raise bad_input(f"{len(same)} sheets with the same columns", file=path, value=", ".join(same),
