@@ -38,7 +38,7 @@ def preload() -> None:
 
     import popcast.planning.plan  # noqa: F401
 
-    for encoding in ("utf-8-sig", "utf-16", "cp1251", "cp1252", "gb18030", "shift_jis", "big5", "euc_kr", "cp437"):
+    for encoding in ("utf-8-sig", "utf-16", "cp1251", "cp1252", "gb18030", "cp932", "big5", "euc_kr", "cp437"):
         codecs.lookup(encoding)  # a child that may read nothing could not import it
 
     for name in ("posts", "population", "response_cases"):
