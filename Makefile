@@ -3,6 +3,7 @@
 # make repro      setup if needed, then the whole pipeline, as many stages side by side as there are cores (JOBS=1: one)
 # make test       setup-dev if needed, lint and the whole test suite on all cores
 # make nightly    the same with every recipe run as a whole at the size of a test; `make test` runs one, by the commit
+# make docs       setup-dev if needed, then the site in site/, checked strictly
 # make quick      lint, contracts and the tests of the rooms that changed since the last commit on main, under 90 s
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup setup-dev repro test nightly quick lint
+.PHONY: setup setup-dev repro test nightly quick lint docs
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed
@@ -34,6 +35,9 @@ nightly: lint
 quick: lint
 	python scripts/quick.py
 
+docs: setup-dev
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "popcast needs Python 3.11 or newer: make setup PYTHON=python3.11" >&2; exit 1; }
@@ -44,6 +48,6 @@ $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml | $(VENV)/bi
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-docs.txt $(VENV)/.installed
 	$(PIP) --requirement requirements-dev.txt
 	@touch $@

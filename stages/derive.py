@@ -3,13 +3,12 @@
 from popcast.core.plan_file import Plan
 from popcast.core.stage import stage
 from popcast.features.common.block_run import run_block
-from popcast.features.common.contract import Context
 
 
 @stage
 def main(plan: Plan) -> None:
     """Make the feature block KEY, <dataset>-<block> in derived of params.yaml."""
-    run_block(plan, Context(plan["dataset"], plan["seed"], final_fit=plan["final_fit"]), of=plan["of"])
+    run_block(plan, of=plan["of"])
 
 
 if __name__ == "__main__":

@@ -24,8 +24,7 @@ def main(plan: Plan) -> None:
     files = {name: paths.predictions(dataset, name, run.suite) for name, run in runs.items()}
     files["blend"] = paths.predictions(dataset, "blend")
     predictions = {name: tables.read(file, tables.PREDICTIONS) for name, file in files.items()}
-    fair = [name for name, run in runs.items() if run.test_fit != "stop_on_valid"]
-    singles = [name for name in fair if plan["allow_posthoc"] or not runs[name].posthoc] or list(runs)
+    singles = evaluation.singles_of(runs, plan["allow_posthoc"])
     blend = blending.Blend.load(paths.model(dataset, "blend"))
     scores = evaluation.evaluate(posts, predictions, metric, section, plan["seed"], singles)
     with whole_folder(paths.metrics(dataset)) as folder:  # no rows of models that params no longer name

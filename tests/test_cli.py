@@ -130,6 +130,29 @@ def test_use_lays_a_language_model_over(here):
     assert "llms.pages.base: somebody/a-model: not here, will be downloaded from the model hub" in said
 
 
+def test_use_leaves_no_results_of_other_datasets(here):
+    results = [paths.LEADERBOARD, paths.SUMMARY, paths.HEADLINE, paths.REPORT / "index.html"]
+    for path in results:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of other datasets")
+    Path("small.yaml").write_text("base: {seed: 5}\n")
+    assert "removed" not in popcast("use", "small.yaml").output
+    assert all(path.exists() for path in results)
+    said = popcast("use", "overlay.yaml", "--raw", "my posts").output
+    assert "removed results of other datasets or runs: metrics/leaderboard.md" in said
+    assert not any(path.exists() for path in results)
+    for path in results:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of these")
+    assert "removed" not in popcast("use", "overlay.yaml", "--raw", "my posts").output
+    assert all(path.exists() for path in results)
+
+
+def test_use_refuses_a_dataset_without_runs(here):
+    Path("overlay.yaml").write_text(OVERLAY[: OVERLAY.index("runs:")])
+    assert "`popcast init` writes them" in refused("use", "overlay.yaml", "--raw", "my posts")
+
+
 def test_use_twice_is_use_once(here):
     popcast("use", "overlay.yaml", "--raw", "my posts")
     once = Path("params.yaml").read_bytes()

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 ROOMS = (
     "core", "datasets", "splits", "features", "models", "blend", "scoring", "chat", "lm", "fewshot", "simulation",
-    "response", "report", "serving", "planning", "cli",
+    "response", "report", "serving", "planning", "api", "commands", "cli",
 )  # fmt: skip
 """From the ground floor up: a room imports only rooms named before it. Those still to come have their place."""
 

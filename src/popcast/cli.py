@@ -12,6 +12,10 @@ from pathlib import Path
 import click
 import orjson
 
+from popcast.commands.init_command import init
+from popcast.commands.lay_over import lay_over
+from popcast.commands.run_command import run
+from popcast.commands.show import show
 from popcast.core import params, paths
 from popcast.core.errors import BadInput, one_line, printable_lines
 from popcast.core.processor import processor_kind
@@ -19,7 +23,6 @@ from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
 from popcast.planning.leftovers import IDLE, cut_short, dead_entries, drop_entries, leftovers, remove
-from popcast.planning.overlay import use_overlay
 from popcast.planning.status import stage_name
 from popcast.simulation.params import PersonaPolicy, ServerPolicy, TransformersPolicy
 from popcast.simulation.params import settings as audience_settings
@@ -57,20 +60,10 @@ def use(overlay: Path, raw: Path | None) -> None:
     Sections that name datasets (sample, datasets, splits, blocks, media, derived, runs, suites, adversarial, tasks,
     llms, llm_runs, feature_rows, populations, simulations, responses, reaction_shares) are replaced as wholes, and
     empty where OVERLAY leaves them out; all others are merged key by key. What a stage needs and no other stage makes
-    is refused in one line.
-    `git checkout params.yaml` undoes it.
+    is refused in one line. Leaderboard, summary and report of other datasets or runs are removed: the next run writes
+    its own. `git checkout params.yaml metrics` undoes it, `dvc checkout` brings the report back.
     """
-    written = use_overlay(overlay, raw, _checked)
-    print(one_line(f"{paths.PARAMS}: {', '.join(written)} as in {overlay}"))
-    plot_definitions.write(project_params.load())
-
-
-def _checked(settings: project_params.Params) -> None:
-    """All that a run needs of params.yaml: as `popcast check`, and the plots. Raises BadInput."""
-    from popcast.planning import plan
-
-    plan.all_instances(settings)
-    plot_definitions.definitions(settings)
+    lay_over(overlay, raw)
 
 
 @main.command()
@@ -351,6 +344,10 @@ def _where(encoder: str) -> str:
     cached = isinstance(try_to_load_from_cache(encoder, "config.json"), str)
     return "in the local cache of the model hub" if cached else "not here, will be downloaded from the model hub"
 
+
+main.add_command(init)
+main.add_command(run)
+main.add_command(show)
 
 if __name__ == "__main__":
     main()

@@ -66,7 +66,7 @@ def test_likes_views_categories_covers_and_videos_are_joined_where_present(tmp_p
         tmp_path,
         **{
             "MicroLens-100k_pairs.csv": PAIRS,
-            "MicroLens-100k_likes_and_views.txt": "3\t10500\t900000\n1\t20000\t1\n",
+            "MicroLens-100k_likes_and_views.txt": "3\t10500\t900000\n1\t20000\t20000\n",
             "tags_to_summary.csv": "1,Food\n3,\n",
         },
     )
@@ -78,6 +78,24 @@ def test_likes_views_categories_covers_and_videos_are_joined_where_present(tmp_p
     assert posts["category"].to_list() == ["Food", None, None, None]
     both = ["covers/3.jpg", "MicroLens-100k_videos/3.1.mp4"]
     assert posts["media"].to_list() == [["covers/1.jpg"], None, both, ["MicroLens-100k_videos/10.mp4"]]
+
+
+def test_counts_that_cannot_be_are_null_and_counted(tmp_path):
+    counts = "1\t20000\t1\n2\t5\t49900000000\n3\t30000000000\t40000000000\n10\t7\t7\n"
+    write(tmp_path, **{"MicroLens-100k_pairs.csv": PAIRS, "MicroLens-100k_likes_and_views.txt": counts})
+    posts, quality = load(tmp_path)
+    assert posts["posthoc_likes"].to_list() == [None, 5.0, None, 7.0]
+    assert posts["posthoc_views"].to_list() == [None, None, None, 7.0]
+    assert quality.repaired == {"likes beyond 2e+10": 1, "views beyond 2e+10": 2, "likes above views": 1}
+    assert quality.notes == []
+
+
+def test_identical_pairs_count_in_the_label_and_are_said(tmp_path):
+    write(tmp_path, **{"MicroLens-100k_pairs.csv": PAIRS + 3 * "7,3,1660000001000\n" + "7,1,1660000000001\n"})
+    posts, quality = load(tmp_path)
+    assert posts["popularity"].to_list() == [pytest.approx(log2(3)), None, 2.0, 0.0]
+    [note] = quality.notes
+    assert note.startswith("MicroLens-100k_pairs.csv: 3 pairs repeat an earlier one to the millisecond")
 
 
 def test_counts_without_title_are_rejected_up_to_the_share(tmp_path):

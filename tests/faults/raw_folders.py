@@ -6,12 +6,15 @@ Each is a :class:`Input`: a function that writes files below a folder, and the p
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import orjson
 import polars as pl
 
@@ -63,17 +66,40 @@ def rows() -> list[dict[str, str]]:
 def write_table(folder: Path, name: str) -> None:
     """The rows as the kind of file that the name says, and a second file without outcomes."""
     for file, own in ((name, rows()), (f"new_{name}", [{**row, "id": row["id"] + "n"} for row in rows()[:6]])):
-        if "jsonl" in file:
-            content = b"\n".join(orjson.dumps(row | {"length": float(row["length"])}) for row in own) + b"\n"
-        elif "csv" in file:
-            content = pl.DataFrame(own).write_csv().encode()
-        else:
-            typed = {"length": pl.Float64, "fans": pl.Int64, "likes": pl.Int32, "plays": pl.Int64}
-            pl.DataFrame(own).with_columns(pl.col(name).cast(kind) for name, kind in typed.items()).write_parquet(
-                folder / file
-            )
+        content = table_bytes(file.removesuffix(".gz").removesuffix(".zip"), own)
+        if file.endswith(".zip"):
+            with zipfile.ZipFile(folder / file, "w", zipfile.ZIP_DEFLATED) as packed:
+                packed.writestr("posts.csv", content)
             continue
         (folder / file).write_bytes(gzip.compress(content, mtime=0) if file.endswith(".gz") else content)
+
+
+def table_bytes(file: str, own: list[dict[str, str]]) -> bytes:
+    """Content of a table of the kind that the name of the file says; ``german.csv``: as a spreadsheet writes there."""
+    table = pl.DataFrame(own)
+    lengths = [row | {"length": float(row["length"])} for row in own]
+    if file.endswith("german.csv"):
+        plays = [f"{int(row['plays']) * 1000:,}".replace(",", ".") for row in own]
+        german = table.with_columns(plays=pl.Series(plays))
+        return german.write_csv(separator=";").replace("word", "Wört").encode("cp1252")
+    kind = file.rsplit(".", 1)[1]
+    if kind in ("csv", "tsv"):
+        return table.write_csv(separator="," if kind == "csv" else "\t").encode()
+    if kind in ("jsonl", "ndjson"):
+        return b"\n".join(map(orjson.dumps, lengths)) + b"\n"
+    if kind == "json":
+        return orjson.dumps({"data": lengths} if "object" in file else lengths, option=orjson.OPT_INDENT_2)
+    typed = {"length": pl.Float64, "fans": pl.Int64, "likes": pl.Int32, "plays": pl.Int64}
+    table = table.with_columns(pl.col(name).cast(kind) for name, kind in typed.items())
+    written = io.BytesIO()
+    if kind == "parquet":
+        table.write_parquet(written)
+    else:
+        book = openpyxl.Workbook()
+        for line in [table.columns, *table.rows()]:
+            book.active.append(line)
+        book.save(written)
+    return written.getvalue()
 
 
 def write_smp_video(folder: Path) -> None:
@@ -188,6 +214,13 @@ INPUTS: dict[str, Input] = {
     "table jsonl": of_table("posts.jsonl"),
     "table jsonl.gz": of_table("posts.jsonl.gz"),
     "table parquet": of_table("posts.parquet"),
+    "table tsv": of_table("posts.tsv"),
+    "table ndjson": of_table("posts.ndjson"),
+    "table json": of_table("posts.json"),
+    "table json object": of_table("object.json"),
+    "table xlsx": of_table("posts.xlsx"),
+    "table csv.zip": of_table("posts.csv.zip"),
+    "table german csv": of_table("german.csv"),
     "personas csv": of_people("table", "personas.csv", lambda f: write_personas(f, "personas.csv")),
     "personas json": of_people("table", "personas.json", lambda f: write_personas(f, "personas.json")),
     "persona lists": of_people("generated", "words.json", write_words),

@@ -20,7 +20,7 @@ def fuzz(*options: str) -> subprocess.CompletedProcess:
 def test_every_valid_input_is_read():
     done = fuzz("--plain")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("21 inputs, seed 13: 21 read as their contract asks, 0 refused")
+    assert done.stdout.splitlines()[-1].startswith("28 inputs, seed 13: 28 read as their contract asks, 0 refused")
 
 
 def test_mutated_inputs_are_read_or_refused_in_one_line():

@@ -188,8 +188,8 @@ def launched(stage: str, project: Path, **more: str) -> str:
     present = project.parent / "present"  # a file of each process: lines of two on one pipe may run together
     present.mkdir()
     done = subprocess.run(
-        [*command, "launched.py", stage, str(present)], cwd=project, env=environment, capture_output=True, text=True, timeout=1800,
-        check=False,
+        [*command, "launched.py", stage, str(present)], cwd=project, env=environment, capture_output=True, text=True,
+        timeout=1800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert sorted(path.name for path in present.iterdir()) == ["process_0_of_2", "process_1_of_2"]

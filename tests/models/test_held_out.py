@@ -122,7 +122,7 @@ def test_noise_with_near_duplicates_cannot_be_predicted_out_of_fold(world, capsy
         "dataset": "noise", "block": "neighbours", "of": "text", "final_fit": "labelled", "seed": 1,
         "params": {"k": 5, "k_stored": 5, "scopes": ["all"]},
     }  # fmt: skip
-    run_block(write_plan("derive", "noise-neighbours", plan), Context("noise", 1), of="text")
+    run_block(write_plan("derive", "noise-neighbours", plan), of="text")
     assert "480 posts, 7 columns" in capsys.readouterr().out
     inputs = Inputs("noise")
     shown = inputs.block("neighbours").columns

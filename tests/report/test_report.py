@@ -128,6 +128,17 @@ def test_real_data_and_another_metric_are_named_as_such(tmp_path, monkeypatch, w
     assert "standard.tiny.good.mae_low" not in summary
 
 
+def test_a_random_split_is_said_in_every_table(project):
+    run_all()
+    assert "no forecast" not in paths.LEADERBOARD.read_text()
+    text = paths.PARAMS.read_text()
+    assert "method: chronological" in text
+    paths.PARAMS.write_text(text.replace("method: chronological", "method: random"))
+    run_all(["report"])
+    for page in (paths.LEADERBOARD, paths.REPORT / "index.html"):
+        assert page.read_text().count("They are no forecast of later posts.") == 1
+
+
 def test_posthoc_blend_is_flagged_where_it_is_allowed(project):
     paths.PARAMS.write_text(paths.PARAMS.read_text().replace("allow_posthoc: false", "allow_posthoc: true"))
     run_all(["blend", "evaluate"])

@@ -64,5 +64,5 @@ def generated(of: pl.DataFrame, system: str, labels: dict[str, str | None], samp
 
 
 def _typed(rows: list[dict], schema) -> pl.DataFrame:
-    types = {name: column.dtype.type for name, column in schema.columns.items()}
+    types = {name: column.dtype for name, column in schema.columns.items()}
     return pl.DataFrame(rows, schema=types, orient="row")

@@ -37,14 +37,14 @@ def history(texts: dict[str, str], topics: list[str] | None = None, retweet: str
         }
         for post, text in texts.items()
     ]  # fmt: skip
-    types = {name: column.dtype.type for name, column in HISTORY.columns.items()}
+    types = {name: column.dtype for name, column in HISTORY.columns.items()}
     return tables.check(pl.DataFrame(rows, schema=types, orient="row"), HISTORY, "history")
 
 
 def users(cases: pl.DataFrame) -> pl.DataFrame:
     names = sorted(set(cases["user_id"]))
     table = pl.DataFrame({"user_id": names, "alias": [f"用户{place}" for place in range(len(names))]})
-    types = {name: column.dtype.type for name, column in USERS.columns.items()}
+    types = {name: column.dtype for name, column in USERS.columns.items()}
     missing = [pl.lit(None, kind).alias(name) for name, kind in types.items() if name not in table.columns]
     return tables.check(table.with_columns(missing).select(list(types)), USERS, "users")
 

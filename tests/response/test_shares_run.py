@@ -106,7 +106,7 @@ def _simulation(folder, posts, scores):
         {"post_id": posts, "trigger": [f"{i:016x}" for i in range(len(posts))], "line": ["said"] * len(posts)}
     ).with_columns(runs=pl.lit(1, pl.Int16))
     tables.write(triggers, folder / "triggers.parquet", tables.TRIGGERS)
-    kinds = {name: column.dtype.type for name, column in tables.REACTIONS.columns.items()}
+    kinds = {name: column.dtype for name, column in tables.REACTIONS.columns.items()}
     rows = [
         {"run": 0, "trigger": trigger, "epoch": 0, "slot": slot, "row": slot, "status": "ok", "attempts": 1,
          "action": "like", "score": score}

@@ -62,5 +62,5 @@ def make_states(
                         "field_output_tokens": None,
                     }
                 )
-    schema = {name: column.dtype.type for name, column in STATES.columns.items()}
+    schema = {name: column.dtype for name, column in STATES.columns.items()}
     return check(pl.DataFrame(rows, schema=schema), STATES, "states")

@@ -53,7 +53,7 @@ def make_reactions(states: pl.DataFrame) -> pl.DataFrame:
         for run, trigger, epoch in states.select("run", "trigger", "epoch").iter_rows()
         for slot, row in enumerate(sorted(rng.choice(AGENTS, 2, replace=False).tolist()))
     ]  # fmt: skip
-    schema = {name: column.dtype.type for name, column in tables.REACTIONS.columns.items()}
+    schema = {name: column.dtype for name, column in tables.REACTIONS.columns.items()}
     return pl.DataFrame(rows, schema=schema)
 
 

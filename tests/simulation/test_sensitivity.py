@@ -21,7 +21,7 @@ def make_reactions(triggers: pl.DataFrame, scores: list[dict[int, int]]) -> pl.D
         for trigger, of in zip(triggers["trigger"], scores, strict=True)
         for slot, (row, score) in enumerate(sorted(of.items()))
     ]  # fmt: skip
-    schema = {name: column.dtype.type for name, column in REACTIONS.columns.items()}
+    schema = {name: column.dtype for name, column in REACTIONS.columns.items()}
     return check(pl.DataFrame(rows, schema=schema), REACTIONS, "reactions")
 
 

@@ -164,7 +164,8 @@ def test_published_split_label_means_on_the_real_file(shared_data):
             {"method": "published"},
             "no post has a label",
         ),
-        (make_posts(30), {"method": "published"}, "integer ids"),
+        (make_posts(30), {"method": "published"}, "integer ids: got 'p0000', expected method random"),
+        (make_posts(30).with_columns(user_id=None), {"method": "random", "by": "author"}, "needs user_id"),
         (
             make_posts(30).with_columns(posted_at=None),
             {"method": "chronological", "shares": (0.8, 0.1, 0.1)},
@@ -181,6 +182,32 @@ def test_refusals_are_one_line(posts, section, message):
     with pytest.raises(BadInput, match=message) as error:
         make_splits(posts, Split(**section), "UTC", 1, "demo")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("users", "by", "kept"), [(40, None, "user_id"), (5, None, "post_id"), (5, "author", "user_id")]
+)
+def test_random_parts_and_folds_need_no_time_and_cut_no_group(users, by, kept):
+    posts = make_posts(400, users=users, unlabelled=7).with_columns(posted_at=pl.lit(None, pl.Datetime("us", "UTC")))
+    table = split_of(posts, method="random", by=by, folds=3)
+    assert table.filter(pl.col("split") == "unlabelled").height == 7
+    known = table.filter(pl.col("popularity").is_not_null())
+    shares = known["split"].value_counts(normalize=True).sort("split")["proportion"].to_list()
+    assert np.abs(np.array(shares) - [0.15, 0.7, 0.15]).max() < (0.03 if users != 5 else 0.11)
+    assert known.group_by(kept).agg(pl.col("split").n_unique())["split"].max() == 1
+    train = known.filter(pl.col("split") == "train")
+    assert train.group_by(kept).agg(pl.col("fold").n_unique())["fold"].max() == 1
+    assert train["fold"].n_unique() == 3
+    mixed = make_splits(
+        posts.sample(fraction=1, shuffle=True, seed=2), Split(method="random", by=by, folds=3), "UTC", 1, "demo"
+    )
+    assert mixed.equals(table.select(mixed.columns).sort("post_id"))
+
+
+def test_random_parts_of_posts_without_author():
+    posts = make_posts(14).with_columns(posted_at=None, user_id=None)
+    table = split_of(posts, method="random", folds=2)
+    assert sorted(table["split"].unique()) == ["test", "train", "valid"]
 
 
 def test_stable_random_depends_on_key_seed_and_purpose_only():

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from contextvars import ContextVar
 from multiprocessing import get_context
 from typing import Any
 
@@ -19,9 +21,24 @@ from popcast.core.safety.orphans import end_with_parent
 
 ENGINES = ("process", "serial", "ray")
 
+_serial: ContextVar[bool] = ContextVar("serial", default=False)
+
+
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """Inside, all shards run in this process, whatever POPCAST_ENGINE says: for a caller whose own program would be
+    started once more by every process that is spawned."""
+    token = _serial.set(True)
+    try:
+        yield
+    finally:
+        _serial.reset(token)
+
 
 def chosen_engine() -> str:
     """What POPCAST_ENGINE says; raises :class:`BadInput` for an unknown engine."""
+    if _serial.get():
+        return "serial"
     engine = os.environ.get("POPCAST_ENGINE", "process")
     if engine not in ENGINES:
         raise BadInput(f"POPCAST_ENGINE: unknown engine: got {engine!r}, expected one of {', '.join(ENGINES)}")

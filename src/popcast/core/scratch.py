@@ -24,7 +24,18 @@ from popcast.core.safety import folder_lock
 from popcast.core.safety.whole_files import whole_file
 
 
-class Scratch:
+class Pieces:
+    """Finished pieces of a long piece of work, in a folder that somebody else looks after."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def array(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """The array ``name``: read if an earlier run finished it, else computed and kept."""
+        return kept(self.folder, name, compute)
+
+
+class Scratch(Pieces):
     """Pieces of one stage run. ``with Scratch(plan, [file, ...]) as scratch``: kept if it raises.
 
     plan: of the stage instance; settings, source and versions count. inputs: files whose bytes the pieces depend on.
@@ -42,7 +53,7 @@ class Scratch:
             digest.update(path.read_bytes())
         self._locks = os.environ.get("RANK", "0") == "0"  # processes that train together share the folder
         name = f"{plan.stage}-{plan.key}" + (f"-{part}" if part else "")
-        self.folder = paths.SCRATCH / f"{name}-{digest.hexdigest()[:16]}"
+        super().__init__(paths.SCRATCH / f"{name}-{digest.hexdigest()[:16]}")
 
     def __enter__(self) -> Scratch:
         if self._locks:
@@ -64,10 +75,6 @@ class Scratch:
         with contextlib.suppress(OSError):  # another process of the same training was first
             os.replace(self.folder, done)
         shutil.rmtree(done, ignore_errors=True)
-
-    def array(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """The array ``name``: read if an earlier run finished it, else computed and kept."""
-        return kept(self.folder, name, compute)
 
 
 def temporary(name: str, folder: Path | None = None) -> tempfile.TemporaryDirectory:

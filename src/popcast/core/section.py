@@ -49,7 +49,7 @@ _HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0
 _NO_WORDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def _below(path: str) -> str:
+def stays_below(path: str) -> str:
     """``path`` if it stays below the folder that it is read from."""
     if PurePosixPath(path).is_absolute() or re.match(r"[A-Za-z]:", path) or ".." in path.split("/"):
         raise ValueError("leaves the raw folder, expected a path below it")
@@ -67,7 +67,7 @@ Key = Annotated[str, Field(pattern=KEY)]
 Name = Annotated[str, Field(pattern=NAME)]
 Watched = Annotated[str, Field(pattern=WATCHED)]
 Place = Annotated[str, Field(pattern=PLACE)]
-Below = Annotated[str, Field(pattern=PLACE), AfterValidator(_below)]
+Below = Annotated[str, Field(pattern=PLACE), AfterValidator(stays_below)]
 Model = Annotated[str, Field(pattern=PLACE), AfterValidator(_model)]
 Revision = Annotated[str, Field(pattern=REVISION)]
 Variable = Annotated[str, Field(pattern=VARIABLE)]

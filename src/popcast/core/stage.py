@@ -15,21 +15,22 @@ from pathlib import Path
 import click
 
 from popcast.core.errors import BadInput
+from popcast.core.libraries.extras import line_of_missing
 from popcast.core.plan_file import Plan
 from popcast.core.safety.disk_faults import line_of
 from popcast.core.safety.orphans import end_with_launcher
 
 
 def one_line_errors(function: Callable[..., None]) -> Callable[..., None]:
-    """Decorator below the click options: a :class:`BadInput` or a fault of the disk becomes one line on stderr
-    and exit code 1."""
+    """Decorator below the click options: a :class:`BadInput`, a fault of the disk or an optional package that
+    is not installed becomes one line on stderr and exit code 1."""
 
     @functools.wraps(function)
     def run(*args, **kwargs):
         try:
             function(*args, **kwargs)
         except Exception as error:
-            line = str(error) if isinstance(error, BadInput) else line_of(error)
+            line = str(error) if isinstance(error, BadInput) else line_of(error) or line_of_missing(error)
             if line is None:
                 raise
             print(f"error: {line}", file=sys.stderr)

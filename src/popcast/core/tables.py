@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
-import pandera.polars as pa
 import polars as pl
 
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.libraries.table_schemas import Check, Column, Schema
 from popcast.core.safety.whole_files import whole_file, write_whole
 
 KEY = "post_id"
@@ -41,98 +41,98 @@ POSTS_COLUMNS: dict[str, pl.DataType] = {
 
 EXTRA_PREFIXES = ("post_", "user_", "posthoc_")
 
-POSTS = pa.DataFrameSchema(
+POSTS = Schema(
     {
-        "post_id": pa.Column(pl.String, unique=True),
-        "user_id": pa.Column(pl.String, nullable=True),
-        "posted_at": pa.Column(TIME, nullable=True),
-        "title": pa.Column(pl.String, pa.Check.str_length(min_value=1), nullable=True),
-        "tags": pa.Column(pl.List(pl.String), nullable=True),
-        "category": pa.Column(pl.String, nullable=True),
-        "subcategory": pa.Column(pl.String, nullable=True),
-        "concept": pa.Column(pl.String, nullable=True),
-        "media": pa.Column(pl.List(pl.String), nullable=True),
-        "latitude": pa.Column(pl.Float64, pa.Check.in_range(-90, 90), nullable=True),
-        "longitude": pa.Column(pl.Float64, pa.Check.in_range(-180, 180), nullable=True),
-        "geo_accuracy": pa.Column(pl.Float64, nullable=True),
-        "popularity": pa.Column(pl.Float64, pa.Check.in_range(-20, 64), nullable=True),
+        "post_id": Column(pl.String, unique=True),
+        "user_id": Column(pl.String, nullable=True),
+        "posted_at": Column(TIME, nullable=True),
+        "title": Column(pl.String, Check.str_length(min_value=1), nullable=True),
+        "tags": Column(pl.List(pl.String), nullable=True),
+        "category": Column(pl.String, nullable=True),
+        "subcategory": Column(pl.String, nullable=True),
+        "concept": Column(pl.String, nullable=True),
+        "media": Column(pl.List(pl.String), nullable=True),
+        "latitude": Column(pl.Float64, Check.in_range(-90, 90), nullable=True),
+        "longitude": Column(pl.Float64, Check.in_range(-180, 180), nullable=True),
+        "geo_accuracy": Column(pl.Float64, nullable=True),
+        "popularity": Column(pl.Float64, Check.in_range(-20, 64), nullable=True),
     }
 )
 
-SPLIT_TABLE = pa.DataFrameSchema(
+SPLIT_TABLE = Schema(
     {
-        "post_id": pa.Column(pl.String, unique=True),
-        "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
-        "fold": pa.Column(pl.Int8, pa.Check.ge(0), nullable=True),
+        "post_id": Column(pl.String, unique=True),
+        "split": Column(pl.String, Check.isin(SPLITS)),
+        "fold": Column(pl.Int8, Check.ge(0), nullable=True),
     },
     strict=True,
 )
 
-PREDICTIONS = pa.DataFrameSchema(
+PREDICTIONS = Schema(
     {
-        "post_id": pa.Column(pl.String, unique=True),
-        "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
-        "fold": pa.Column(pl.Int8, nullable=True),
-        "prediction": pa.Column(pl.Float64, pa.Check.in_range(-100, 100)),
-        "seeds": pa.Column(pl.List(pl.Float64), required=False, nullable=True),
-        "lower": pa.Column(pl.Float64, required=False, nullable=True),
-        "upper": pa.Column(pl.Float64, required=False, nullable=True),
+        "post_id": Column(pl.String, unique=True),
+        "split": Column(pl.String, Check.isin(SPLITS)),
+        "fold": Column(pl.Int8, nullable=True),
+        "prediction": Column(pl.Float64, Check.in_range(-100, 100)),
+        "seeds": Column(pl.List(pl.Float64), required=False, nullable=True),
+        "lower": Column(pl.Float64, required=False, nullable=True),
+        "upper": Column(pl.Float64, required=False, nullable=True),
     },
     strict=True,
 )
 """``prediction`` is what every later stage takes; ``seeds``: the predictions of the single seeds that it is the mean
 of, in the order of the seeds, where a predictor averages several."""
 
-ADVERSARIAL = pa.DataFrameSchema(
+ADVERSARIAL = Schema(
     {
-        "post_id": pa.Column(pl.String, unique=True),
-        "probability": pa.Column(pl.Float64, pa.Check.in_range(0, 1)),
-        "weight": pa.Column(pl.Float64, pa.Check.ge(0), nullable=True),
+        "post_id": Column(pl.String, unique=True),
+        "probability": Column(pl.Float64, Check.in_range(0, 1)),
+        "weight": Column(pl.Float64, Check.ge(0), nullable=True),
     },
     strict=True,
 )
 
-FEATURES = pa.DataFrameSchema({"post_id": pa.Column(pl.String, unique=True)})
+FEATURES = Schema({"post_id": Column(pl.String, unique=True)})
 HELD_OUT = "held_out_"
 """Head of columns ``held_out_<fold>.<block>.<column>``: a column as it is while the labels of that fold are unknown."""
 
 
-DRAWS = pa.DataFrameSchema(
+DRAWS = Schema(
     {
-        "user_id": pa.Column(pl.String, unique=True),
-        "draw": pa.Column(pl.String, pa.Check.isin(("fewshot", "extra1", "extra2", "extra3", "pool", "zeroshot"))),
+        "user_id": Column(pl.String, unique=True),
+        "draw": Column(pl.String, Check.isin(("fewshot", "extra1", "extra2", "extra3", "pool", "zeroshot"))),
     },
     strict=True,
 )
 """Authors of a few-shot task, each in one draw."""
 
-RECORDS = pa.DataFrameSchema(
+RECORDS = Schema(
     {
-        "record_id": pa.Column(pl.String, unique=True),
-        "draw": pa.Column(pl.String),
-        "role": pa.Column(pl.String, pa.Check.isin(("train", "test", "preference"))),
-        "shots": pa.Column(pl.Int8, pa.Check.ge(1)),
-        "user_id": pa.Column(pl.String),
-        "history": pa.Column(pl.List(pl.String)),
-        "target": pa.Column(pl.String),
-        "score": pa.Column(pl.Float64),
+        "record_id": Column(pl.String, unique=True),
+        "draw": Column(pl.String),
+        "role": Column(pl.String, Check.isin(("train", "test", "preference"))),
+        "shots": Column(pl.Int8, Check.ge(1)),
+        "user_id": Column(pl.String),
+        "history": Column(pl.List(pl.String)),
+        "target": Column(pl.String),
+        "score": Column(pl.Float64),
     },
     strict=True,
 )
 """Who is asked about what: ``history`` are post ids shown with their scores, oldest first, ``target`` the post asked
 about and ``score`` its popularity. ``draw`` of many-shot training records: ``many_05`` and so on."""
 
-ANSWERS = pa.DataFrameSchema(
+ANSWERS = Schema(
     {
-        "record_id": pa.Column(pl.String),
-        "system": pa.Column(pl.String),
-        "decoding": pa.Column(pl.String, pa.Check.isin(("greedy", "samples", "expected", "point"))),
-        "answer": pa.Column(pl.String, nullable=True),
-        "prediction": pa.Column(pl.Float64, pa.Check.in_range(-100, 1000), nullable=True),
-        "lenient": pa.Column(pl.Float64, pa.Check.in_range(-100, 1000), nullable=True),
-        "median": pa.Column(pl.Float64, nullable=True),
-        "lower": pa.Column(pl.Float64, nullable=True),
-        "upper": pa.Column(pl.Float64, nullable=True),
+        "record_id": Column(pl.String),
+        "system": Column(pl.String),
+        "decoding": Column(pl.String, Check.isin(("greedy", "samples", "expected", "point"))),
+        "answer": Column(pl.String, nullable=True),
+        "prediction": Column(pl.Float64, Check.in_range(-100, 1000), nullable=True),
+        "lenient": Column(pl.Float64, Check.in_range(-100, 1000), nullable=True),
+        "median": Column(pl.Float64, nullable=True),
+        "lower": Column(pl.Float64, nullable=True),
+        "upper": Column(pl.Float64, nullable=True),
     },
     strict=True,
 )
@@ -142,54 +142,54 @@ answers, where none is any one number in range. ``point``: of models that are no
 ``upper`` (10 and 90 %): of the distribution that ``expected`` is the mean of."""
 ANSWERS_KEY = ("system", "decoding", "record_id")
 
-PAIRS = pa.DataFrameSchema(
+PAIRS = Schema(
     {
-        "pair_id": pa.Column(pl.String, unique=True),
-        "record_id": pa.Column(pl.String),
-        "shots": pa.Column(pl.Int8),
-        "prompt": pa.Column(pl.String),
-        "chosen": pa.Column(pl.String),
-        "rejected": pa.Column(pl.String),
-        "chosen_error": pa.Column(pl.Float64, pa.Check.ge(0)),
-        "rejected_error": pa.Column(pl.Float64, pa.Check.ge(0)),
-        "chosen_weight": pa.Column(pl.Float64, pa.Check.ge(0)),
-        "rejected_weight": pa.Column(pl.Float64, pa.Check.ge(0)),
-        "mu": pa.Column(pl.Float64, pa.Check.ge(0)),
+        "pair_id": Column(pl.String, unique=True),
+        "record_id": Column(pl.String),
+        "shots": Column(pl.Int8),
+        "prompt": Column(pl.String),
+        "chosen": Column(pl.String),
+        "rejected": Column(pl.String),
+        "chosen_error": Column(pl.Float64, Check.ge(0)),
+        "rejected_error": Column(pl.Float64, Check.ge(0)),
+        "chosen_weight": Column(pl.Float64, Check.ge(0)),
+        "rejected_weight": Column(pl.Float64, Check.ge(0)),
+        "mu": Column(pl.Float64, Check.ge(0)),
     },
     strict=True,
 )
 """Preference pairs (multismpllm.md 6 and 7): sampled answers as they were, errors M, weights W and mu."""
 
 
-TRIGGERS = pa.DataFrameSchema(
+TRIGGERS = Schema(
     {
-        "post_id": pa.Column(pl.String, unique=True),
-        "trigger": pa.Column(pl.String, pa.Check.str_matches(r"^[0-9a-f]{16}$")),
-        "line": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
-        "runs": pa.Column(pl.Int16, pa.Check.ge(1)),
+        "post_id": Column(pl.String, unique=True),
+        "trigger": Column(pl.String, Check.str_matches(r"^[0-9a-f]{16}$")),
+        "line": Column(pl.String, Check.str_length(min_value=1)),
+        "runs": Column(pl.Int16, Check.ge(1)),
     },
     strict=True,
 )
 """Posts of a simulation: what the audience sees of each (``line``), its key, and how many runs simulate it (0, 1, ...,
 runs - 1). Posts with one line share a trigger."""
 
-REACTIONS = pa.DataFrameSchema(
+REACTIONS = Schema(
     {
-        "run": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "trigger": pa.Column(pl.String),
-        "epoch": pa.Column(pl.Int8, pa.Check.ge(0)),
-        "slot": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "row": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "status": pa.Column(pl.String, pa.Check.isin(("ok", "failed"))),
-        "attempts": pa.Column(pl.Int8, pa.Check.ge(1)),
-        "action": pa.Column(pl.String, pa.Check.isin(("nothing", "like", "post", "retweet", "reply")), nullable=True),
-        "text": pa.Column(pl.String, nullable=True),
-        "score": pa.Column(pl.Int8, pa.Check.in_range(0, 10), nullable=True),
-        "thought": pa.Column(pl.String, nullable=True),
-        "reason": pa.Column(pl.String, nullable=True),
-        "prompt_tokens": pa.Column(pl.Int32, pa.Check.ge(0), nullable=True),
-        "output_tokens": pa.Column(pl.Int32, pa.Check.ge(0), nullable=True),
-        "raw": pa.Column(pl.String, nullable=True),
+        "run": Column(pl.Int16, Check.ge(0)),
+        "trigger": Column(pl.String),
+        "epoch": Column(pl.Int8, Check.ge(0)),
+        "slot": Column(pl.Int16, Check.ge(0)),
+        "row": Column(pl.Int16, Check.ge(0)),
+        "status": Column(pl.String, Check.isin(("ok", "failed"))),
+        "attempts": Column(pl.Int8, Check.ge(1)),
+        "action": Column(pl.String, Check.isin(("nothing", "like", "post", "retweet", "reply")), nullable=True),
+        "text": Column(pl.String, nullable=True),
+        "score": Column(pl.Int8, Check.in_range(0, 10), nullable=True),
+        "thought": Column(pl.String, nullable=True),
+        "reason": Column(pl.String, nullable=True),
+        "prompt_tokens": Column(pl.Int32, Check.ge(0), nullable=True),
+        "output_tokens": Column(pl.Int32, Check.ge(0), nullable=True),
+        "raw": Column(pl.String, nullable=True),
     },
     strict=True,
 )
@@ -197,25 +197,25 @@ REACTIONS = pa.DataFrameSchema(
 ``row``, the persona's row in the population. ``reason``: why the last answer did not parse."""
 REACTIONS_KEY = ("run", "trigger", "epoch", "slot")
 
-STATES = pa.DataFrameSchema(
+STATES = Schema(
     {
-        "run": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "trigger": pa.Column(pl.String),
-        "epoch": pa.Column(pl.Int8, pa.Check.ge(0)),
-        "field_text": pa.Column(pl.String),
-        "field_status": pa.Column(pl.String, pa.Check.isin(("ok", "kept"))),
-        "mean_attitude": pa.Column(pl.Float64, pa.Check.in_range(0, 10)),
-        "attitudes": pa.Column(pl.List(pl.Float64)),
-        "n_ok": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "mean_raw_score": pa.Column(pl.Float64, pa.Check.in_range(0, 10), nullable=True),
-        "share_interested": pa.Column(pl.Float64, pa.Check.in_range(0, 1), nullable=True),
-        "n_nothing": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "n_like": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "n_post": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "n_retweet": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "n_reply": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "field_prompt_tokens": pa.Column(pl.Int32, pa.Check.ge(0), nullable=True),
-        "field_output_tokens": pa.Column(pl.Int32, pa.Check.ge(0), nullable=True),
+        "run": Column(pl.Int16, Check.ge(0)),
+        "trigger": Column(pl.String),
+        "epoch": Column(pl.Int8, Check.ge(0)),
+        "field_text": Column(pl.String),
+        "field_status": Column(pl.String, Check.isin(("ok", "kept"))),
+        "mean_attitude": Column(pl.Float64, Check.in_range(0, 10)),
+        "attitudes": Column(pl.List(pl.Float64)),
+        "n_ok": Column(pl.Int16, Check.ge(0)),
+        "mean_raw_score": Column(pl.Float64, Check.in_range(0, 10), nullable=True),
+        "share_interested": Column(pl.Float64, Check.in_range(0, 1), nullable=True),
+        "n_nothing": Column(pl.Int16, Check.ge(0)),
+        "n_like": Column(pl.Int16, Check.ge(0)),
+        "n_post": Column(pl.Int16, Check.ge(0)),
+        "n_retweet": Column(pl.Int16, Check.ge(0)),
+        "n_reply": Column(pl.Int16, Check.ge(0)),
+        "field_prompt_tokens": Column(pl.Int32, Check.ge(0), nullable=True),
+        "field_output_tokens": Column(pl.Int32, Check.ge(0), nullable=True),
     },
     strict=True,
 )
@@ -223,27 +223,25 @@ STATES = pa.DataFrameSchema(
 ``field_status`` kept: no new text came, the one before stays. Counts and means are of this epoch's parsed answers."""
 STATES_KEY = ("run", "trigger", "epoch")
 
-MANIFEST = pa.DataFrameSchema(
-    {"key": pa.Column(pl.String, unique=True), "value": pa.Column(pl.String)},
+MANIFEST = Schema(
+    {"key": Column(pl.String, unique=True), "value": Column(pl.String)},
     strict=True,
 )
 """What a simulation was made with: hashes of settings, population and prompts, models, seed, package versions."""
 
 
-def check(table: pl.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> pl.DataFrame:
+def check(table: pl.DataFrame, schema: Schema, name: str | Path) -> pl.DataFrame:
     """Return ``table`` if it keeps the contract, else raise :class:`BadInput` naming the first breach.
 
     Besides the schema: no NaN or infinity in any float column, and in ``posts`` no column outside the contract.
     """
-    try:
-        schema.validate(table, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        first = error.failure_cases.row(0, named=True)
+    first = schema.first_breach(table)
+    if first is not None:
         field = first["column"] if first["schema_context"] == "Column" else first["failure_case"]
         row = None if first["index"] is None else first["index"] + 1
         raise bad_input(
             f"breaks the rule {first['check']}", file=name, row=row, field=field, value=first["failure_case"]
-        ) from None
+        )
     if schema is POSTS:
         unknown = [c for c in table.columns if c not in POSTS_COLUMNS and not c.startswith(EXTRA_PREFIXES)]
         if unknown:
@@ -278,21 +276,19 @@ def rounded(table: pl.DataFrame, places: int = 6) -> pl.DataFrame:
     return table.with_columns(columns)
 
 
-def as_written(
-    table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema, key: str | tuple[str, ...] = KEY
-) -> pl.DataFrame:
+def as_written(table: pl.DataFrame, path: Path, schema: Schema, key: str | tuple[str, ...] = KEY) -> pl.DataFrame:
     """``table`` as :func:`write` writes it and :func:`read` reads it again: checked, sorted by ``key``, rounded."""
     return rounded(check(table, schema, path)).sort(key)
 
 
-def write(table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema, key: str | tuple[str, ...] = KEY) -> None:
+def write(table: pl.DataFrame, path: Path, schema: Schema, key: str | tuple[str, ...] = KEY) -> None:
     """Write a table after its contract: checked, sorted by ``key``, rounded, atomic."""
     table = as_written(table, path, schema, key)
     with whole_file(path) as part:
         table.write_parquet(part, compression="zstd", statistics=False)
 
 
-def read(path: Path, schema: pa.DataFrameSchema) -> pl.DataFrame:
+def read(path: Path, schema: Schema) -> pl.DataFrame:
     """Read a table and check its contract."""
     if not path.exists():
         raise BadInput(f"{path}: no such table: run `dvc repro` first")
@@ -301,13 +297,21 @@ def read(path: Path, schema: pa.DataFrameSchema) -> pl.DataFrame:
 
 def read_features(path: Path) -> pl.DataFrame:
     """A feature table: ``post_id`` and the columns ``<block>.<column>``."""
-    table = read(path, FEATURES)
+    return shown_features(read(path, FEATURES))
+
+
+def shown_features(table: pl.DataFrame) -> pl.DataFrame:
+    """A feature table without the columns of held out folds."""
     return table.select(pl.exclude(f"^{HELD_OUT}.*$"))
 
 
 def read_held_out(path: Path) -> dict[int, pl.DataFrame]:
     """Fold -> ``post_id`` and those columns of :func:`read_features` that change while the fold is held out."""
-    table = read(path, FEATURES)
+    return held_out_features(read(path, FEATURES))
+
+
+def held_out_features(table: pl.DataFrame) -> dict[int, pl.DataFrame]:
+    """As :func:`read_held_out`, of a feature table that lies here."""
     found: dict[int, list[pl.Expr]] = {}
     for column in table.columns:
         if column.startswith(HELD_OUT):

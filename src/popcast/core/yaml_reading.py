@@ -6,6 +6,7 @@ aliases stand for billions of values. Whatever is refused is one line.
 
 from __future__ import annotations
 
+import codecs
 import math
 import warnings
 from pathlib import Path
@@ -25,8 +26,11 @@ SMALLEST, LARGEST = -(2**63), 2**64 - 1
 """Whole numbers that a plan file can hold."""
 
 
-def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """A UTF-8 text without byte order mark. Raises BadInput where it cannot be read, is too large or no UTF-8."""
+def read_text(path: Path, most: int = MOST_BYTES, wide: bool = False) -> str:
+    """A UTF-8 text without byte order mark. Raises BadInput where it cannot be read, is too large or no UTF-8.
+
+    wide: UTF-16 with its mark is read as well.
+    """
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise bad_input("a folder" if path.is_dir() else "not a file", file=path, expected="a text file")
@@ -36,11 +40,12 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         raise bad_input(getattr(error, "strerror", None) or "cannot be read", file=path) from None
     if len(content) > most:
         raise bad_input(f"more than {most >> 20} MB", file=path, expected="a small text")
+    wide = wide and content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-16" if wide else "utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         row = content.count(b"\n", 0, error.start) + 1
-        raise bad_input("not UTF-8", file=path, row=row) from None
+        raise bad_input(f"not {'UTF-16' if wide else 'UTF-8'}", file=path, row=row, expected="UTF-8") from None
 
 
 def read_yaml(path: Path) -> Any:

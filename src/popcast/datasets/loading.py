@@ -24,13 +24,27 @@ OUTSIDE = r"^(?:/|\\|[A-Za-z]:)|(?:^|[/\\])\.\.(?:[/\\]|$)"
 
 
 class Quality:
-    """Counts by reason: rows rejected, fields repaired, and plain facts of a dataset, for metrics/quality."""
+    """Counts by reason: rows rejected, fields repaired, and plain facts of a dataset, for metrics/quality.
+
+    examples: of rejected rows, the first places of each reason. notes: what was found by looking, a sentence each.
+    """
 
     def __init__(self, max_reject_share: float) -> None:
         self.max_reject_share = max_reject_share
         self.rejected: dict[str, int] = {}
         self.repaired: dict[str, int] = {}
         self.posts: dict[str, int] = {}
+        self.examples: dict[str, list[str]] = {}
+        self.notes: list[str] = []
+
+    def leave_out(self, reason: str, count: int, examples: list[str]) -> None:
+        """Count rows left out for ``reason``, whose share is checked elsewhere or is what the user asked for."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + count
+        self.examples[reason] = (self.examples.get(reason, []) + examples)[:3]
+
+    def say(self, sentences: list[str]) -> None:
+        """Note what was found by looking, each sentence once."""
+        self.notes += [one for one in dict.fromkeys(sentences) if one not in self.notes]
 
     def reject(self, reason: str, count: int, of: int, file: Path | str) -> None:
         """Count ``count`` of ``of`` rows left out; more than ``max_reject_share`` of them stops the stage."""
@@ -45,8 +59,10 @@ class Quality:
         if count:
             self.repaired[reason] = self.repaired.get(reason, 0) + count
 
-    def as_dict(self) -> dict[str, dict[str, int]]:
-        return {"posts": self.posts, "rejected": self.rejected, "repaired": self.repaired}
+    def as_dict(self) -> dict[str, dict | list]:
+        """``examples`` and ``notes`` only where there are any."""
+        counts = {"posts": self.posts, "rejected": self.rejected, "repaired": self.repaired}
+        return counts | {name: of for name in ("examples", "notes") if (of := getattr(self, name))}
 
 
 def load(name: str, dataset: Dataset) -> tuple[pl.DataFrame, Quality]:

@@ -2,6 +2,10 @@
 
 Formats and traps: specification sheet "MicroLens". There is no author and no upload time; with the pairs file the
 first interaction stands for the time of posting (a proxy). Likes and views are outcomes: ``posthoc_``, never inputs.
+
+What the published files hold that cannot be is counted: likes above views and counts beyond :data:`MOST_COUNTED` become
+null. The same user, item and millisecond several times is one comment each, as in the published label; how many such
+pairs there are stands in the notes of metrics/quality.
 """
 
 from __future__ import annotations
@@ -22,6 +26,9 @@ COUNTS = ("*label*.csv", "*comment_count*.csv")
 LIKES_AND_VIEWS = ("*likes_and_views.txt",)
 CATEGORIES = ("*tags_to_summary.csv",)
 
+MOST_COUNTED = 2e10
+"""Likes or views of one video at most: the most watched one there is has 16 billion."""
+
 
 def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     """One post per title. Counts come from the comments, else the pairs, else a ``video_id,comment_count`` csv.
@@ -34,7 +41,7 @@ def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
     orphans = labels.join(posts, on="post_id", how="anti").height
     quality.reject("count without title", orphans, labels.height, source)
     posts = posts.join(labels, on="post_id", how="left", maintain_order="left")
-    for extra in (_first_interactions(raw), _likes_and_views(raw), _categories(raw), _media(raw)):
+    for extra in (_first_interactions(raw, quality), _likes_and_views(raw, quality), _categories(raw), _media(raw)):
         if extra is not None:
             posts = posts.join(extra, on="post_id", how="left", maintain_order="left")
     return posts
@@ -120,13 +127,20 @@ def _is_whole(counts: pl.Series) -> pl.Series:
     return counts.is_null() | (counts == counts.round())
 
 
-def _first_interactions(raw: Path) -> pl.DataFrame | None:
-    """First interaction of each item as its ``posted_at``."""
+def _first_interactions(raw: Path, quality: Quality) -> pl.DataFrame | None:
+    """First interaction of each item as its ``posted_at``. Counts pairs that stand in the file more than once."""
     file = raw_files.find(raw, PAIRS)
-    return None if file is None else _pairs(file).group_by("post_id").agg(posted_at=pl.col("time").min())
+    if file is None:
+        return None
+    table = raw_files.csv(file)
+    again = table.height - table.n_unique()
+    if again:
+        quality.say([f"{file.name}: {again} pairs repeat an earlier one to the millisecond; each counts in the label"])
+    return _pairs(file).group_by("post_id").agg(posted_at=pl.col("time").min())
 
 
-def _likes_and_views(raw: Path) -> pl.DataFrame | None:
+def _likes_and_views(raw: Path, quality: Quality) -> pl.DataFrame | None:
+    """Likes and views of each item, null where they cannot be."""
     file = raw_files.find(raw, LIKES_AND_VIEWS)
     if file is None:
         return None
@@ -135,7 +149,15 @@ def _likes_and_views(raw: Path) -> pl.DataFrame | None:
     loading.refuse(parts.list.len() != 3, lines, "wrong number of fields", file=file, expected="item, likes, views")
     ids = loading.unique(_ids(parts.list.get(0), file), file=file, field="item")
     likes, views = (loading.number(parts.list.get(i), file=file, field=("likes", "views")[i - 1]) for i in (1, 2))
-    return pl.DataFrame({"post_id": ids, "posthoc_likes": likes, "posthoc_views": views})
+    beyond = {"likes": likes > MOST_COUNTED, "views": views > MOST_COUNTED}
+    for name, wrong in beyond.items():
+        quality.repair(f"{name} beyond {MOST_COUNTED:.0e}", wrong.sum())
+    above = (likes > views) & ~(beyond["likes"] | beyond["views"])
+    quality.repair("likes above views", above.sum())
+    return pl.DataFrame({"post_id": ids, "posthoc_likes": likes, "posthoc_views": views}).with_columns(
+        posthoc_likes=pl.when(~(beyond["likes"] | above)).then("posthoc_likes"),
+        posthoc_views=pl.when(~(beyond["views"] | above)).then("posthoc_views"),
+    )
 
 
 def _categories(raw: Path) -> pl.DataFrame | None:

@@ -213,13 +213,15 @@ def report(p: Params) -> Iterator[Instance]:
         key: {
             "metric": p.datasets[key].metric,
             "kind": p.datasets[key].kind,
+            "split": p.splits[key].method,
             "models": [run.name for run in p.runs_of(key)],
             "adversarial": key in p.adversarial,
         }
         for key in with_runs(p)
     }
     if not told and not p.responses:
-        raise bad_input("no dataset has a run: nothing to report", file=paths.PARAMS, field="runs")
+        expected = "at least one, in runs or suites: `popcast init` writes them"
+        raise bad_input("no dataset has a run: nothing to report", file=paths.PARAMS, field="runs", expected=expected)
     settings = {
         "datasets": told,
         "evaluation": plain(p.evaluation),

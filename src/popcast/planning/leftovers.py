@@ -16,6 +16,7 @@ from ruamel.yaml import YAML, YAMLError
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import write_whole
+from popcast.planning import instances
 from popcast.planning.project_params import Params
 
 LOCK = Path("dvc.lock")
@@ -71,6 +72,18 @@ def leftovers(settings: Params) -> list[Path]:
     features_root = paths.feature_model("*", "*").parent.parent
     gone = {path for path in found if path not in needed and path.parent != features_root}
     return sorted(path for path in gone if not gone & set(path.parents))
+
+
+def foreign_results(before: Params | None, after: Params) -> list[Path]:
+    """Leaderboard, summary, headline and report pages, where they are of other datasets or runs than ``after`` has.
+
+    before: params.yaml as it was; None where it was none that could be read.
+    """
+    told = [None if one is None else [report.settings for report in instances.report(one)] for one in (before, after)]
+    if told[0] == told[1]:
+        return []
+    pages = sorted(paths.REPORT.glob("*.html"))
+    return [path for path in (paths.LEADERBOARD, paths.SUMMARY, paths.HEADLINE, *pages) if path.exists()]
 
 
 def _of_task(task: str) -> list[Path]:

@@ -35,7 +35,7 @@ def check(params: Params, planned: set[tuple[str, str]]) -> None:
         if (stage, key) not in planned:
             raise bad_input(
                 f"the stage {stage}@{key} has nothing to do", file=paths.PARAMS, field=f"{section}.{key}",
-                expected=f"at least one run of {key}, in runs or suites",
+                expected=f"at least one run of {key}, in runs or suites: `popcast init` writes them",
             )  # fmt: skip
     for stage, section, key, need in lacking(stages, values):
         makers = ", ".join(made_by(need, stages)) or "nothing in params.yaml"

@@ -1,23 +1,24 @@
 """Lay an overlay over params.yaml: what ``popcast use`` does.
 
 params.yaml is edited section by section as text, so that the comments of every section that an overlay does not
-replace stay as they are.
+replace stay as they are. Where a section begins is what the parser of YAML says, never what a line looks like.
 """
 
 from __future__ import annotations
 
+import difflib
 import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from popcast.core import paths
-from popcast.core.errors import bad_input
+from popcast.core.errors import BadInput, bad_input
 from popcast.core.safety.whole_files import whole_file
 from popcast.core.yaml_reading import read_text, yaml_value
 from popcast.planning import project_params
@@ -47,8 +48,6 @@ PER_DATASET = (
 PLACEHOLDER = "RAW"
 """In an overlay: the raw folder given on the command line."""
 
-_KEY = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*):")
-
 
 @dataclass(frozen=True)
 class Part:
@@ -59,27 +58,34 @@ class Part:
     body: str
 
 
-def parts_of(text: str) -> list[Part]:
+def parts_of(text: str, file: Path = paths.PARAMS) -> list[Part]:
     """Cut a YAML mapping in block style into its top-level sections. Joined again they are the same text.
 
-    >>> [(part.key, part.comment, part.body) for part in parts_of("# one\\na: 1\\n\\n# two\\nb:\\n  c: 2\\n")]
-    [('a', '# one\\n', 'a: 1\\n'), ('b', '\\n# two\\n', 'b:\\n  c: 2\\n')]
+    Comment lines belong to the section below them. Raises BadInput, with ``file``, for a mapping in one pair of braces.
+
+    >>> [(part.key, part.comment, part.body) for part in parts_of("# one\\na: 1\\n\\n# two\\n'b-c':\\n  d: 2\\n")]
+    [('a', '# one\\n', 'a: 1\\n'), ('b-c', '\\n# two\\n', "'b-c':\\n  d: 2\\n")]
     """
-    parts: list[Part] = []
-    key, comment, body, pending = "", "", "", ""
-    for line in text.splitlines(keepends=True):
-        match = _KEY.match(line)
-        if match:
-            if key:
-                parts.append(Part(key, comment, body))
-            key, comment, body, pending = match[1], pending, line, ""
-        elif line.strip() == "" or line.startswith("#"):
-            pending += line
-        else:
-            body, pending = body + pending + line, ""
-    if key:
-        parts.append(Part(key, comment, body + pending))
+    if not isinstance(yaml_value(text, file), dict):
+        raise bad_input("no section in it", file=file, expected="YAML with top-level keys of params.yaml")
+    node = YAML().compose(text)
+    keys = [(str(key.value), text.rfind("\n", 0, key.start_mark.index) + 1) for key, _ in node.value]
+    if node.flow_style or any(text[start] in " {" for _, start in keys):
+        raise bad_input("sections within braces", file=file, expected="one at the start of a line each")
+    parts, above = [], 0
+    for (key, start), (_, end) in pairwise([*keys, ("", len(text))]):
+        lines = text[start:end].splitlines(keepends=True)
+        own = len(lines)
+        while end < len(text) and own > 1 and _is_comment(lines[own - 1]):
+            own -= 1
+        last = start + sum(map(len, lines[:own]))
+        parts.append(Part(key, text[above:start], text[start:last]))
+        above = last
     return parts
+
+
+def _is_comment(line: str) -> bool:
+    return line.strip() == "" or line.startswith("#")
 
 
 def use_overlay(overlay: Path, raw: Path | None, check: Callable[[Params], object] | None = None) -> list[str]:
@@ -110,25 +116,41 @@ def use_overlay(overlay: Path, raw: Path | None, check: Callable[[Params], objec
 
 def sections_of(overlay: Path) -> dict[str, Any]:
     """Top-level sections of an overlay: name -> value that keeps its comments. Raises BadInput, one line."""
-    text = read_text(overlay)
-    whole = yaml_value(text, overlay)
+    text = read_text(overlay, wide=True)
+    whole = yaml_value(text, overlay, _yaml())
     if not isinstance(whole, dict) or not whole:
         raise bad_input("no section in it", file=overlay, expected="YAML with top-level keys of params.yaml")
-    parts = {part.key: part for part in parts_of(text)}
     for key, value in whole.items():
-        if key not in project_params.Params.model_fields:
-            raise bad_input("unknown section", file=overlay, field=str(key))
+        if key not in Params.model_fields:
+            raise bad_input("unknown section", file=overlay, field=str(key), expected=_nearest(str(key)))
         if not isinstance(value, dict):
-            found = "nothing" if value is None else type(value).__name__
+            found = "nothing" if value is None else "list" if isinstance(value, list) else type(value).__name__
             raise bad_input(f"got {found}", file=overlay, field=key, expected="keys and values")
-        if key not in parts:
-            expected = "its name without quotes at the start of a line"
-            raise bad_input("not a section in block style", file=overlay, field=key, expected=expected)
-    return {key: yaml_value(part.body, overlay, _yaml(), key)[key] for key, part in parts.items()}
+    try:
+        parts = parts_of(text, overlay)
+    except BadInput:  # sections within braces have no comments to keep
+        return dict(whole)
+    return {part.key: _alone(part, whole[part.key], overlay) for part in parts}
+
+
+def _nearest(key: str) -> str:
+    """What a section of another name may be meant to be."""
+    known = list(Params.model_fields)
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
+    return f"{near[0]}?" if near else f"one of {', '.join(known)}"
+
+
+def _alone(part: Part, value: Any, overlay: Path) -> Any:
+    """A section without the comments above the next one; as part of the whole where it names an anchor of another."""
+    try:
+        return yaml_value(part.body, overlay, _yaml(), part.key)[part.key]
+    except BadInput:
+        return value
 
 
 def overlaid(text: str, given: dict[str, Any]) -> str:
     """``text`` of params.yaml with the sections ``given`` replaced (PER_DATASET) or merged into it."""
+    whole = yaml_value(text, paths.PARAMS, _yaml())
     parts = parts_of(text)
     known = {part.key for part in parts}
     parts += [Part(key, "\n", "") for key in given if key not in known]
@@ -139,7 +161,7 @@ def overlaid(text: str, given: dict[str, Any]) -> str:
         elif part.key in PER_DATASET or not part.body:
             body = _dump({part.key: given[part.key]})
         else:
-            old = yaml_value(part.body, paths.PARAMS, _yaml(), part.key)
+            old = {part.key: _alone(part, whole[part.key], paths.PARAMS)}
             body = _dump(_merged(old, {part.key: given[part.key]}))
         out += part.comment + body
     return out

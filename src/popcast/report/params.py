@@ -11,5 +11,6 @@ from popcast.datasets.params import Metric
 class ReportedDataset(Section):
     metric: Metric
     kind: str
+    split: str = Field(description="method of its split")
     models: list[str] = Field(description="names of its runs, in the order of params.yaml")
     adversarial: bool = Field(description="pictures of adversarial validation are there")

@@ -64,6 +64,7 @@ class DatasetResult:
     name: str
     metric: str
     kind: str
+    split: str
     scores: dict[str, Scores]
     baselines: list[str]
     confidence: float
@@ -97,6 +98,7 @@ def collect(datasets: dict[str, ReportedDataset], evaluation: Evaluation) -> lis
                 name=name,
                 metric=data.metric,
                 kind=data.kind,
+                split=data.split,
                 scores={model: scores[model] for model in order},
                 baselines=[model for model in evaluation.baselines if model in scores],
                 confidence=evaluation.confidence,
@@ -147,6 +149,8 @@ def leaderboard(results: list[DatasetResult]) -> str:
             cells += [against_best(of), ", ".join(notes(result, model))]
             lines.append("| " + " | ".join(cells) + " |")
         lines += ["", f"{result.scores['blend']['test.posts']:,} test posts. {drawn(result)} {coverage(result)}"]
+        if parted(result):
+            lines += ["", parted(result)]
         if result.metric_mode != "full":
             lines += ["", BATCHED]
         lines += _contribution_lines(result)
@@ -239,6 +243,16 @@ def drawn(result: DatasetResult) -> str:
     return f"Resampled: {count:,} {unit}{why}."
 
 
+def parted(result: DatasetResult) -> str:
+    """What a reader must know of how the test posts were chosen; empty where they are the later ones."""
+    if result.split != "random":
+        return ""
+    return (
+        "Split at random, by a hash of author or post, since no time is known: these figures say how well posts of the "
+        "same days are told apart. They are no forecast of later posts."
+    )
+
+
 def coverage(result: DatasetResult) -> str:
     """One sentence about the blend's intervals."""
     of = result.scores["blend"]
@@ -264,7 +278,7 @@ def against_best(of: Scores) -> str:
 
 def page(results: list[DatasetResult], chapters: Sequence[object] = ()) -> str:
     """The whole report as one HTML page without any link to elsewhere. chapters: of popcast.report.fewshot_chapter."""
-    shown = (added, against_best, coverage, drawn, gain, heading, interval, notes, number, segments)
+    shown = (added, against_best, coverage, drawn, gain, heading, interval, notes, number, parted, segments)
     return (
         environment()
         .get_template("report.html.j2")

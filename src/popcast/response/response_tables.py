@@ -5,9 +5,9 @@ All ids are texts; those of users are pseudonyms. ``data/responses/<key>/`` hold
 
 from __future__ import annotations
 
-import pandera.polars as pa
 import polars as pl
 
+from popcast.core.libraries.table_schemas import Check, Column, Schema
 from popcast.core.tables import SPLITS, TIME
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -15,37 +15,37 @@ SENTIMENTS = ("negative", "neutral", "positive")
 
 SOURCES = ("search", "ai_search", "manual", "post")
 
-TOPICS = pa.DataFrameSchema(
+TOPICS = Schema(
     {
-        "topic_id": pa.Column(pl.String, unique=True),
-        "hashtag": pa.Column(pl.String, nullable=True),
-        "news_text": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
-        "news_time": pa.Column(TIME, nullable=True),
-        "author_id": pa.Column(pl.String, nullable=True),
-        "source": pa.Column(pl.String, pa.Check.isin(SOURCES)),
-        "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
+        "topic_id": Column(pl.String, unique=True),
+        "hashtag": Column(pl.String, nullable=True),
+        "news_text": Column(pl.String, Check.str_length(min_value=1)),
+        "news_time": Column(TIME, nullable=True),
+        "author_id": Column(pl.String, nullable=True),
+        "source": Column(pl.String, Check.isin(SOURCES)),
+        "split": Column(pl.String, Check.isin(SPLITS)),
     }
 )
 """What is responded to: a piece of news under a hashtag, or (source ``post``) somebody's post. Besides these only
 ``fact_*`` (f64 or null): numbers known when the topic appeared, such as followers of its author."""
 TOPICS_KEY = "topic_id"
 
-RESPONSES = pa.DataFrameSchema(
+RESPONSES = Schema(
     {
-        "response_id": pa.Column(pl.String, unique=True),
-        "bid": pa.Column(pl.String, nullable=True),
-        "topic_id": pa.Column(pl.String),
-        "user_id": pa.Column(pl.String),
-        "text_raw": pa.Column(pl.String, nullable=True),
-        "text": pa.Column(pl.String, nullable=True),
-        "topics": pa.Column(pl.List(pl.String), nullable=True),
-        "posted_at": pa.Column(TIME, nullable=True),
-        "likes": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
-        "comments": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
-        "reposts": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
-        "ip": pa.Column(pl.String, nullable=True),
-        "level": pa.Column(pl.String, nullable=True),
-        "is_retweet_source": pa.Column(pl.Boolean),
+        "response_id": Column(pl.String, unique=True),
+        "bid": Column(pl.String, nullable=True),
+        "topic_id": Column(pl.String),
+        "user_id": Column(pl.String),
+        "text_raw": Column(pl.String, nullable=True),
+        "text": Column(pl.String, nullable=True),
+        "topics": Column(pl.List(pl.String), nullable=True),
+        "posted_at": Column(TIME, nullable=True),
+        "likes": Column(pl.Int64, Check.ge(0), nullable=True),
+        "comments": Column(pl.Int64, Check.ge(0), nullable=True),
+        "reposts": Column(pl.Int64, Check.ge(0), nullable=True),
+        "ip": Column(pl.String, nullable=True),
+        "level": Column(pl.String, nullable=True),
+        "is_retweet_source": Column(pl.Boolean),
     },
     strict=True,
 )
@@ -53,54 +53,54 @@ RESPONSES = pa.DataFrameSchema(
 retweet that the collector brought along: context, never a target."""
 RESPONSES_KEY = "response_id"
 
-USERS = pa.DataFrameSchema(
+USERS = Schema(
     {
-        "user_id": pa.Column(pl.String, unique=True),
-        "alias": pa.Column(pl.String),
-        "gender": pa.Column(pl.String, pa.Check.isin(("m", "f")), nullable=True),
-        "description": pa.Column(pl.String, nullable=True),
-        "followers": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
-        "follows": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
-        "statuses": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
-        "verified": pa.Column(pl.Boolean, nullable=True),
+        "user_id": Column(pl.String, unique=True),
+        "alias": Column(pl.String),
+        "gender": Column(pl.String, Check.isin(("m", "f")), nullable=True),
+        "description": Column(pl.String, nullable=True),
+        "followers": Column(pl.Int64, Check.ge(0), nullable=True),
+        "follows": Column(pl.Int64, Check.ge(0), nullable=True),
+        "statuses": Column(pl.Int64, Check.ge(0), nullable=True),
+        "verified": Column(pl.Boolean, nullable=True),
     },
     strict=True,
 )
 """Authors of responses; ``alias`` stands for the screen name everywhere."""
 USERS_KEY = "user_id"
 
-HISTORY = pa.DataFrameSchema(
+HISTORY = Schema(
     {
-        "post_id": pa.Column(pl.String, unique=True),
-        "bid": pa.Column(pl.String, nullable=True),
-        "user_id": pa.Column(pl.String),
-        "text": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
-        "topics": pa.Column(pl.List(pl.String), nullable=True),
-        "posted_at": pa.Column(TIME, nullable=True),
-        "retweet_text": pa.Column(pl.String, nullable=True),
-        "retweet_topics": pa.Column(pl.List(pl.String), nullable=True),
-        "likes": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
-        "comments": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
-        "reposts": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
+        "post_id": Column(pl.String, unique=True),
+        "bid": Column(pl.String, nullable=True),
+        "user_id": Column(pl.String),
+        "text": Column(pl.String, Check.str_length(min_value=1)),
+        "topics": Column(pl.List(pl.String), nullable=True),
+        "posted_at": Column(TIME, nullable=True),
+        "retweet_text": Column(pl.String, nullable=True),
+        "retweet_topics": Column(pl.List(pl.String), nullable=True),
+        "likes": Column(pl.Int64, Check.ge(0), nullable=True),
+        "comments": Column(pl.Int64, Check.ge(0), nullable=True),
+        "reposts": Column(pl.Int64, Check.ge(0), nullable=True),
     },
     strict=True,
 )
 """Cleaned earlier posts of users. Of ced-weibo: their responses to other posts."""
 HISTORY_KEY = "post_id"
 
-CASES = pa.DataFrameSchema(
+CASES = Schema(
     {
-        "case_id": pa.Column(pl.String, unique=True),
-        "response_id": pa.Column(pl.String, unique=True),
-        "topic_id": pa.Column(pl.String),
-        "user_id": pa.Column(pl.String),
-        "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
-        "target_text": pa.Column(pl.String, nullable=True),
-        "target_time": pa.Column(TIME, nullable=True),
-        "time_unknown": pa.Column(pl.Boolean),
-        "n_history": pa.Column(pl.Int32, pa.Check.ge(0)),
-        "history": pa.Column(pl.List(pl.String)),
-        "bm25": pa.Column(pl.List(pl.Float64)),
+        "case_id": Column(pl.String, unique=True),
+        "response_id": Column(pl.String, unique=True),
+        "topic_id": Column(pl.String),
+        "user_id": Column(pl.String),
+        "split": Column(pl.String, Check.isin(SPLITS)),
+        "target_text": Column(pl.String, nullable=True),
+        "target_time": Column(TIME, nullable=True),
+        "time_unknown": Column(pl.Boolean),
+        "n_history": Column(pl.Int32, Check.ge(0)),
+        "history": Column(pl.List(pl.String)),
+        "bm25": Column(pl.List(pl.Float64)),
     },
     strict=True,
 )
@@ -108,20 +108,20 @@ CASES = pa.DataFrameSchema(
 many posts of the user were left to search. ``case_id`` is the ``response_id``. Unlabelled cases have no text."""
 CASES_KEY = "case_id"
 
-PORTRAITS = pa.DataFrameSchema(
+PORTRAITS = Schema(
     {
-        "case_id": pa.Column(pl.String, unique=True),
-        "interest_topics": pa.Column(pl.String, nullable=True),
-        "language_style": pa.Column(pl.String, nullable=True),
-        "emotional_tone": pa.Column(pl.String, nullable=True),
-        "personality": pa.Column(pl.String, nullable=True),
-        "values": pa.Column(pl.String, nullable=True),
-        "tone_label": pa.Column(pl.String, pa.Check.isin(SENTIMENTS), nullable=True),
-        "provider": pa.Column(pl.String, pa.Check.isin(("heuristic", "server", "none"))),
-        "model": pa.Column(pl.String, nullable=True),
-        "prompt_version": pa.Column(pl.String),
-        "input_hash": pa.Column(pl.String),
-        "error": pa.Column(pl.String, nullable=True),
+        "case_id": Column(pl.String, unique=True),
+        "interest_topics": Column(pl.String, nullable=True),
+        "language_style": Column(pl.String, nullable=True),
+        "emotional_tone": Column(pl.String, nullable=True),
+        "personality": Column(pl.String, nullable=True),
+        "values": Column(pl.String, nullable=True),
+        "tone_label": Column(pl.String, Check.isin(SENTIMENTS), nullable=True),
+        "provider": Column(pl.String, Check.isin(("heuristic", "server", "none"))),
+        "model": Column(pl.String, nullable=True),
+        "prompt_version": Column(pl.String),
+        "input_hash": Column(pl.String),
+        "error": Column(pl.String, nullable=True),
     },
     strict=True,
 )
@@ -130,45 +130,45 @@ PORTRAITS_KEY = "case_id"
 
 COUNTS_KEY = SHARES_KEY = "post_id"
 
-COUNTS = pa.DataFrameSchema(
+COUNTS = Schema(
     {
-        "post_id": pa.Column(pl.String, unique=True),
-        "counts": pa.Column(pl.List(pl.Float64)),
+        "post_id": Column(pl.String, unique=True),
+        "counts": Column(pl.List(pl.Float64)),
     },
     strict=True,
 )
 """How many reactions of each class a post or topic got. The classes are those that the section names, in its order."""
 
-SHARES = pa.DataFrameSchema(
+SHARES = Schema(
     {
-        "post_id": pa.Column(pl.String, unique=True),
-        "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
-        "shares": pa.Column(pl.List(pl.Float64)),
+        "post_id": Column(pl.String, unique=True),
+        "split": Column(pl.String, Check.isin(SPLITS)),
+        "shares": Column(pl.List(pl.Float64)),
     },
     strict=True,
 )
 """Predicted share of each class, summing to 1."""
 
-GENERATED = pa.DataFrameSchema(
+GENERATED = Schema(
     {
-        "case_id": pa.Column(pl.String),
-        "topic_id": pa.Column(pl.String),
-        "system": pa.Column(pl.String),
-        "sample": pa.Column(pl.Int16, pa.Check.ge(0)),
-        "split": pa.Column(pl.String, pa.Check.isin(SPLITS)),
-        "text": pa.Column(pl.String),
-        "finish_reason": pa.Column(pl.String, pa.Check.isin(("end", "length"))),
+        "case_id": Column(pl.String),
+        "topic_id": Column(pl.String),
+        "system": Column(pl.String),
+        "sample": Column(pl.Int16, Check.ge(0)),
+        "split": Column(pl.String, Check.isin(SPLITS)),
+        "text": Column(pl.String),
+        "finish_reason": Column(pl.String, Check.isin(("end", "length"))),
     },
     strict=True,
 )
 """Generated responses of every system; ``text`` may be empty."""
 GENERATED_KEY = ("system", "case_id", "sample")
 
-PREDICTED = pa.DataFrameSchema(
+PREDICTED = Schema(
     {
-        "mid": pa.Column(pl.String, unique=True),
-        "text": pa.Column(pl.String),
-        "sentiment": pa.Column(pl.String, pa.Check.isin(SENTIMENTS), nullable=True),
+        "mid": Column(pl.String, unique=True),
+        "text": Column(pl.String),
+        "sentiment": Column(pl.String, Check.isin(SENTIMENTS), nullable=True),
     },
     strict=True,
 )

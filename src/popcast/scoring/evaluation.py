@@ -107,6 +107,13 @@ def evaluate(
     return scores
 
 
+def singles_of(runs: dict[str, ScoredRun], allow_posthoc: bool) -> list[str]:
+    """Runs among which the best single model is looked for: fair ones, without what was measured after posting unless
+    that is allowed; all of them where there are no such."""
+    fair = [name for name, run in runs.items() if run.test_fit != "stop_on_valid"]
+    return [name for name in fair if allow_posthoc or not runs[name].posthoc] or list(runs)
+
+
 def best_single(scores: dict[str, Scores], metric: str, singles: list[str]) -> str:
     """The model among ``singles`` that is best on the valid part; the first of equals."""
     values = {name: scores[name].get(f"valid.{metric}") for name in singles}

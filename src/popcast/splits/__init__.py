@@ -2,3 +2,7 @@
 
 Comes in: posts. Goes out: the table ``splits``, one row per post.
 """
+
+from popcast.splits.making import make_splits
+
+__all__ = ["make_splits"]

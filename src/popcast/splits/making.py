@@ -1,6 +1,7 @@
 """Splits: which labelled posts train, which validate, which test; and the folds of the training posts.
 
-Chronological (datasets.md 1.6), published (mmra.md section 4), rolling origin (datasets.md 2.3) and newest per author.
+Chronological (datasets.md 1.6), published (mmra.md section 4), rolling origin (datasets.md 2.3), newest per author, and
+random for posts without time: no forecast, and every table says so.
 Posts without a label are always ``unlabelled``: they pass through everything and get predictions.
 """
 
@@ -12,9 +13,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from popcast.core.errors import BadInput
+from popcast.core.errors import BadInput, bad_input
 from popcast.core.stable import stable_random
 from popcast.splits.params import Split
+
+LEAST_AUTHORS = 20
+"""Authors from which on a random split keeps each of them in one part: fewer would make parts of very unequal size."""
+
+WITHOUT_TIME = ("published", "random")
+"""Methods that need no times."""
 
 
 def make_splits(posts: pl.DataFrame, section: Split, zone: str, seed: int, dataset: str) -> pl.DataFrame:
@@ -27,13 +34,17 @@ def make_splits(posts: pl.DataFrame, section: Split, zone: str, seed: int, datas
     if labelled.is_empty():
         raise BadInput(f"{dataset}: no post has a label: nothing to learn from, expected at least some labelled posts")
     timed = labelled["posted_at"].null_count() == 0
-    if section.method != "published" and not timed:
-        raise BadInput(f"splits.{dataset}: method {section.method!r} needs posted_at in every labelled post")
+    if section.method not in WITHOUT_TIME and not timed:
+        raise BadInput(
+            f"splits.{dataset}: method {section.method!r} needs posted_at in every labelled post, expected "
+            "method random where no time is known"
+        )
     parts = {
         "chronological": lambda: chronological(labelled, section, zone),
         "published": lambda: published(labelled, section.seeds),
         "rolling_origin": lambda: rolling_origin(labelled, section),
         "newest_per_author": lambda: newest_per_author(labelled, section, seed),
+        "random": lambda: random_parts(labelled, section, seed),
     }[section.method]()
     for name in ("train", "valid", "test"):
         if not (parts["split"] == name).any():
@@ -42,7 +53,8 @@ def make_splits(posts: pl.DataFrame, section: Split, zone: str, seed: int, datas
     if timed:
         folds = time_folds(train, section.folds, section.burst_hours, section.burst_span_hours)
     else:
-        folds = random_folds(train, section.folds, seed)
+        kept = kept_together(labelled, section.by) if section.method == "random" else "post_id"
+        folds = random_folds(train, section.folds, seed, kept)
     table = posts.select("post_id").join(parts, on="post_id", how="left").join(folds, on="post_id", how="left")
     return table.with_columns(pl.col("split").fill_null("unlabelled")).sort("post_id")
 
@@ -83,7 +95,10 @@ def published(posts: pl.DataFrame, seeds: tuple[int, int]) -> pl.DataFrame:
 
     ids = posts.select("post_id", number=pl.col("post_id").cast(pl.Int64, strict=False)).sort("number", "post_id")
     if ids["number"].null_count():
-        raise BadInput(f"splits: method 'published' needs integer ids, got {ids['post_id'][0]!r}")
+        other = ids.filter(pl.col("number").is_null())["post_id"][0]
+        raise bad_input(
+            "splits: method 'published' needs integer ids", value=other, expected="method random for others"
+        )
     if ids.height < 10:
         raise BadInput(f"splits: method 'published' needs at least 10 labelled posts, got {ids.height}")
     train, rest = train_test_split(ids["post_id"].to_list(), test_size=0.2, random_state=seeds[0])
@@ -163,9 +178,43 @@ def time_folds(train: pl.DataFrame, folds: int, burst_hours: float, span_hours: 
     return ordered.select("post_id", fold=fold.cast(pl.Int8))
 
 
-def random_folds(train: pl.DataFrame, folds: int, seed: int) -> pl.DataFrame:
-    """K folds of equal size in the order of a seeded draw per post id, for datasets without time."""
-    draw = stable_random(train["post_id"], seed, "folds")
+def kept_together(posts: pl.DataFrame, by: str | None) -> str:
+    """Column of what a random split never cuts in two: ``user_id`` or ``post_id``. by: of the section, null to choose.
+
+    Raises BadInput where authors are asked for and some post has none.
+    """
+    known = posts["user_id"].null_count() == 0
+    if by == "author" and not known:
+        raise BadInput("splits: method 'random' by author needs user_id in every labelled post")
+    if by is not None:
+        return {"author": "user_id", "post": "post_id"}[by]
+    return "user_id" if known and posts["user_id"].n_unique() >= LEAST_AUTHORS else "post_id"
+
+
+def random_parts(posts: pl.DataFrame, section: Split, seed: int) -> pl.DataFrame:
+    """Train, valid and test by a hash of author or post: for tables without time, never a forecast.
+
+    Authors (or posts) in the order of their hash, cut where ``shares`` of the posts are reached. The order of the rows
+    in the file takes no part.
+    """
+    train, valid, _ = section.shares or (0.7, 0.15, 0.15)
+    key = kept_together(posts, section.by)
+    groups = posts.group_by(key).len("posts").sort(key)
+    groups = groups[np.argsort(stable_random(groups[key], seed, "random"), kind="stable")]
+    middle = (groups["posts"].cum_sum() - groups["posts"] / 2) / posts.height
+    split = pl.when(middle < train).then(pl.lit("train")).when(middle < train + valid).then(pl.lit("valid"))
+    groups = groups.with_columns(split=split.otherwise(pl.lit("test")))
+    return posts.select("post_id", "user_id").join(groups.select(key, "split"), on=key).select("post_id", "split")
+
+
+def random_folds(train: pl.DataFrame, folds: int, seed: int, key: str = "post_id") -> pl.DataFrame:
+    """K folds of about equal size in the order of a seeded draw, for datasets without time.
+
+    key: column of what stays in one fold, posts or authors.
+    """
+    named = train[key].unique(maintain_order=True)
+    draw = stable_random(named, seed, "folds")
     rank = np.empty(len(draw), dtype=np.int64)
     rank[np.argsort(draw, kind="stable")] = np.arange(len(draw))
-    return train.select("post_id").with_columns(fold=pl.Series((rank % folds).astype(np.int8)))
+    drawn = pl.DataFrame({key: named, "fold": (rank % folds).astype(np.int8)})
+    return train.select("post_id", "user_id").join(drawn, on=key, how="left").select("post_id", "fold")

@@ -13,11 +13,15 @@ from popcast.core.section import Section
 class Split(Section):
     """How labelled posts become train, valid and test. See popcast.splits.making."""
 
-    method: Literal["chronological", "published", "rolling_origin", "newest_per_author"]
+    method: Literal["chronological", "published", "rolling_origin", "newest_per_author", "random"]
     valid_from: date | None = Field(None, description="chronological: first day of valid, in the dataset's zone")
     test_from: date | None = None
     shares: tuple[float, float, float] | None = Field(
-        None, description="train/valid/test: of the posts (chronological without dates) or authors (newest_per_author)"
+        None,
+        description="train/valid/test: of the posts (chronological by share, random) or authors (newest_per_author)",
+    )
+    by: Literal["author", "post"] | None = Field(
+        None, description="random: what stays in one part; null: authors where there are at least 20, else posts"
     )
     seeds: tuple[int, int] = (9, 18)
     parts: int = Field(14, ge=3)
@@ -38,6 +42,8 @@ class Split(Section):
             raise ValueError("valid_from and test_from come together")
         if self.shares is not None and (abs(sum(self.shares) - 1) > 1e-9 or min(self.shares) <= 0):
             raise ValueError("shares must be positive and sum to 1")
+        if self.by is not None and self.method != "random":
+            raise ValueError("by goes with method random only")
         if self.method == "rolling_origin" and self.origin >= self.parts - self.train_parts:
             raise ValueError("origin must be below parts - train_parts")
         return self

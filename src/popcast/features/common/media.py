@@ -68,6 +68,10 @@ class MediaBlock:
         self.standard: descriptors.Standard | None = None
         self._rows: dict[str, np.ndarray] = {}
 
+    def forget(self) -> None:
+        """Describe every file anew from now on. What was learned stays."""
+        self._rows = {}
+
     def _describe(self, names: Iterable[str | None], work: Callable[..., np.ndarray], label: str) -> None:
         """Put the rows of files that are not yet known into ``_rows``.
 

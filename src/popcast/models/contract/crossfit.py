@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from popcast.core.scratch import Scratch
+from popcast.core.scratch import Pieces
 from popcast.models.contract.predictors import Predictor, fitted, seed_predictions
 from popcast.models.contract.stopping import older, set_aside
 
@@ -24,7 +24,7 @@ def out_of_fold(
     target: np.ndarray,
     folds: np.ndarray,
     in_time: bool,
-    scratch: Scratch | None = None,
+    scratch: Pieces | None = None,
     first: int = 0,
     without: Callable[[int], pl.DataFrame] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:

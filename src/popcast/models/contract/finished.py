@@ -17,7 +17,7 @@ from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
 from popcast.core.safety.whole_files import copy_whole, whole_folder
 from popcast.core.scratch import Scratch
-from popcast.models.contract.fitting import make_design, predict_all, predictor_maker
+from popcast.models.contract.fitting import fit_run, make_design
 from popcast.models.params import PlannedRun
 
 BESIDE = ("importances.json", "facts.json")
@@ -56,12 +56,9 @@ def finish(run: PlannedRun, plan: Plan, inputs: Inputs, scratch: Scratch) -> str
     """Fit and predict, unless an earlier start did; the outputs stay in ``scratch``. Returns one line about the run."""
     note = scratch.folder / "finished.json"
     if not note.exists():
-        make = predictor_maker(run, plan["seed"])
         held_out = {name: inputs.held_out(name) for name in run.blocks}
         design = make_design(inputs.posts, inputs.blocks(run.blocks), run.allow_posthoc, held_out)
-        predictions, models = predict_all(
-            make, design, plan["final_fit"], scratch, run.cross_fit_from, run.test_fit, run.pseudo_labels
-        )
+        predictions, models = fit_run(run, design, plan["seed"], plan["final_fit"], scratch)
         tables.write(predictions, scratch.folder / "predictions.parquet", tables.PREDICTIONS)
         tables.write_json(models["evaluation"].importances(), scratch.folder / "importances.json")
         if hasattr(models["evaluation"], "facts"):

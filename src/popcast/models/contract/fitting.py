@@ -1,7 +1,8 @@
 """One run of a predictor on one dataset: its models and what they predict.
 
 The ``evaluation`` model learns from the training part and predicts valid and test; training posts get out-of-fold
-predictions. The ``final`` model learns from every labelled post, and only posts without a label ever see it. With
+predictions. The ``final`` model learns from every labelled post, and only posts without a label ever see it: it is
+fitted where there are such posts, or where some will come (``always_final``). With
 ``test_fit: stop_on_valid`` the evaluation model stops on the valid part (published protocols); with ``test_fit:
 train+valid`` a third model, ``test``, predicts the test part after everything was chosen on valid.
 """
@@ -18,7 +19,7 @@ from popcast.core.errors import BadInput
 from popcast.core.named import predictor_module
 from popcast.core.params import parse
 from popcast.core.safety.whole_files import whole_folder
-from popcast.core.scratch import Scratch
+from popcast.core.scratch import Pieces
 from popcast.core.tables import SPLITS
 from popcast.models.contract.crossfit import out_of_fold
 from popcast.models.contract.predictor_files import load_predictor
@@ -92,20 +93,32 @@ def predictor_maker(run: PlannedRun, seed: int) -> Callable[[], Predictor]:
     return lambda: module.Predictor(params, seed)
 
 
+def fit_run(
+    run: PlannedRun, design: Design, seed: int, final_fit: str, scratch: Pieces, always_final: bool = False
+) -> tuple[pl.DataFrame, dict[str, Predictor]]:
+    """:func:`predict_all` as a run asks for it. ``scratch`` holds the saved models afterwards, each in its folder."""
+    make = predictor_maker(run, seed)
+    return predict_all(
+        make, design, final_fit, scratch, run.cross_fit_from, run.test_fit, run.pseudo_labels, always_final
+    )
+
+
 def predict_all(
     make: Callable[[], Predictor],
     design: Design,
     final_fit: str,
-    scratch: Scratch,
+    scratch: Pieces,
     cross_fit_from: int = 0,
     test_fit: str = "train",
     pseudo_labels: str = "none",
+    always_final: bool = False,
 ) -> tuple[pl.DataFrame, dict[str, Predictor]]:
     """The prediction table (post_id, split, fold, prediction, maybe seeds) and the fitted models by name.
 
     ``seeds`` (list[f64]) holds the predictions of the single seeds of a predictor that averages several. Raises
     BadInput where there is no training post. ``scratch`` keeps finished folds and models. ``pseudo_labels:
-    predicted``: each model is fitted twice, see :func:`_fit`; out-of-fold models know no pseudo-label.
+    predicted``: each model is fitted twice, see :func:`_fit`; out-of-fold models know no pseudo-label. always_final:
+    fit the model of posts without a label even where there are none.
     """
     split = design.rows["split"].to_numpy()
     parts = {name: np.flatnonzero(split == name) for name in SPLITS}
@@ -120,7 +133,7 @@ def predict_all(
     )  # fmt: skip
     found = [(train[rows], predictions)]
     models = {}
-    for name, (learned, predicted) in _roles(parts, final_fit, test_fit).items():
+    for name, (learned, predicted) in _roles(parts, final_fit, test_fit, always_final).items():
         rows = np.sort(np.concatenate([parts[part] for part in learned]))
         asked = np.sort(np.concatenate([parts[part] for part in predicted]))
         pseudo = asked if pseudo_labels == "predicted" else asked[:0]
@@ -137,10 +150,13 @@ def predict_all(
     return table, models
 
 
-def _roles(parts: dict[str, np.ndarray], final_fit: str, test_fit: str) -> dict[str, tuple[list[str], list[str]]]:
+def _roles(
+    parts: dict[str, np.ndarray], final_fit: str, test_fit: str, always_final: bool
+) -> dict[str, tuple[list[str], list[str]]]:
     """Model -> (parts that it learns from, parts that it predicts)."""
     own_test = test_fit == "train+valid" and len(parts["valid"]) and len(parts["test"])
-    final = final_fit == "labelled" and len(parts["unlabelled"]) and len(parts["valid"]) + len(parts["test"])
+    asked = always_final or len(parts["unlabelled"])
+    final = final_fit == "labelled" and asked and len(parts["valid"]) + len(parts["test"])
     roles = {"evaluation": (["train", "valid"] if test_fit == "stop_on_valid" else ["train"], ["valid"])}
     if own_test:
         roles["test"] = (["train", "valid"], ["test"])
@@ -173,7 +189,7 @@ def _fit(
     design: Design,
     learned: np.ndarray,
     pseudo: np.ndarray,
-    scratch: Scratch,
+    scratch: Pieces,
     name: str,
 ) -> Predictor:
     """The model ``name``, fitted on the rows ``learned``, or the one that an earlier, killed run finished.
@@ -211,7 +227,7 @@ def with_pseudo_rows(folds: np.ndarray, pseudo: int) -> np.ndarray:
     return np.append(folds, np.zeros(pseudo)).astype(np.int64)
 
 
-def _kept(scratch: Scratch, name: str, make: Callable[[], Predictor], fit: Callable[[Predictor], Predictor]):
+def _kept(scratch: Pieces, name: str, make: Callable[[], Predictor], fit: Callable[[Predictor], Predictor]):
     """A fitted predictor; one that an earlier, killed run finished is loaded."""
     folder = scratch.folder / name
     if not folder.exists():

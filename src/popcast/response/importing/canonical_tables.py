@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pandera.polars as pa
 import polars as pl
 
 from popcast.core import tables
+from popcast.core.libraries.table_schemas import Schema
 from popcast.response import response_tables as contracts
 
 Labeller = Callable[[list[str]], list[str | None]]
@@ -52,15 +52,15 @@ def checked(found: dict[str, pl.DataFrame | None], key: str, report: dict) -> Ca
     return Canonical(**made, report=report)
 
 
-def frame(rows: list[dict], contract: pa.DataFrameSchema) -> pl.DataFrame:
+def frame(rows: list[dict], contract: Schema) -> pl.DataFrame:
     """Rows as a table with the types of a contract: keys that it does not name go, those that lack are null."""
-    schema = {name: column.dtype.type for name, column in contract.columns.items()}
+    schema = {name: column.dtype for name, column in contract.columns.items()}
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
 
 
-def completed(table: pl.DataFrame, contract: pa.DataFrameSchema) -> pl.DataFrame:
+def completed(table: pl.DataFrame, contract: Schema) -> pl.DataFrame:
     """The columns of a contract with their types, null where ``table`` has none."""
-    schema = {name: column.dtype.type for name, column in contract.columns.items()}
+    schema = {name: column.dtype for name, column in contract.columns.items()}
     return table.select(
         (pl.col(name) if name in table.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in schema.items()

@@ -113,7 +113,7 @@ def _topics(
         report.keep(form)
         text = clean(pseudonyms.text(post.text))
         rows.append({**_topic(post, when, pseudonyms), "news_text": text, "withheld": withheld})
-    schema = {name: column.dtype.type for name, column in contracts.TOPICS.columns.items() if name != "split"}
+    schema = {name: column.dtype for name, column in contracts.TOPICS.columns.items() if name != "split"}
     facts = dict.fromkeys(FACTS, pl.Float64)
     return pl.DataFrame(rows, schema=schema | facts | {"time": TIME, "withheld": pl.Boolean}, orient="row")
 

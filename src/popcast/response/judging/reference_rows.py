@@ -46,7 +46,7 @@ def copied(scored: Scored, cases: pl.DataFrame, topics: pl.DataFrame, seed: int)
     news = dict(topics.select("topic_id", "news_text").iter_rows())
     known = sorted(set(training["topic_id"]) & news.keys())
     if not known:
-        return pl.DataFrame(schema={name: column.dtype.type for name, column in GENERATED.columns.items()}), []
+        return pl.DataFrame(schema={name: column.dtype for name, column in GENERATED.columns.items()}), []
     by_topic = {key[0]: group for key, group in training.group_by("topic_id", maintain_order=True)}
     nearest = _nearest([news.get(name, "") for name in scored.names], [news[name] for name in known])
     draws = stable_random(scored.frame["case_id"].to_list(), seed, "copy")

@@ -60,7 +60,7 @@ def draw(
         else:
             told |= given.model_dump()
         rows.append({"case_id": one.case_id, "input_hash": input_hash(one, told)} | told)
-    types = {name: column.dtype.type for name, column in PORTRAITS.columns.items()}
+    types = {name: column.dtype for name, column in PORTRAITS.columns.items()}
     return tables.check(pl.DataFrame(rows, schema=types, orient="row").sort("case_id"), PORTRAITS, "portraits")
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandera.polars as pa
 import polars as pl
 
 from popcast.core.errors import BadInput
+from popcast.core.libraries.table_schemas import Schema
 from popcast.core.tables import SPLITS
 from popcast.response.response_tables import SHARES
 from popcast.response.shares.params import ShareSettings
@@ -27,7 +27,7 @@ from popcast.response.shares.share_scores import MODEL, calibration, share_score
 EVALUATION, FINAL = "evaluation", "final"
 KNOWN = {EVALUATION: ("train",), FINAL: ("train", "valid", "test")}
 SCORED = ("valid", "test")
-WRITTEN = pa.DataFrameSchema(SHARES.columns)
+WRITTEN = Schema(SHARES.columns)
 """SHARES, and a column per class beside the vector."""
 
 

@@ -75,7 +75,7 @@ def _table(cases: pl.DataFrame, system: str, texts: list[list[response_writing.W
         for (case, topic, split), written in zip(about, texts, strict=True)
         for number, one in enumerate(written)
     ]
-    schema = {name: column.dtype.type for name, column in contracts.GENERATED.columns.items()}
+    schema = {name: column.dtype for name, column in contracts.GENERATED.columns.items()}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandera.polars as pa
 import polars as pl
 
 from popcast.chat.response import Response
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput, bad_input
+from popcast.core.libraries.table_schemas import Schema
 from popcast.core.safety.whole_files import write_whole
 from popcast.simulation.records import ACTIONS, Reaction
 
@@ -46,16 +46,14 @@ def state_row(state: State, response: Response | None) -> tuple:
 
 def table_of(kind: str, records: Iterable[dict[str, Any]]) -> pl.DataFrame:
     """The table ``reactions`` or ``states`` of finished simulations, unsorted."""
-    schema = {name: column.dtype.type for name, column in SCHEMAS[kind].columns.items()}
+    schema = {name: column.dtype for name, column in SCHEMAS[kind].columns.items()}
     rows = [(record["run"], record["trigger"], *row) for record in records for row in record[kind]]
     columns = zip(*rows, strict=True) if rows else [()] * len(schema)
     pairs = zip(schema.items(), columns, strict=True)
     return pl.DataFrame([pl.Series(name, values, dtype=dtype) for (name, dtype), values in pairs])
 
 
-def parquet(
-    table: pl.DataFrame, schema: pa.DataFrameSchema, key: str | Sequence[str], name: str | Path = "simulation"
-) -> bytes:
+def parquet(table: pl.DataFrame, schema: Schema, key: str | Sequence[str], name: str | Path = "simulation") -> bytes:
     """A table after its contract as the bytes of a parquet file: checked, rounded, sorted by ``key``."""
     content = io.BytesIO()
     checked = tables.rounded(tables.check(table, schema, name)).sort(key)
@@ -63,7 +61,7 @@ def parquet(
     return content.getvalue()
 
 
-def write(table: pl.DataFrame, path: Path, schema: pa.DataFrameSchema, key: str) -> None:
+def write(table: pl.DataFrame, path: Path, schema: Schema, key: str) -> None:
     """Like ``tables.write``, and a full disk is one line that names the file."""
     write_whole(parquet(table, schema, key, path), path)
 

@@ -1,0 +1,62 @@
+"""From rows and what is said about their columns to the ``posts`` table, as the stage ``posts`` makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from popcast.api.settled_layout import settled
+from popcast.core import tables
+from popcast.core.errors import bad_input
+from popcast.datasets import loading, table
+from popcast.datasets.guessing.column_roles import Guess, guess
+from popcast.datasets.loading import Quality
+from popcast.datasets.params import Table
+from popcast.datasets.reading.row_table import RowTable
+
+
+@dataclass(frozen=True)
+class PostsRead:
+    """``posts``: the checked table. ``said``: plain sentences about what was found by looking."""
+
+    posts: pl.DataFrame
+    layout: Table
+    guess: Guess
+    quality: Quality
+    said: list[str]
+
+
+def read_table(
+    rows: RowTable,
+    given: Mapping[str, Any],
+    further: Mapping[str, Any],
+    zone: str,
+    max_reject_share: float,
+) -> PostsRead:
+    """The table of rows whose columns are found by name and by look.
+
+    given: role -> columns, what the caller says about them, see ``datasets.guessing``. further: more settings of
+    ``datasets.<name>.table``. Rows without a label are posts to predict. BadInput, one line: a role is in doubt, a
+    value cannot be read, there is nothing to learn from.
+    """
+    found = guess(rows, given, option="{}=")
+    layout = found.layout(**{"without_label": "predict", **further})
+    quality = Quality(max_reject_share)
+    found_posts = table.posts_of(rows, None, layout, zone, quality)
+    layout = settled(rows, layout, zone, found_posts)
+    posts = loading.complete(found_posts)
+    if posts["popularity"].null_count() == posts.height:
+        problem = f"none of the {posts.height} posts has a label"
+        raise bad_input(problem, file=rows.files[0], field=layout.columns.label, expected="labels to learn from")
+    quality.posts = loading.counts(posts)
+    posts = tables.as_written(posts, rows.files[0], tables.POSTS)
+    return PostsRead(posts, layout, found, quality, [*rows.said, *found.said])
+
+
+def exposed(posts: pl.DataFrame, snapshot: datetime | None) -> pl.DataFrame:
+    """``posts`` with the time until their outcomes were counted, where all were counted at one moment."""
+    return tables.as_written(loading.with_exposure(posts, snapshot, "posts"), "posts", tables.POSTS)

@@ -1,0 +1,220 @@
+"""``popcast.Forecaster``: posts in, forecasts out, in scikit-learn's manner, with the pipeline's own stages.
+
+>>> from popcast import Forecaster
+>>> Forecaster(label="likes", text=["caption"], budget="10m")
+Forecaster(label='likes', text=['caption'], budget='10m')
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from popcast.api.budget_time import seconds_of
+from popcast.api.bundling import write_bundle
+from popcast.api.columns_read import PostsRead, exposed, read_table
+from popcast.api.estimator_params import EstimatorParams, check_fitted
+from popcast.api.pipeline_in_process import Finished, run_pipeline
+from popcast.api.posts_given import files_folder, given_rows
+from popcast.api.refusal import one_line
+from popcast.api.score_frame import leaderboard
+from popcast.core.engine import in_this_process
+from popcast.core.errors import BadInput, shown
+from popcast.datasets.reading.row_table import RowTable
+from popcast.planning.choosing.pipeline_choice import choose, facts_of
+from popcast.planning.choosing.split_choice import snapshot_of
+from popcast.planning.default_params import with_sections
+from popcast.planning.project_params import Params
+from popcast.serving.asked_posts import asked_posts
+from popcast.serving.forecast import Forecast
+
+DATASET = "posts"
+"""Key of the posts in all sections of the settings."""
+GIVEN_LABEL = "label"
+"""Column that ``fit(posts, y)`` adds."""
+
+
+class Forecaster(EstimatorParams):
+    """Forecasts how popular posts will be, from posts whose popularity is known.
+
+    Columns (None: found by name and by look; doubt is an error that names the parameter): ``label``, ``id``,
+    ``author``, ``time``, ``tags`` and ``media`` are one column each; ``text``, ``category``, ``numbers`` and
+    ``author_numbers`` (known at posting time), ``posthoc`` (measured later, never an input) and ``leave_out`` one or
+    several. A row without a label is a post to predict: nothing is learned from it.
+
+    zone: of times that carry none, and of day parts. metric: mae, rmse, nmse or mape, what decides between models.
+    budget: time that choosing blocks and members may plan with ("5m", "1h", or seconds). seed: of every random number.
+    folder: where relative paths and media files lie. table: more about how a file is read (``decimal``, ``day_first``,
+    ``transform`` and so on, see ``datasets.<name>.table`` in the reference of settings). settings: sections of an
+    overlay (``splits``, ``blocks``, ``suites`` ...) for the data set ``posts``, in place of those chosen by size.
+
+    After ``fit``: ``columns_`` (column -> what it became), ``members_`` (name -> weight), ``blend_``, ``scores_`` (of
+    the scorer, by model), ``predictions_`` (the blend's table: out-of-fold, valid, test, unlabelled), ``settings_``
+    (sections that were chosen), ``quality_`` (rows left out, fields repaired), ``said_`` (what was found by looking).
+    """
+
+    def __init__(
+        self,
+        label: str | None = None,
+        author: str | None = None,
+        time: str | None = None,
+        text: str | Sequence[str] | None = None,
+        tags: str | None = None,
+        category: str | Sequence[str] | None = None,
+        numbers: str | Sequence[str] | None = None,
+        author_numbers: str | Sequence[str] | None = None,
+        posthoc: str | Sequence[str] | None = None,
+        id: str | None = None,
+        media: str | None = None,
+        leave_out: str | Sequence[str] | None = None,
+        *,
+        zone: str = "UTC",
+        metric: str = "mae",
+        budget: str | float = "5m",
+        seed: int = 42,
+        folder: str | os.PathLike | None = None,
+        table: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.label, self.author, self.time, self.text, self.tags = label, author, time, text, tags
+        self.category, self.numbers, self.author_numbers, self.posthoc = category, numbers, author_numbers, posthoc
+        self.id, self.media, self.leave_out = id, media, leave_out
+        self.zone, self.metric, self.budget, self.seed = zone, metric, budget, seed
+        self.folder, self.table, self.settings = folder, table, settings
+
+    @one_line
+    def fit(self, posts: Any, y: Any = None) -> Self:
+        """Learn from posts; see the class for what a row may hold.
+
+        posts: a path, pattern or list of paths, a polars or pandas DataFrame, or a list of dictionaries. y: labels [n],
+        where ``posts`` does not hold them. Raises BadPosts (a ValueError), one line; then the forecaster is not fitted.
+        """
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        folder = None if self.folder is None else Path(self.folder)
+        rows = given_rows(posts, folder)
+        given = self._given()
+        if y is not None:
+            rows, given["label"] = _with_label(rows, y, self.label)
+        further = dict(self.table or {})
+        read = read_table(rows, given, further, self.zone, further.pop("max_reject_share", 0.01))
+        table, p, sections = self._planned(read)
+        with in_this_process(), tempfile.TemporaryDirectory(prefix="popcast-") as place:
+            scratch, kept = Path(place) / "scratch", Path(place) / "bundle"
+            done = run_pipeline(DATASET, table, p, scratch, files_folder(posts, folder))
+            kept.mkdir()
+            write_bundle(kept, done, scratch, DATASET, p.datasets[DATASET], rows.names, self.seed)
+            forecast = Forecast.load(kept)
+        return self._fitted(read, done, sections, forecast)
+
+    def _given(self) -> dict[str, Any]:
+        """Role -> columns, as ``datasets.guessing`` calls them."""
+        roles = {name: getattr(self, name) for name in ("label", "id", "author", "time", "tags", "media")}
+        roles |= {"text": self.text, "category": self.category, "posthoc": self.posthoc, "leave_out": self.leave_out}
+        roles |= {"number": self.numbers, "author_number": self.author_numbers}
+        return {role: columns for role, columns in roles.items() if columns is not None}
+
+    def _planned(self, read: PostsRead) -> tuple[pl.DataFrame, Params, dict[str, Any]]:
+        """The table of posts, all settings, and the sections that were chosen or given."""
+        facts = facts_of(read.posts)
+        if self.settings is None:
+            sections, snapshot = choose(DATASET, facts, seconds_of(self.budget)), snapshot_of(facts)
+        else:
+            sections, snapshot = dict(self.settings), None
+        dataset = {"kind": "table", "raw": ".", "zone": self.zone, "metric": self.metric, "snapshot": snapshot}
+        dataset["table"] = read.layout.model_dump(mode="json")
+        base = {"base": {"seed": self.seed}, "datasets": {DATASET: dataset}}
+        p = with_sections(sections | base)
+        return exposed(read.posts, p.datasets[DATASET].snapshot), p, sections
+
+    def _fitted(self, read: PostsRead, done: Finished, sections: dict[str, Any], forecast: Forecast) -> Self:
+        self.forecast_ = forecast
+        self.columns_ = {one.column: one.role for one in read.guess.columns}
+        self.members_ = {name: member.weight for name, member in forecast.contents.members.items()}
+        self.blend_, self.scores_ = done.blend, done.scores
+        self.predictions_, self.settings_ = done.predictions["blend"], sections
+        self.quality_, self.said_ = read.quality.as_dict(), read.said
+        return self
+
+    def leaderboard(self) -> pl.DataFrame:
+        """Every model on the test part with its interval and its paired difference to the blend, best first; columns:
+        see :func:`popcast.api.score_frame.leaderboard`."""
+        check_fitted(self, "forecast_")
+        return leaderboard(self.scores_, self.forecast_.contents.metric, self.members_)
+
+    @one_line
+    def predict(self, posts: Any, folder: str | os.PathLike | None = None) -> pl.DataFrame:
+        """Forecasts of posts in their order: ``id``, ``prediction``, ``lower`` and ``upper`` on the log2 scale, and
+        where the label is a count also ``prediction_count``, ``lower_count`` and ``upper_count``.
+
+        posts: as for ``fit``, with no label; the label is never looked at. A column that is missing is not known. Posts
+        see older posts of those given to ``fit``, never one another: a forecast does not depend on the call's other
+        posts. folder: where media files lie.
+        """
+        check_fitted(self, "forecast_")
+        return forecasts(self.forecast_, posts, folder if folder is not None else self.folder)
+
+    @one_line
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write a bundle that :func:`popcast.load` reads, wherever it is moved to. It needs no file of posts.
+
+        folder: a new one, or one that holds an older bundle. It holds the known posts' authors and popularity.
+        """
+        check_fitted(self, "forecast_")
+        self.forecast_.save(Path(folder))
+
+
+class LoadedForecaster:
+    """A forecaster that was saved: it predicts, and knows its leaderboard, but cannot be fitted again."""
+
+    def __init__(self, forecast: Forecast) -> None:
+        self.forecast_ = forecast
+        self.members_ = {name: member.weight for name, member in forecast.contents.members.items()}
+        self.blend_, self.scores_ = forecast.blend, forecast.scores
+
+    leaderboard = Forecaster.leaderboard
+    save = Forecaster.save
+
+    @one_line
+    def predict(self, posts: Any, folder: str | os.PathLike | None = None) -> pl.DataFrame:
+        """As :meth:`Forecaster.predict`."""
+        return forecasts(self.forecast_, posts, folder)
+
+
+@one_line
+def load(folder: str | os.PathLike) -> LoadedForecaster:
+    """The forecaster that :meth:`Forecaster.save` wrote to ``folder``. BadPosts, one line: there is none, or a broken
+    one."""
+    return LoadedForecaster(Forecast.load(Path(folder)))
+
+
+def forecasts(forecast: Forecast, posts: Any, folder: str | os.PathLike | None) -> pl.DataFrame:
+    """Forecasts of posts as a caller has them; what was odd about them is a warning."""
+    place = None if folder is None else Path(folder)
+    asked = asked_posts(given_rows(posts, place), forecast.contents)
+    if learned := forecast.learned_from(asked.posts):
+        asked.said.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
+    for said in asked.said:
+        warnings.warn(said, stacklevel=4)
+    with in_this_process():
+        found = forecast.predict(asked.posts, files_folder(posts, place))
+    return found.rename({"post_id": "id"})
+
+
+def _with_label(rows: RowTable, y: Any, name: str | None) -> tuple[RowTable, str]:
+    """``rows`` with the labels ``y`` [n] as a column, and its name."""
+    name = name or GIVEN_LABEL
+    if name in rows.names:
+        raise BadInput(f"y: the posts have a column {shown(name)} already: give either")
+    values = pl.Series(name, y if isinstance(y, pl.Series) else list(y))
+    if len(values) != rows.height:
+        raise BadInput(f"y: got {len(values)} labels for {rows.height} posts")
+    columns = rows.columns.with_columns(values)
+    return replace(rows, columns=columns, names=[*rows.names, name]), name

@@ -1,0 +1,127 @@
+"""From facts about a table of posts and a budget to the sections of an overlay: :func:`choose`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from popcast.planning.choosing.cost_model import SIDE_BY_SIDE, block_seconds, frame_seconds
+from popcast.planning.choosing.post_facts import PostFacts, facts_of
+from popcast.planning.choosing.run_choice import WORDS_FROM, Member, fields, members, references
+from popcast.planning.choosing.split_choice import history_of, newest_per_author, split_of
+
+__all__ = ["Choice", "PostFacts", "choose", "chosen", "facts_of"]
+
+VALID_ENOUGH = 300
+"""Validation posts that weights of the blend can be fitted on alone."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``sections``: as params.yaml has them. ``seconds``: what they are expected to take on two cores."""
+
+    sections: dict[str, dict[str, Any]]
+    seconds: float
+    left_for_more: tuple[str, ...]
+    """Members that a larger budget would take."""
+
+    @property
+    def runs(self) -> list[str]:
+        """Names of all rows of the leaderboard but the blend."""
+        suites = [name for suite in self.sections["suites"].values() for name in suite["runs"]]
+        return suites + [run["name"] for run in self.sections["runs"].values()]
+
+
+def choose(name: str, facts: PostFacts, budget: float = 300.0) -> dict[str, dict[str, Any]]:
+    """Sections splits, blocks, media, derived, runs, suites and blend for the dataset ``name``.
+
+    budget: seconds on two cores. The least there is (references and one ensemble of trees) is chosen whatever the
+    budget. Deterministic. Raises BadInput where there are too few posts with a label.
+    """
+    return chosen(name, facts, budget).sections
+
+
+def chosen(name: str, facts: PostFacts, budget: float = 300.0) -> Choice:
+    """As :func:`choose`, with the seconds that it is expected to take."""
+    split = split_of(facts)
+    history = facts.timed and facts.authors > 0
+    words = bool(fields(facts)) and facts.labelled >= WORDS_FROM
+    cross_fit = _cross_fit(facts, split)
+    fits = 2 + (split["folds"] if cross_fit else 0)
+    blocks = ["metadata", *(["history"] if history else []), *(["text"] if words else [])]
+    spent = frame_seconds(facts) + (sum(block_seconds(kind, facts) for kind in blocks)) / SIDE_BY_SIDE
+    taken, left = _within(budget, spent, facts, history, words, fits)
+    encoder = any(one.needs == "encoder" for one in taken[0])
+    sections = {
+        "splits": {name: split},
+        "blocks": _blocks(name, facts, history, words, encoder),
+        "media": {},
+        "derived": {},
+        "runs": {f"{name}-{one.name}": _run(name, one, cross_fit, split["folds"]) for one in taken[0]},
+        "suites": {
+            f"{name}-references": {
+                "dataset": name, "suite": "references", "features": name, "runs": references(facts, history),
+            }
+        },
+        "models": {"on_top": {"loss": "metric"}} if any(one.model == "on_top" for one in taken[0]) else {},
+        "blend": _blend(facts, cross_fit),
+    }  # fmt: skip
+    return Choice(sections, taken[1], left)
+
+
+def _cross_fit(facts: PostFacts, split: dict[str, Any]) -> bool:
+    """Out-of-fold predictions join the validation part where that is too small for the blend's weights."""
+    share = split["shares"][1]
+    valid = facts.authors * share if split["method"] == "newest_per_author" else facts.labelled * share
+    return valid < VALID_ENOUGH
+
+
+def _within(
+    budget: float, spent: float, facts: PostFacts, history: bool, words: bool, fits: int
+) -> tuple[tuple[list[Member], float], tuple[str, ...]]:
+    """Members that the budget has room for, with the seconds of everything; and the names of the others."""
+    taken: list[Member] = []
+    left: list[str] = []
+    for member in members(facts, history, words):
+        more = member.seconds(facts, fits) / SIDE_BY_SIDE
+        if member.needs is not None:
+            more += block_seconds(member.needs, facts)
+        if taken and spent + more > budget:
+            left.append(member.name)
+        else:
+            taken.append(member)
+            spent += more
+    return (taken, spent), tuple(left)
+
+
+def _blocks(name: str, facts: PostFacts, history: bool, words: bool, encoder: bool) -> dict[str, dict[str, Any]]:
+    made: dict[str, dict[str, Any]] = {f"{name}-metadata": {"dataset": name, "block": "metadata"}}
+    if history:
+        made[f"{name}-history"] = {"dataset": name, "block": "history", "set": history_of(facts)}
+    if words:
+        many = facts.labelled >= 10_000
+        terms = {"char": None} if facts.blanks else {"word": None, "char": [1, 3]}
+        tfidf = {"dim": 32 if many else 16, **terms, "max_features": 30000 if many else 10000}
+        setting = {"fields": fields(facts), "tfidf": tfidf}
+        if not encoder:
+            setting["encoder"] = None
+        made[f"{name}-text"] = {"dataset": name, "block": "text", "set": setting}
+    return made
+
+
+def _run(name: str, member: Member, cross_fit: bool, folds: int) -> dict[str, Any]:
+    late = {} if cross_fit else {"cross_fit_from": folds}
+    run = {"dataset": name, "name": member.name, "model": member.model, "features": name, "blocks": member.blocks}
+    return run | late | {"set": member.set}
+
+
+def _blend(facts: PostFacts, cross_fit: bool) -> dict[str, Any]:
+    """Weights of parts that follow one another in time sum to 1; where parts are drawn they are free, and so is the
+    intercept: nothing drifts between them."""
+    drawn = not facts.timed or newest_per_author(facts)
+    return {
+        "fit_on": "oof+valid" if cross_fit else "valid",
+        "sum_to_one": not drawn,
+        "intercept": drawn,
+        "leave_out": ["median"] if drawn else [],
+    }

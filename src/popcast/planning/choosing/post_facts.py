@@ -1,0 +1,107 @@
+"""What the rules of choosing look at: counts, times and authors of a table of posts, measured once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+DAY = 86400.0
+IMAGES, VIDEOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"), (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+NO_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
+"""Letters of scripts that put no blanks between words."""
+
+
+@dataclass(frozen=True)
+class PostFacts:
+    """``authors`` and ``posts_per_author`` (median) are of the labelled posts, ``span_days`` too."""
+
+    posts: int
+    labelled: int
+    unlabelled: int
+    authors: int
+    posts_per_author: float
+    every_author: bool
+    """Every labelled post has an author."""
+    timed: bool
+    """Every labelled post has a time, and there is more than one."""
+    moments: int
+    """Different times of labelled posts."""
+    span_days: float
+    lag_days: float
+    """How much younger the youngest post to predict is than the newest label; 0 where there is none."""
+    newest_drawn: bool
+    """Posts to predict are the newest of their authors, at times when other authors' posts have labels."""
+    newest: datetime | None
+    text: bool
+    blanks: bool
+    """Words are written with blanks between them."""
+    tags: bool
+    categories: tuple[str, ...]
+    images: bool
+    videos: bool
+    outcomes: tuple[str, ...]
+    """``posthoc_`` columns with a value in some labelled post."""
+
+
+def facts_of(posts: pl.DataFrame) -> PostFacts:
+    """Facts of a table ``posts``: popularity is null where a post is to be predicted."""
+    labelled = posts.filter(pl.col("popularity").is_not_null())
+    unlabelled = posts.filter(pl.col("popularity").is_null())
+    times = _column(labelled, "posted_at", pl.Datetime("us", "UTC"))
+    authors = _column(labelled, "user_id", pl.String)
+    counts = authors.drop_nulls().value_counts()["count"]
+    moments = times.n_unique()
+    timed = labelled.height > 0 and times.null_count() == 0 and moments > 2
+    span = (times.max() - times.min()).total_seconds() / DAY if timed else 0.0
+    text = _column(posts, "title", pl.String).drop_nulls()
+    letters = text.head(2000).str.count_matches(r"\p{L}").sum() or 0
+    unspaced = text.head(2000).str.count_matches(NO_BLANKS).sum() or 0
+    media = _column(posts, "media", pl.List(pl.String)).explode().drop_nulls().str.to_lowercase()
+    return PostFacts(
+        posts=posts.height,
+        labelled=labelled.height,
+        unlabelled=unlabelled.height,
+        authors=len(counts),
+        posts_per_author=float(counts.median() or 0),
+        every_author=labelled.height > 0 and authors.null_count() == 0,
+        timed=timed,
+        moments=moments,
+        span_days=span,
+        lag_days=_lag(times, unlabelled) if timed else 0.0,
+        newest_drawn=timed and _newest_drawn(labelled, unlabelled),
+        newest=_column(posts, "posted_at", pl.Datetime("us", "UTC")).max(),
+        text=len(text) > 0,
+        blanks=unspaced < 0.2 * max(letters, 1),
+        tags=_column(posts, "tags", pl.List(pl.String)).list.len().fill_null(0).sum() > 0,
+        categories=tuple(
+            name for name in ("category", "subcategory", "concept") if _column(posts, name, pl.String).count()
+        ),
+        images=bool(len(media)) and any(media.str.ends_with(end).any() for end in IMAGES),
+        videos=bool(len(media)) and any(media.str.ends_with(end).any() for end in VIDEOS),
+        outcomes=tuple(
+            sorted(name for name in labelled.columns if name.startswith("posthoc_") and labelled[name].count())
+        ),
+    )
+
+
+def _column(posts: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Series:
+    return posts[name] if name in posts.columns else pl.Series(name, [None] * posts.height, dtype=kind)
+
+
+def _lag(times: pl.Series, unlabelled: pl.DataFrame) -> float:
+    young = _column(unlabelled, "posted_at", pl.Datetime("us", "UTC")).max()
+    return 0.0 if young is None else max(0.0, (young - times.max()).total_seconds() / DAY)
+
+
+def _newest_drawn(labelled: pl.DataFrame, unlabelled: pl.DataFrame) -> bool:
+    """At least four in five posts to predict are newer than every label of their author, most authors have one such
+    post, and at least half of these posts are older than the newest label of all."""
+    if unlabelled.height < 10 or "user_id" not in unlabelled.columns or "posted_at" not in unlabelled.columns:
+        return False
+    newest = labelled.group_by("user_id").agg(newest=pl.col("posted_at").max())
+    asked = unlabelled.join(newest, on="user_id", how="left")
+    after_own = (asked["posted_at"] > asked["newest"]).fill_null(False).mean()
+    before_all = (asked["posted_at"] < labelled["posted_at"].max()).fill_null(False).mean()
+    return after_own >= 0.8 and before_all >= 0.5 and unlabelled.height <= 1.5 * unlabelled["user_id"].n_unique()

@@ -1,0 +1,69 @@
+"""The posts that a bundle was fitted on: who is asked about again, and how much an author's past can tell.
+
+Of a known post stay its id, author, time, part and whether it had a label, and a hash of what it is: an id alone says
+little, for drafts are often numbered 1, 2, 3 as the posts learned from were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import polars as pl
+
+from popcast.blend.drift import model_age
+from popcast.blend.segments import blend_segments
+
+COLUMNS = ("post_id", "user_id", "posted_at", "split", "fold")
+AGAIN = " (new)"
+"""End of the inner id of a post whose id another post has already."""
+
+
+def known_posts(posts: pl.DataFrame) -> pl.DataFrame:
+    """What a bundle keeps of the posts that it was fitted on. posts: joined with ``split`` and ``fold``."""
+    labelled = pl.col("popularity").is_not_null()
+    return posts.select(*COLUMNS, labelled=labelled).with_columns(mark=_marks(posts))
+
+
+def _marks(posts: pl.DataFrame) -> pl.Series:
+    """A hash [n] of author, time and title of each post."""
+    rows = posts.select("user_id", pl.col("posted_at").dt.epoch("us"), "title").rows()
+    return pl.Series([hashlib.sha256(repr(row).encode()).hexdigest()[:16] for row in rows], dtype=pl.String)
+
+
+def inner_ids(posts: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
+    """Ids [n] under which blocks look at new posts: distinct, and those of known posts only where it is that post."""
+    place = dict(zip(known["post_id"], known["mark"], strict=True))
+    taken: set[str] = set()
+    found = []
+    for name, mark in zip(posts["post_id"], _marks(posts), strict=True):
+        inner = name
+        while inner in taken or place.get(inner, mark) != mark:
+            inner += AGAIN
+        taken.add(inner)
+        found.append(inner)
+    return pl.Series("post_id", found, dtype=pl.String)
+
+
+def learned_from(posts: pl.DataFrame, known: pl.DataFrame) -> int:
+    """How many of ``posts``, under their inner ids, had a label when the models were fitted."""
+    return posts.join(known.filter("labelled"), on="post_id", how="semi").height
+
+
+def segments_and_ages(
+    posts: pl.DataFrame, known: pl.DataFrame, final_fit: str, allow_posthoc: bool
+) -> tuple[pl.Series, pl.Series]:
+    """Segment and age in weeks [n] of new posts for a blend, see ``blend.segments`` and ``blend.drift``."""
+    label = pl.when("labelled").then(pl.lit(0.0))  # that there is one, not which
+    past = known.select(*COLUMNS, popularity=label)
+    number = pl.int_range(pl.len()).cast(pl.String)
+    asked = posts.drop("popularity").with_columns(
+        post_id=pl.lit("\n") + number,
+        split=pl.lit("unlabelled"),
+        fold=pl.lit(None, pl.Int8),
+        row=pl.int_range(pl.len()),
+    )
+    both = pl.concat([past, asked], how="diagonal")
+    found = asked.select("post_id", "row")
+    found = found.join(blend_segments(both, final_fit, allow_posthoc), on="post_id", how="left")
+    found = found.join(model_age(both, final_fit), on="post_id", how="left").sort("row")
+    return found["segment"], found["age"]
