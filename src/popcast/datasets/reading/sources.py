@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,7 +160,7 @@ def _readable(path: Path) -> Iterator[None]:
     with raw_files.readable(path):
         try:
             yield
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, NotImplementedError, struct.error) as error:
             raise bad_input(f"not a readable zip: {error}", file=path) from None
 
 

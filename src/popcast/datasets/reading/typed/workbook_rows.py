@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator
@@ -23,7 +24,10 @@ from popcast.datasets.reading.typed.typed_cells import column_of
 ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA", "#SPILL!", "#CALC!"}
 """What a cell shows whose formula has no value."""
 
-OPENPYXL = (zipfile.BadZipFile, KeyError, TypeError, AttributeError, IndexError, SyntaxError, ArithmeticError)
+OPENPYXL = (
+    zipfile.BadZipFile, struct.error, KeyError, TypeError, AttributeError, IndexError, SyntaxError, ArithmeticError,
+    RuntimeError,
+)  # fmt: skip
 """What openpyxl raises on damaged workbooks, besides ValueError."""
 
 
