@@ -11,6 +11,7 @@ import polars as pl
 
 from popcast.api.pipeline_in_process import Finished
 from popcast.blend.blending import Blend
+from popcast.blend.count_scale import transform_of
 from popcast.core import tables
 from popcast.core.safety.whole_files import write_whole
 from popcast.datasets.params import Dataset
@@ -45,7 +46,7 @@ def write_bundle(
         zone=dataset.zone,
         final_fit=done.settings["final_fit"],
         metric=dataset.metric,
-        transform=_transform(dataset),
+        transform=transform_of(dataset),
         snapshot=dataset.snapshot,
         allow_posthoc=done.settings["allow_posthoc"],
         columns=bundle.kinds_of(done.posts.drop("split", "fold")),
@@ -67,10 +68,6 @@ def write_bundle(
     tables.write_json(done.scores, folder / bundle.SCORES)
     write_whole(card(contents, done.scores, done.blend.half_width).encode(), folder / bundle.CARD)
     contents.write(folder)
-
-
-def _transform(dataset: Dataset) -> str:
-    return dataset.table.transform if dataset.table is not None else dataset.transform or "none"
 
 
 def member_weights(blend: Blend) -> dict[str, float]:

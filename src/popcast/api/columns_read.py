@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from popcast.api.settled_layout import settled
 from popcast.core import tables
 from popcast.core.errors import bad_input
 from popcast.datasets import loading, table
@@ -45,7 +46,9 @@ def read_table(
     found = guess(rows, given, option="{}=")
     layout = found.layout(**{"without_label": "predict", **further})
     quality = Quality(max_reject_share)
-    posts = loading.complete(table.posts_of(rows, None, layout, zone, quality))
+    found_posts = table.posts_of(rows, None, layout, zone, quality)
+    layout = settled(rows, layout, zone, found_posts)
+    posts = loading.complete(found_posts)
     if posts["popularity"].null_count() == posts.height:
         problem = f"none of the {posts.height} posts has a label"
         raise bad_input(problem, file=rows.files[0], field=layout.columns.label, expected="labels to learn from")

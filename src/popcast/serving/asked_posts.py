@@ -1,20 +1,24 @@
-"""New posts from rows of any file or frame, read as the posts were read that a bundle was fitted on."""
+"""New posts from rows of any file or frame, read as the posts were read that a bundle was fitted on.
+
+Every row comes back: one that cannot be read is refused with its file, row and field, never left out.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
 
 from popcast.core.errors import bad_input, cut, shown
-from popcast.datasets import loading, table
+from popcast.datasets import column_types, loading, table
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Table
 from popcast.datasets.reading.row_table import RowTable
+from popcast.datasets.values import id_cells
+from popcast.datasets.values.column_uses import INPUTS, OUTCOMES, uses
+from popcast.datasets.values.missing_words import WORDS, blank_words
 from popcast.serving.bundle import Contents
-
-SINGLE = ("id", "author", "time", "tags", "category", "subcategory", "concept", "media")
-SEVERAL = ("text", "numbers", "author_numbers", "posthoc")
 
 
 @dataclass(frozen=True)
@@ -27,33 +31,90 @@ class Asked:
 
 def asked_posts(rows: RowTable, contents: Contents) -> Asked:
     """The table of new posts. A column that is missing is not known; one that was never seen is left out: both are
-    said. BadInput, one line: a value cannot be read."""
+    said. The label is never looked at. BadInput, one line: a value cannot be read."""
     if contents.table is None:
         raise bad_input("it was not fitted on a table of a user", expected="posts in popcast's own columns")
-    known = set(contents.names)
-    unknown = [name for name in rows.names if name not in known]
     layout, missing = _present(contents.table, rows.names)
+    unknown = [name for name in rows.names if name not in contents.names]
     said = []
     if missing:
         said.append(f"columns that the posts lack, taken as not known: {_listed(missing)}")
     if unknown:
         said.append(f"columns that the posts learned from did not have, left out: {_listed(unknown)}")
-    quality = Quality(0.0)
-    posts = loading.complete(table.posts_of(None, rows, layout, contents.zone, quality))
-    return Asked(posts, said)
+    if not uses(layout.columns, INPUTS):
+        raise bad_input("none of its columns is known", file=rows.files[0], expected=f"some of {_listed(missing)}")
+    rows = _without(rows, [name for use, name in uses(layout.columns, OUTCOMES)])
+    ids = _ids(rows, layout)
+    layout = _changed(layout, id=None)
+    timed = _timed(rows, layout)
+    parts = [
+        _read(_chosen(rows, np.flatnonzero(timed)), layout, contents.zone),
+        _read(_chosen(rows, np.flatnonzero(~timed)), _changed(layout, time=None), contents.zone),
+    ]
+    order = np.argsort(np.concatenate([np.flatnonzero(timed), np.flatnonzero(~timed)]), kind="stable")
+    posts = pl.concat([part for part in parts if part.height] or parts[:1], how="diagonal")[order]
+    return Asked(posts.with_columns(post_id=pl.coalesce(ids, "post_id")) if posts.height else posts, said)
 
 
 def _present(layout: Table, names: list[str]) -> tuple[Table, list[str]]:
-    """``layout`` without the columns that are not in ``names``, and those columns but for outcomes."""
-    columns = layout.columns
-    gone = {field: None for field in SINGLE if getattr(columns, field) not in (None, *names)}
-    missing = [getattr(columns, field) for field in gone]
-    for field_name in SEVERAL:
-        kept = [name for name in getattr(columns, field_name) if name in names]
-        if field_name != "posthoc":
-            missing += [name for name in getattr(columns, field_name) if name not in names]
-        gone[field_name] = kept
-    return layout.model_copy(update={"columns": columns.model_copy(update=gone)}), missing
+    """``layout`` without the inputs that are not in ``names``, and those columns."""
+    missing = [name for _, name in uses(layout.columns, INPUTS) if name not in names]
+    kept = {}
+    for use in INPUTS:
+        value = getattr(layout.columns, use)
+        kept[use] = [one for one in value if one in names] if isinstance(value, list) else value
+        if kept[use] in missing:
+            kept[use] = None
+    return _changed(layout, posthoc=[], **kept).model_copy(update={"repeated": "refuse", "repeated_by": None}), missing
+
+
+def _changed(layout: Table, **columns: object) -> Table:
+    return layout.model_copy(update={"columns": layout.columns.model_copy(update=columns)})
+
+
+def _ids(rows: RowTable, layout: Table) -> pl.Series:
+    """Ids [n] as the posts have them; null where there is none."""
+    name = layout.columns.id
+    if name is None or not rows.height:
+        return pl.Series("post_id", [None] * rows.height, dtype=pl.String)
+    ids, _, _ = id_cells.read_ids(column_types.ids(rows.columns[name], rows.files[0]).alias(name))
+    return ids.alias("post_id")
+
+
+def _timed(rows: RowTable, layout: Table) -> np.ndarray:
+    """bool [n]: rows that say when the post is posted, or will be. A draft need not."""
+    name = layout.columns.time
+    if name is None:
+        return np.zeros(rows.height, bool)
+    cells = rows.columns[name]
+    known = blank_words(cells, WORDS) if cells.dtype == pl.String else cells
+    return known.is_not_null().to_numpy()
+
+
+def _read(rows: RowTable, layout: Table, zone: str) -> pl.DataFrame:
+    """The ``posts`` table of rows that all have to be readable. Its labels are null."""
+    if not rows.height or not uses(layout.columns, INPUTS):
+        empty = pl.DataFrame({"post_id": [str(one) for one in rows.row_numbers]}, schema={"post_id": pl.String})
+        return loading.complete(empty)
+    outcome = pl.lit(None, pl.Float64).alias(layout.columns.label)
+    none = _chosen(rows, np.empty(0, np.int64))
+    none = replace(none, columns=none.columns.with_columns(outcome), names=[*none.names, layout.columns.label])
+    return loading.complete(table.posts_of(none, rows, layout, zone, Quality(0.0)))
+
+
+def _chosen(rows: RowTable, index: np.ndarray) -> RowTable:
+    """Some rows; what could not be read at all stays with them if there are any."""
+    rejected = rows.rejected if len(index) else []
+    return replace(
+        rows, columns=rows.columns[index], file_index=rows.file_index[index], row_numbers=rows.row_numbers[index],
+        rejected=rejected,
+    )  # fmt: skip
+
+
+def _without(rows: RowTable, names: list[str]) -> RowTable:
+    return replace(
+        rows, columns=rows.columns.drop(names, strict=False), names=[n for n in rows.names if n not in names]
+    )
 
 
 def _listed(names: list[str]) -> str:

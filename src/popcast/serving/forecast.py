@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from popcast.blend.blending import Blend
+from popcast.blend.count_scale import as_counts
 from popcast.core import tables
 from popcast.core.errors import bad_input
 from popcast.core.named import block_module, predictor_module
@@ -30,7 +31,6 @@ from popcast.models.contract.predictor_files import load_predictor
 from popcast.models.contract.predictors import Predictor, seed_predictions
 from popcast.serving import bundle, known_posts
 from popcast.serving.bundle import BundledBlock, Contents, Member
-from popcast.serving.count_scale import with_counts
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,11 @@ class Forecast:
         table = pl.DataFrame({"post_id": ids, "prediction": pl.Series(blended, dtype=pl.Float64)}).with_columns(
             lower=pl.col("prediction") - reach, upper=pl.col("prediction") + reach
         )
-        return with_counts(tables.rounded(table), self.contents.transform)
+        table = tables.rounded(table)
+        if self.contents.transform == "none":
+            return table
+        counts = (as_counts(table[name], self.contents.transform) for name in ("prediction", "lower", "upper"))
+        return table.with_columns(column.alias(f"{column.name}_count") for column in counts)
 
     def learned_from(self, posts: pl.DataFrame) -> int:
         """How many of ``posts`` had a label when the models were fitted."""

@@ -6,7 +6,7 @@ Source: sheet microlens.md, ``extracted_modality_features``: ``..._image_feature
 ids must be 1 .. n with n the rows of the file.
 
 Columns: ``array.<name>_embedding``, as they are in the file. Nothing is learned but the widths. A post that the dataset
-did not have at ``fit`` and whose id lies beyond the file has null there.
+did not have at ``fit`` and whose id is not that of a row of the file has null there.
 """
 
 from __future__ import annotations
@@ -111,15 +111,17 @@ class Block:
 
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
         """``post_id`` and the ``array.`` columns, in the order of ``posts``."""
-        rows = self._rows(posts)
+        rows = (posts["post_id"].cast(pl.Int64, strict=False) - 1).fill_null(-1).to_numpy()
         columns = [posts["post_id"]]
         for name, file in self.params.files.items():
-            path, vectors = self._open(file)
-            if vectors.shape[1] != self.widths[name]:
-                raise bad_input("wrong width", file=path, value=vectors.shape[1], expected=str(self.widths[name]))
-            present = rows < len(vectors)
-            found = np.asarray(vectors[rows[present]], dtype=np.float32)
-            self._finite(found, rows[present], path)
+            present, found = rows >= 0, np.empty((0, self.widths[name]), np.float32)
+            if present.any():
+                path, vectors = self._open(file)
+                if vectors.shape[1] != self.widths[name]:
+                    raise bad_input("wrong width", file=path, value=vectors.shape[1], expected=str(self.widths[name]))
+                present &= rows < len(vectors)
+                found = np.asarray(vectors[rows[present]], dtype=np.float32)
+                self._finite(found, rows[present], path)
             columns.append(embedding_column(f"array.{name}_embedding", found, present))
         return pl.DataFrame(columns)
 

@@ -1,0 +1,53 @@
+"""What was found by looking over all posts, written down: new posts are few, and must be read the same way.
+
+``1.234`` alone may be a thousand or one and a quarter, 3/4 March or April; among all the posts it was decided.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from popcast.core.errors import BadInput
+from popcast.datasets import table
+from popcast.datasets.loading import Quality
+from popcast.datasets.params import Table
+from popcast.datasets.reading.row_table import RowTable
+from popcast.datasets.values.column_uses import uses
+
+TRIED: dict[str, tuple[tuple[str, ...], str, tuple[Any, ...]]] = {
+    "decimal": (("numbers", "author_numbers", "posthoc", "label"), r"[.,]", (".", ",")),
+    "day_first": (("time",), r"\d[./-]\d", (True, False)),
+    "tag_separator": (("tags",), r"[|,;#/]", ("|", ",", ";", "#", "/")),
+}
+"""Setting -> uses of the columns that it is about, cells without which it says nothing, and its values."""
+
+
+def settled(rows: RowTable, layout: Table, zone: str, posts: pl.DataFrame) -> Table:
+    """``layout`` with the settings that were open and with which alone the rows are the same ``posts``.
+
+    One stays open where nothing in the posts depends on it, or where columns differ in it.
+    """
+    for name, (concerned, odd, values) in TRIED.items():
+        if getattr(layout, name) is not None or not _holds(rows, layout, concerned, odd):
+            continue
+        trials = [layout.model_copy(update={name: value}) for value in values]
+        same = [trial for trial in trials if _read(rows, trial, zone, posts)]
+        if len(same) == 1:
+            layout = same[0]
+    return layout
+
+
+def _holds(rows: RowTable, layout: Table, concerned: tuple[str, ...], odd: str) -> bool:
+    """Whether a text of one of the columns has the sign that makes the question."""
+    columns = [rows.columns[name] for _, name in uses(layout.columns, concerned)]
+    return any(cells.dtype == pl.String and bool(cells.str.contains(odd).any()) for cells in columns)
+
+
+def _read(rows: RowTable, layout: Table, zone: str, posts: pl.DataFrame) -> bool:
+    """Whether the rows, read so, are ``posts``."""
+    try:
+        return table.posts_of(rows, None, layout, zone, Quality(1.0)).equals(posts)
+    except BadInput:
+        return False
