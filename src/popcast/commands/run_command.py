@@ -102,6 +102,7 @@ def run_stages(jobs: int, console: Console) -> None:
     from popcast.planning.running.launchers import launcher_for
     from popcast.planning.running.one_bar import OneBar
     from popcast.planning.running.pipeline_run import follow, load, machine, queue_of
+    from popcast.planning.running.progress import read_times
     from popcast.planning.running.ready_queue import claim_of
     from popcast.planning.running.stage_runner import Stopped
     from popcast.planning.running.stages import StageError
@@ -111,7 +112,9 @@ def run_stages(jobs: int, console: Console) -> None:
         room = machine(jobs)
         asked = {row.name: claim_of(row.name, row.meta, room) for row in stages.rows}
         queue = queue_of(stages, room, False)
-        runner = follow(stages, queue, launcher_for(None), asked, False, OneBar(len(stages.rows), console))
+        known = read_times().keys() >= {row.name for row in stages.rows}
+        bar = OneBar(len(stages.rows), console, expects=known)
+        runner = follow(stages, queue, launcher_for(None), asked, False, bar)
     except (StageError, ValueError) as error:
         raise BadInput(one_line(str(error))) from None
     except Stopped as stopped:
