@@ -13,7 +13,7 @@ from rich.console import Console
 
 from popcast.commands.durations import Budget
 from popcast.commands.hand_made_changes import keep_changes, note_made
-from popcast.commands.lay_over import lay_over
+from popcast.commands.lay_over import lay_over, readable
 from popcast.commands.run_results import print_results
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input, one_line
@@ -60,13 +60,13 @@ def check_project() -> None:
 
 def prepared(overlay: Path, raw: Path | None) -> None:
     """params.yaml with the overlay laid over it and checked; as it was before where that is refused."""
-    before = paths.PARAMS.read_bytes()
+    before, settings = paths.PARAMS.read_bytes(), readable()
     kept = keep_changes()
     if kept is not None:
         print(f"{paths.PARAMS} had changes: they are kept in {kept}", file=sys.stderr)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # said by the bar and the results
-            lay_over(overlay, raw)
+            lay_over(overlay, raw, settings)
     except BaseException:
         write_whole(before, paths.PARAMS)
         raise

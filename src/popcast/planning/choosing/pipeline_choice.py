@@ -17,7 +17,7 @@ VALID_ENOUGH, DRAWN_ENOUGH = 1000, 300
 authors, for out-of-fold predictions in the order of time end long before those."""
 
 SEEDS = (3, 5, 10)
-"""Ensembles that differ in nothing but their random rows and columns, and are averaged: as many as there is time for."""
+"""Ensembles that differ in nothing but their random rows and columns and are averaged, where there is time left."""
 
 
 @dataclass(frozen=True)
