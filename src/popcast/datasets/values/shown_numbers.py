@@ -22,6 +22,9 @@ from popcast.datasets.values.words.number_units import FALSE, TRUE
 FEW = 0.01
 """Share of cells that contradict all others and are left out as unreadable, rather than the whole column."""
 
+MOST = Decimal("1e300")
+"""What is larger is no number of anything."""
+
 Place = Callable[[int], tuple[Path, int]]
 
 
@@ -221,7 +224,7 @@ def _read(text: str, form: NumberForm) -> float | None:
         return 1.0 if word in TRUE or word == "1" else 0.0
     parts = shape(text, form.counts)
     value = None if parts is None else parts.value(form.decimal)
-    if value is None or (form.whole and value % 1 != 0):
+    if value is None or abs(value) > MOST or (form.whole and value != value.to_integral_value()):
         return None
     return float(value)
 
