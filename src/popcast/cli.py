@@ -12,6 +12,9 @@ from pathlib import Path
 import click
 import orjson
 
+from popcast.commands.init_command import init
+from popcast.commands.lay_over import lay_over
+from popcast.commands.run_command import run
 from popcast.commands.show import show
 from popcast.core import params, paths
 from popcast.core.errors import BadInput, one_line, printable_lines
@@ -19,8 +22,7 @@ from popcast.core.processor import processor_kind
 from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors
 from popcast.planning import plot_definitions, project_params
-from popcast.planning.leftovers import IDLE, cut_short, dead_entries, drop_entries, foreign_results, leftovers, remove
-from popcast.planning.overlay import use_overlay
+from popcast.planning.leftovers import IDLE, cut_short, dead_entries, drop_entries, leftovers, remove
 from popcast.planning.status import stage_name
 from popcast.simulation.params import PersonaPolicy, ServerPolicy, TransformersPolicy
 from popcast.simulation.params import settings as audience_settings
@@ -62,30 +64,6 @@ def use(overlay: Path, raw: Path | None) -> None:
     its own. `git checkout params.yaml metrics` undoes it, `dvc checkout` brings the report back.
     """
     lay_over(overlay, raw)
-
-
-def lay_over(overlay: Path, raw: Path | None) -> None:
-    """What `popcast use` does, and says. Raises BadInput."""
-    try:
-        before = project_params.load()
-    except BadInput:
-        before = None
-    written = use_overlay(overlay, raw, _checked)
-    print(one_line(f"{paths.PARAMS}: {', '.join(written)} as in {overlay}"))
-    plot_definitions.write(project_params.load())
-    gone = foreign_results(before, project_params.load())
-    for path in gone:
-        remove(path)
-    if gone:
-        print(one_line(f"removed results of other datasets or runs: {', '.join(map(str, gone))}"))
-
-
-def _checked(settings: project_params.Params) -> None:
-    """All that a run needs of params.yaml: as `popcast check`, and the plots. Raises BadInput."""
-    from popcast.planning import plan
-
-    plan.all_instances(settings)
-    plot_definitions.definitions(settings)
 
 
 @main.command()
@@ -367,6 +345,8 @@ def _where(encoder: str) -> str:
     return "in the local cache of the model hub" if cached else "not here, will be downloaded from the model hub"
 
 
+main.add_command(init)
+main.add_command(run)
 main.add_command(show)
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import pytest
 from popcast.core.errors import BadInput, bad_input, one_line, shown
 from popcast.datasets import loading, raw_files
 from popcast.datasets.params import Dataset
+from popcast.datasets.reading import open_rows
 from popcast.datasets.text_lists import read_list
 from popcast.simulation.audience import population
 from tests.faults.raw_folders import COLUMNS, rows
@@ -101,7 +102,7 @@ def test_a_folder_that_cannot_be_listed_is_one_line(tmp_path, monkeypatch):
     def failing(*_):
         raise OSError(5, "Input/output error", "raw/place")
 
-    monkeypatch.setattr(raw_files, "opened", failing)
+    monkeypatch.setattr(open_rows, "opened_text", failing)
     (tmp_path / "posts.csv").write_text("id\n")
     with pytest.raises(BadInput, match=r"^raw/place: Input/output error$"):
         table(tmp_path, "posts.csv")
@@ -109,7 +110,7 @@ def test_a_folder_that_cannot_be_listed_is_one_line(tmp_path, monkeypatch):
 
 DEEP = (
     "[" * 100_000, "[" * 100_000 + "]" * 100_000, "['" + "(" * 100_000, "[" + "-" * 100_000 + "1]",
-    "[1" + "+1" * 50_000, "['a' 'b']", "[[1]]", "[{}]", "['x'", "[b'x']", "['\\ud800']", '["\\ud800"]',
+    "[1" + "+1" * 50_000, "['a' 'b' c]", "[[1]]", "[{}]", "['x'", "[b'x']", "['\\ud800']", '["\\ud800"]',
     "[__import__('os')]", "[1]]",
 )  # fmt: skip
 

@@ -19,8 +19,8 @@ STYLES = {"label": "bold green", "left out": "dim", "posthoc": "yellow"}
 def print_columns(guess: Guess, console: Console) -> None:
     """One row per column. Values are shown as plain text, whatever they hold."""
     table = Table(box=None, pad_edge=False)
-    for name in ("column", "looks like", "becomes", "how sure"):
-        table.add_column(name, overflow="fold")
+    for name, least in (("column", 12), ("looks like", 24), ("becomes", 22), ("how sure", 30)):
+        table.add_column(name, overflow="fold", min_width=least)
     for one in guess.columns:
         style = STYLES.get(one.role, "")
         cells = (printable(cut(one.column, 60)), looks_like(one), BECOMES.get(one.role, one.role), how_sure(one))

@@ -12,7 +12,7 @@ import polars as pl
 from rich.console import Console
 
 from popcast.commands.column_table import print_columns
-from popcast.commands.durations import Budget, about
+from popcast.commands.durations import Budget
 from popcast.commands.overlay_text import overlay_text
 from popcast.commands.user_files import Given, dataset_name, raw_folder, sorted_out
 from popcast.core.errors import BadInput, bad_input, printable_lines

@@ -16,7 +16,8 @@ COMMENTS = {
     "media": "Columns made of media files.",
     "derived": "Columns made of other columns.",
     "suites": "Rows that every report shows beside the models.",
-    "runs": "Models. cross_fit_from: the folds' number, so none is predicted out-of-fold: the validation part suffices.",
+    "runs": "Models. cross_fit_from: no out-of-fold predictions; the validation part suffices for the blend.",
+    "models": "What runs share.",
     "blend": "From single models to one prediction.",
 }
 ORDER = tuple(COMMENTS)

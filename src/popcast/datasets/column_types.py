@@ -27,6 +27,8 @@ def ids(values: pl.Series, file: Path) -> pl.Series:
     """Words and whole numbers as text: a fraction is no id, and a float has lost the last digits of a long one."""
     if _is(values, *_WORDS) or values.dtype.is_integer():
         return values.cast(pl.String)
+    if values.dtype.is_float():
+        raise _refused(values, file, "text or integers: a float has lost the last digits of a long id")
     raise _refused(values, file, "text or integers")
 
 

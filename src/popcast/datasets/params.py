@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -12,10 +13,20 @@ from popcast.core.section import Below, Line, Place, Section, stays_below
 
 Metric = Literal["mae", "rmse", "nmse", "mape"]
 
-FILES = r'^[^\x00-\x20\x7f$`"\\<>|;-]([^\x00-\x1f\x7f$`"\\<>|;]{0,498}[^\x00-\x20\x7f$`"\\<>|;])?$'
-"""Files, or patterns of files such as ``posts-*.csv``: read below the raw folder, never part of a command."""
+FILES = re.compile(r"[^\x00-\x20\x7f$`\"\\<>|;-](?:[^\x00-\x1f\x7f$`\"\\<>|;]{0,498}[^\x00-\x20\x7f$`\"\\<>|;])?")
 
-Files = Annotated[str, Field(pattern=FILES), AfterValidator(stays_below)]
+
+def _files(named: str | list[str] | None) -> str | list[str] | None:
+    """Files or patterns of files such as ``posts-*.csv``: below the raw folder, and never part of a command."""
+    for one in [named] if isinstance(named, str) else named or []:
+        if not FILES.fullmatch(one):
+            raise ValueError(
+                'expected a file or pattern, without blanks at its ends, - first and any of $ ` " \\ < > | ;'
+            )
+        stays_below(one)
+    if named == []:
+        raise ValueError("expected at least one file")
+    return named
 
 
 class TableColumns(Section):
@@ -42,10 +53,12 @@ class TableColumns(Section):
 class Table(Section):
     """Layout of a user's own table of posts (``kind: table``)."""
 
-    labelled: Files | list[Files] = Field(
-        description="file(s) or pattern(s) below raw, with a label in (nearly) every row"
+    labelled: Annotated[str | list[str], AfterValidator(_files)] = Field(
+        description="file(s) or pattern(s) below raw, with a label in nearly every row"
     )
-    unlabelled: Files | list[Files] | None = Field(None, description="the same without labels: posts to predict")
+    unlabelled: Annotated[str | list[str] | None, AfterValidator(_files)] = Field(
+        None, description="the same without: posts to predict"
+    )
     columns: TableColumns
     transform: Literal["log2(x)", "log2(x+1)", "none"] = "log2(x+1)"
     time_format: Line = Field("auto", description="auto | epoch | epoch_ms | epoch_us | epoch_ns | a strptime pattern")

@@ -17,14 +17,14 @@ from popcast.datasets.reading.open_rows import FileForm, read_rows
 from popcast.datasets.reading.row_table import RowTable
 from popcast.datasets.values.column_uses import check_columns, check_uses, needed, uses
 from popcast.datasets.values.disguised_outcomes import check_disguises
-from popcast.datasets.values.joined_rows import JoinedRows, joined
-from popcast.datasets.values.number_columns import NumberColumns, as_numbers
+from popcast.datasets.values.labelled_rows import PostRows, joined
+from popcast.datasets.values.number_columns import NumberColumns, as_numbers, target_of
 from popcast.datasets.values.post_columns import PostColumns
 from popcast.datasets.values.rejected_rows import RejectedRows
 from popcast.datasets.values.repeated_ids import without_repeats
 
-BY_RANK = ("numbers", "author_numbers", "category", "subcategory", "concept", "tags")
-"""Uses whose columns are refused for going in step with the label; texts and authors only for being its copy."""
+NUMBERS, WORDS = ("numbers", "author_numbers"), ("category", "subcategory", "concept", "tags", "text", "author")
+"""Uses that are compared with the label. Numbers in texts and authors are refused only as its copy."""
 
 
 def load(raw: Path, dataset: Dataset, quality: Quality) -> pl.DataFrame:
@@ -64,7 +64,7 @@ def posts_of(
 
 
 def _columns(
-    rows: JoinedRows, layout: Table, zone: str, lost: RejectedRows, quality: Quality, said: list[str]
+    rows: PostRows, layout: Table, zone: str, lost: RejectedRows, quality: Quality, said: list[str]
 ) -> pl.DataFrame:
     """All columns of posts, rows that are left out included. Sentences about what was found are added to ``said``."""
     columns, words = layout.columns, PostColumns(rows, layout, zone, lost, quality, said)
@@ -85,8 +85,12 @@ def _columns(
     return pl.DataFrame(found | numbers.inputs_and_outcomes() | {"popularity": numbers.label()})
 
 
-def _no_disguises(rows: JoinedRows, posts: pl.DataFrame, layout: Table, kept: pl.Series) -> None:
-    named = dict.fromkeys(name for _, name in uses(layout.columns, (*BY_RANK, "text", "author")))
-    by_rank = {name for _, name in uses(layout.columns, BY_RANK)}
-    inputs = ((name, as_numbers(rows.columns[name].filter(kept)), name in by_rank) for name in named)
-    check_disguises(inputs, layout.columns.label, posts["popularity"].filter(kept), rows)
+def _no_disguises(rows: PostRows, posts: pl.DataFrame, layout: Table, kept: pl.Series) -> None:
+    """Raise BadInput for an input that is the label under another name."""
+    inputs = [(name, posts[target_of(use, name)], True) for use, name in uses(layout.columns, NUMBERS)]
+    for use, name in uses(layout.columns, WORDS):
+        numbers = as_numbers(rows.columns[name])
+        if numbers is not None:
+            inputs.append((name, numbers, use not in ("text", "author")))
+    compared = ((name, values.filter(kept), by_rank) for name, values, by_rank in inputs)
+    check_disguises(compared, layout.columns.label, posts["popularity"].filter(kept), rows)

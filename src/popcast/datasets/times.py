@@ -1,7 +1,7 @@
 """Times of posts as UTC microseconds: unix times, ISO 8601 and what else exports show; a named zone for clock times.
 
 A cell is read as it stands, with its zone, or not at all. What is day and month in ``3/4/2025`` is found over the whole
-column (see :mod:`popcast.datasets.values.clock_cells` for single cells).
+column (see :mod:`popcast.datasets.values.cells.clock_cells` for single cells).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from popcast.core.errors import bad_input, shown
 from popcast.core.tables import TIME
 from popcast.datasets.loading import refuse
 from popcast.datasets.raw_files import FOREIGN
-from popcast.datasets.values.clock_cells import FORMS, ClockCell, clock_cell
+from popcast.datasets.values.cells.clock_cells import FORMS, ClockCell, clock_cell
 from popcast.datasets.values.missing_words import WORDS, blank_words
-from popcast.datasets.values.zone_names import UnknownZone, minutes_ahead
+from popcast.datasets.values.words.zone_names import UnknownZone, minutes_ahead
 
 EARLIEST, LATEST = 631_152_000, 4_102_444_800
 """Unix seconds of 1990 and 2100: milliseconds taken for seconds fall outside, and so do seconds for milliseconds."""

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from popcast.datasets.times import DayOrMonth, looks_like_time, shown_times
+from popcast.datasets.values.shown_numbers import looks_like_number
+
 SAMPLE = 4000
 """Rows looked at, evenly spaced over the file."""
 
 _ADDRESS = r"^\s*[\[\"']*\s*(https?://|www\.|at://)"
 _FILE = r"(?i)\.(jpe?g|png|webp|gif|bmp|mp4|mov|avi|mkv|webm|m4v)\W*$"
 _LIST = r"^\s*\[.*\]\s*$"
-_NUMBER = r"(?i)^\s*[+-]?\d[\d.,'’  ]*\s*(k|m|b|mn|mio\.?|tsd\.?|mil|万|億|亿|千|mrd\.?|%)?\+?\s*$|^\s*(true|false|yes|no|ja|nein|oui|non|是|否)\s*$"
-_TIME = r"^\s*(\w{3,9},? )?(\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ]\d{2,4}|\d{8}$|\w{3} \w{3} \d{1,2} |\d{1,2} \w{3,9} \d{4}|\w{3,9} \d{1,2}, \d{4})"
-_EPOCH = ((3e8, 4e9), (3e11, 4e12), (3e14, 4e15))
-"""Seconds, milliseconds and microseconds since 1970 that lie between 1979 and 2096."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Look:
     addresses: float
     files: float
     words: float
+    letters: float
     samples: tuple[str, ...]
 
     @property
@@ -56,7 +56,7 @@ class Look:
             return "addresses"
         if self.distinct == 1:
             return "one value"
-        return "text" if self.words >= 4 else "names"
+        return "text" if self.words >= 4 or self.letters >= 30 else "names"
 
 
 def sampled(columns: pl.DataFrame) -> pl.DataFrame:
@@ -68,21 +68,21 @@ def sampled(columns: pl.DataFrame) -> pl.DataFrame:
 def look(values: pl.Series) -> Look:
     """Look at a column: String, List(String) or a typed one."""
     lists = isinstance(values.dtype, pl.List | pl.Array)
-    typed = values.dtype.is_numeric() or values.dtype == pl.Boolean
     text = as_text(values)
     filled = text.filter(text.is_not_null())
     count = max(len(filled), 1)
-    numbers = 1.0 if typed and len(filled) else _share(filled, _NUMBER)
+    shown = filled if values.dtype.is_temporal() or lists else values
     return Look(
         filled=len(filled) / max(len(values), 1),
         distinct=filled.n_unique(),
         rows=len(values),
-        numbers=numbers,
-        times=1.0 if values.dtype.is_temporal() and len(filled) else looks_like_times(filled),
+        numbers=0.0 if lists else looks_like_number(shown),
+        times=0.0 if lists else looks_like_time(values)[0],
         lists=1.0 if lists else _share(filled, _LIST),
         addresses=_share(filled, _ADDRESS),
         files=_share(filled, _FILE),
         words=float(filled.str.count_matches(r"\S+").sum() or 0) / count,
+        letters=float(filled.str.len_chars().mean() or 0),
         samples=tuple(filled.unique(maintain_order=True).head(2)),
     )
 
@@ -100,18 +100,6 @@ def as_text(values: pl.Series) -> pl.Series:
     return text.set(text == "", None)
 
 
-def looks_like_times(text: pl.Series) -> float:
-    """Share of values that are written like a day or moment, or are one of the usual counts since 1970."""
-    if not len(text):
-        return 0.0
-    number = text.cast(pl.Float64, strict=False)
-    if number.count() >= 0.9 * len(text):
-        for low, high in _EPOCH:
-            if (share := float(((number >= low) & (number <= high)).sum()) / len(text)) >= 0.9:
-                return share
-    return _share(text, _TIME)
-
-
 def _share(text: pl.Series, pattern: str) -> float:
     return float(text.str.contains(pattern).sum()) / len(text) if len(text) else 0.0
 
@@ -121,6 +109,16 @@ def same_groups(one: pl.Series, other: pl.Series) -> bool:
     first, second = as_text(one), as_text(other)
     pairs = pl.DataFrame({"one": first, "other": second}).n_unique()
     return pairs == first.n_unique() == second.n_unique()
+
+
+def same_moments(one: pl.Series, other: pl.Series) -> bool:
+    """Whether two columns of times lie less than a day apart in nearly every row: a time and its day, or two zones."""
+    try:
+        first, second = (shown_times(values, "auto", "UTC").moments for values in (one, other))
+    except DayOrMonth:
+        return False
+    near = (first - second).dt.total_seconds().abs() <= 86_400
+    return bool(near.count()) and near.sum() >= 0.99 * near.count()
 
 
 def same_words(one: pl.Series, other: pl.Series, rows: int = 300) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from popcast.core.errors import BadInput, cut, shown
 from popcast.datasets.guessing.column_looks import Look, look, sampled
 from popcast.datasets.guessing.guessed_layout import CATEGORIES, LEFT_OUT, ColumnGuess, Guess
+from popcast.datasets.guessing.label_kind import label_kind
 from popcast.datasets.guessing.name_matching import ALIKE, LIKELY, NameMatch, match
 from popcast.datasets.guessing.role_choice import Choice, listed
 from popcast.datasets.reading.row_table import RowTable
@@ -72,7 +73,9 @@ def guess(
     chosen.first("media")
     chosen.outcomes()
     columns = tuple(found[name] for name in rows.names)
-    return Guess(columns, tuple(chosen.said))
+    label = next(name for name, one in found.items() if one.role == "label")
+    transform, kind = label_kind(rows.columns[label])
+    return Guess(columns, (*chosen.said, kind), transform)
 
 
 def _given(given: Mapping[str, Any], names: list[str], option: str) -> dict[str, str]:

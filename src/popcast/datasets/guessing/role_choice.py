@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from popcast.core.errors import BadInput, cut, printable, shown
-from popcast.datasets.guessing.column_looks import same_groups, same_words
+from popcast.datasets.guessing.column_looks import same_groups, same_moments, same_words
 from popcast.datasets.guessing.guessed_layout import CATEGORIES, LEFT_OUT, ColumnGuess
 from popcast.datasets.guessing.name_matching import NameMatch
 from popcast.datasets.reading.row_table import RowTable
@@ -79,8 +79,9 @@ class Choice:
         """The first of them where all others are weaker names or the same thing again. Raises BadInput."""
         first, rest = names[0], names[1:]
         for name in rest:
-            if same_groups(self.sample[first], self.sample[name]):
-                self.leave_out(name, f"tells the same apart as {printable(first)}")
+            same = same_moments if role == "time" else same_groups
+            if same(self.sample[first], self.sample[name]):
+                self.leave_out(name, f"the same {role} as {printable(first)}")
             elif self._strength(name) < self._strength(first):
                 self.leave_out(name, f"{printable(first)} is named more clearly", "doubtful")
             else:
@@ -97,7 +98,9 @@ class Choice:
         if names and self.found[names[0]].sure == "given":
             self._rest(names, "another column is said to be it")
         elif names:
-            self._one_of("time", names)
+            best = [name for name in names if self._strength(name) == self._strength(names[0])]
+            exact = max(best, key=lambda name: self.found[name].look.distinct)  # a moment before its day
+            self._one_of("time", [exact, *(name for name in names if name != exact)])
         else:
             times = [name for name in self.rows.names if self.found[name].role == LEFT_OUT
                      and self.found[name].sure == "doubtful" and self.found[name].look.kind == "times"]  # fmt: skip

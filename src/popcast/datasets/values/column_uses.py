@@ -54,11 +54,9 @@ def needed(layout: Table) -> set[str]:
 
 def check_columns(rows: RowTable, layout: Table, labelled: bool) -> None:
     """Raise BadInput where ``rows`` lack a mapped column. Outcomes are asked of the labelled rows only."""
-    for use, name in uses(layout.columns, INPUTS + OUTCOMES if labelled else INPUTS):
-        if name not in rows.columns.columns:
-            file = rows.files[0] if rows.files else None
-            near = difflib.get_close_matches(name, rows.names, 1, 0.6)
-            expected = (f"{shown(near[0])}, or another " if near else "one ") + f"of {', '.join(rows.names)}"
-            raise bad_input(f"missing column ({use})", file=file, field=name, expected=expected)
-    if layout.repeated_by is not None and layout.repeated_by not in rows.columns.columns:
-        raise bad_input("missing column (repeated_by)", file=rows.files[0], field=layout.repeated_by)
+    asked = {name for _, name in uses(layout.columns, INPUTS + OUTCOMES if labelled else INPUTS)}
+    asked |= {layout.repeated_by} - {None}
+    for name in sorted(asked - set(rows.columns.columns)):
+        near = difflib.get_close_matches(name, rows.names, 1, 0.6)
+        expected = (f"{shown(near[0])}, or another " if near else "one ") + f"of {', '.join(rows.names)}"
+        raise bad_input("missing column", file=rows.files[0] if rows.files else None, field=name, expected=expected)

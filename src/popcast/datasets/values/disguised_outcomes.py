@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from popcast.core.errors import bad_input, shown
-from popcast.datasets.values.joined_rows import JoinedRows
+from popcast.datasets.values.labelled_rows import PostRows
 
 IN_STEP = 0.98
 """Rank correlation with the label above which a column is refused."""
@@ -21,7 +21,7 @@ ENOUGH, LEAST = 30, 8
 
 
 def check_disguises(
-    inputs: Iterable[tuple[str, pl.Series, bool]], label: str, popularity: pl.Series, rows: JoinedRows
+    inputs: Iterable[tuple[str, pl.Series, bool]], label: str, popularity: pl.Series, rows: PostRows
 ) -> None:
     """Raise BadInput for an input that is the label under another name.
 
@@ -49,16 +49,15 @@ def check_disguises(
 def _copy(values: np.ndarray, popularity: np.ndarray) -> str | None:
     """Which copy of the label ``values`` are, or None."""
     count = 2.0**popularity
-    if np.ptp(popularity) == 0:
-        return None
-    forms = {
+    copies = {
         "it is the same number": (count, count - 1),
+        "it is the same number but for one": (count + 1, count - 2),
         "it is the same number on a log scale": (popularity, popularity * np.log(2), popularity * np.log10(2)),
+        "it is the same number in other units": tuple(
+            copy * scale for copy in (count, count - 1) for scale in (10, 100, 1000, 0.1, 0.01, 0.001)
+        ),
     }
-    for name, copies in forms.items():
-        for copy in copies:
-            for scale in (1, 10, 100, 1000, 0.1, 0.01, 0.001):
-                for shift in (0, 1, -1) if scale == 1 else (0,):
-                    if np.allclose(values, copy * scale + shift, rtol=1e-6, atol=1e-6):
-                        return name + ("" if scale == 1 and shift == 0 else " but for a constant")
+    for name, of_kind in copies.items():
+        if any(np.allclose(values, copy, rtol=1e-6, atol=1e-6) for copy in of_kind):
+            return name
     return None

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import polars as pl
 
-from popcast.core.errors import bad_input
+from popcast.core.errors import BadInput, bad_input
 from popcast.core.tables import POSTS_COLUMNS
 from popcast.datasets import column_types
 from popcast.datasets.loading import LABEL_RANGE
 from popcast.datasets.params import Table
+from popcast.datasets.values.cells.number_cells import shape
 from popcast.datasets.values.column_uses import uses
-from popcast.datasets.values.count_names import counted
-from popcast.datasets.values.joined_rows import JoinedRows
+from popcast.datasets.values.labelled_rows import PostRows
 from popcast.datasets.values.missing_words import WORDS, blank_words
-from popcast.datasets.values.number_cells import shape
 from popcast.datasets.values.rejected_rows import RejectedRows
 from popcast.datasets.values.shown_numbers import Evidence, NumberForm, evidence, number_form, read_numbers
+from popcast.datasets.values.words.count_names import counted
 
 PREFIXES = {"numbers": "post_", "author_numbers": "user_", "posthoc": "posthoc_"}
+
+MOST = 0.9
+"""Share of the cells of a column of words that are numbers, from which it is compared with the label."""
 
 NUMBER = "a number, as 1234, 1,234 or 1.2K"
 COUNT = "a whole number, as 1234, 1,234 or 1.2K"
@@ -30,7 +32,7 @@ COUNT = "a whole number, as 1234, 1,234 or 1.2K"
 class NumberColumns:
     """Reads the number columns of ``rows``. said: what was found by looking."""
 
-    rows: JoinedRows
+    rows: PostRows
     layout: Table
     lost: RejectedRows
     said: list[str]
@@ -39,16 +41,8 @@ class NumberColumns:
         self.missing = WORDS | {word.lower() for word in self.layout.missing}
         self.transform = self.layout.transform
         names = [name for _, name in uses(self.layout.columns, (*PREFIXES, "label")) if name in self.rows.columns]
-        self._evidence = sum(
-            (evidence(self._as_shown(name), counted(name), self.missing) for name in names), Evidence()
-        )
-
-    def _as_shown(self, name: str) -> pl.Series:
-        """Cells of a column that are text as shown; null where they are numbers by their type."""
-        values = self.rows.columns[name]
-        if values.dtype != pl.String:
-            return pl.Series(name, [None] * len(values), dtype=pl.String)
-        return pl.select(pl.when(pl.Series(~self.rows.exact[name])).then(values)).to_series().alias(name)
+        shown = [self.rows.columns[name] for name in names if self.rows.columns[name].dtype == pl.String]
+        self._evidence = sum((evidence(one, counted(one.name), self.missing) for one in shown), Evidence())
 
     def read(self, name: str, counts: bool, whole: bool) -> tuple[pl.Series, pl.Series]:
         """Float64 with null where nothing is known, and which cells cannot be read.
@@ -60,13 +54,7 @@ class NumberColumns:
             numbers = values.fill_nan(None)
             unread = numbers.is_infinite()
         else:
-            exact = pl.Series(self.rows.exact[name])
-            shown = self._as_shown(name)
-            numbers, unread = read_numbers(shown, replace(self._form(shown, counts), whole=whole))
-            if exact.any():
-                typed, wrong = read_numbers(values, NumberForm(missing=self.missing))
-                numbers = pl.select(pl.when(exact).then(typed).otherwise(numbers)).to_series()
-                unread = pl.select(pl.when(exact).then(wrong).otherwise(unread)).to_series()
+            numbers, unread = read_numbers(values, replace(self._form(values, counts), whole=whole))
         if whole:
             unread = unread.fill_null(False) | (numbers % 1 != 0).fill_null(False)
         return numbers.alias(name), unread.fill_null(False)
@@ -82,8 +70,7 @@ class NumberColumns:
         """``post_*``, ``user_*`` and ``posthoc_*`` columns, named after the columns of the file."""
         found: dict[str, pl.Series] = {}
         for use, name in uses(self.layout.columns, tuple(PREFIXES)):
-            prefix = PREFIXES[use]
-            target = prefix + name.removeprefix(prefix)
+            target = target_of(use, name)
             if target in POSTS_COLUMNS or target in found:
                 raise bad_input(f"column name clashes with {target}", file=self.rows.file(), field=name)
             numbers, unread = self.read(name, counted(name), whole=False)
@@ -115,11 +102,14 @@ class NumberColumns:
         hidden = (numbers == -1) & counts
         if self.layout.without_label == "predict":
             numbers = pl.select(pl.when(~hidden.fill_null(False)).then(numbers)).to_series()
+            lacking = int((numbers.is_null() & labelled).sum())
+            self.said += [f"{name}: {lacking} rows without a label are posts to predict"] if lacking else []
         else:
             self.lost.add(numbers.is_null() & labelled, "no label", name, values, "a number")
             self.lost.add(hidden & labelled, "hidden label", name, values, "a number")
         least = {"log2(x)": 1.0, "log2(x+1)": 0.0, "none": LABEL_RANGE[0]}[self.transform]
-        self.lost.add((numbers < least) & labelled, "label out of range", name, values, f"at least {least:g}")
+        at_least = f"at least {least:g}" + (" (transform: log2(x+1) takes 0)" if least == 1 else "")
+        self.lost.add((numbers < least) & labelled, "label out of range", name, values, at_least)
         shifted = numbers + (1.0 if self.transform == "log2(x+1)" else 0.0)
         scores = pl.select(pl.when(shifted > 0).then(shifted)).to_series().log(2.0) if counts else numbers
         most = f"at most {LABEL_RANGE[1]:g}, log2"
@@ -127,15 +117,28 @@ class NumberColumns:
         return scores.alias("popularity")
 
 
-def as_numbers(values: pl.Series) -> pl.Series:
-    """Numbers as far as the cells of any column hold such, for a comparison with the label; null elsewhere."""
-    if values.dtype.is_numeric():
-        return values.cast(pl.Float64)
-    if values.dtype.is_nested():
-        values = values.list.first() if isinstance(values.dtype, pl.List) else pl.Series([None] * len(values))
+def target_of(use: str, name: str) -> str:
+    """Column of posts for a number column of the file.
+
+    >>> target_of("author_numbers", "fans"), target_of("numbers", "post_length")
+    ('user_fans', 'post_length')
+    """
+    return PREFIXES[use] + name.removeprefix(PREFIXES[use])
+
+
+def as_numbers(values: pl.Series) -> pl.Series | None:
+    """Numbers of a column of words, for a comparison with the label; None where few of its cells hold such."""
+    if isinstance(values.dtype, pl.List):
+        values = values.list.first()
+    if values.dtype.is_nested() or values.dtype.is_temporal():
+        return None
     text = values.cast(pl.String)
-    english, wrong = read_numbers(text, NumberForm(missing=WORDS))
     filled = len(text) - text.null_count()
-    if filled == 0 or np.mean(wrong.filter(text.is_not_null()).to_numpy()) > 0.1:
-        return pl.Series(values.name, [None] * len(text), dtype=pl.Float64)
-    return english
+    if filled == 0 or text.str.contains(r"^\s*[+-]?[.,]?\d.{0,40}$").sum() < MOST * filled:
+        return None
+    try:
+        form = number_form(text, counts=True)
+    except BadInput:
+        return None
+    numbers, unread = read_numbers(text, replace(form, whole=False))
+    return numbers if unread.sum() <= (1 - MOST) * filled else None

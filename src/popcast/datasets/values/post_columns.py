@@ -12,9 +12,9 @@ from popcast.datasets import column_types, times
 from popcast.datasets.loading import OUTSIDE, Quality
 from popcast.datasets.params import Table
 from popcast.datasets.values import id_cells
+from popcast.datasets.values.cells.list_cells import NESTED, is_nested, items_of, parted, separator_of
 from popcast.datasets.values.column_uses import INPUTS, uses
-from popcast.datasets.values.joined_rows import JoinedRows, texts_of_objects
-from popcast.datasets.values.list_cells import items_of, parted, separator_of
+from popcast.datasets.values.labelled_rows import PostRows, texts_of_objects
 from popcast.datasets.values.missing_words import GONE, NAMES, NOBODY, WORDS, blank_words
 from popcast.datasets.values.rejected_rows import RejectedRows
 
@@ -27,7 +27,7 @@ MOST = 0.5
 class PostColumns:
     """Reads the columns of ``rows``. said: what was found by looking."""
 
-    rows: JoinedRows
+    rows: PostRows
     layout: Table
     zone: str
     lost: RejectedRows
@@ -35,7 +35,15 @@ class PostColumns:
     said: list[str]
 
     def _column(self, name: str, read: Callable = column_types.text) -> pl.Series:
-        return read(self.rows.columns[name], self.rows.file())
+        """Cells by ``read``, as text; rows with an object or nested lists in them are left out."""
+        values = read(self.rows.columns[name], self.rows.file()).alias(name)
+        if values.dtype == pl.String:
+            odd = values.filter(values.str.contains(NESTED)).drop_nulls().unique()
+            nested = [one for one in odd if is_nested(one)]
+            if nested:
+                expected = "a text or number, or one of its fields as a column of its own"
+                self.lost.add(values.is_in(nested), "an object or nested list", name, values, expected)
+        return values
 
     def ids(self) -> pl.Series:
         """``post_id``: the column as it stands, or a hash of the row."""
@@ -130,9 +138,9 @@ class PostColumns:
     def _from_text(self, values: pl.Series, use: str) -> pl.Series:
         text = blank_words(values, WORDS | {word.lower() for word in self.layout.missing})
         separator = self.layout.tag_separator if use == "tags" else None
-        listed = {}
-        if separator is None:
-            listed = {one: items_of(one) for one in text.drop_nulls().unique() if _is_list(one)}
+        listed = {one: items_of(one) for one in text.drop_nulls().unique() if _is_list(one)}
+        if separator is not None:  # what only looks like a list is separated text
+            listed = {one: items for one, items in listed.items() if items is not None or is_nested(one)}
         plain = [one for one in text.drop_nulls().unique(maintain_order=True) if one not in listed]
         if use == "tags":
             found = separator if separator is not None else separator_of(plain)

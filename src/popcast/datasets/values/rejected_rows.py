@@ -15,7 +15,7 @@ import polars as pl
 from popcast.core.errors import BadInput, bad_input, cut
 from popcast.datasets.loading import Quality
 from popcast.datasets.reading.row_table import RejectedRow
-from popcast.datasets.values.joined_rows import JoinedRows
+from popcast.datasets.values.labelled_rows import PostRows
 
 EXAMPLES = 3
 """Places shown of each reason."""
@@ -33,7 +33,7 @@ class _Reason:
 class RejectedRows:
     """Which rows are left out so far, and why."""
 
-    def __init__(self, rows: JoinedRows) -> None:
+    def __init__(self, rows: PostRows) -> None:
         self.rows = rows
         self.why = np.full(rows.height, "", dtype=object)
         self._kinds: dict[str, _Reason] = {}

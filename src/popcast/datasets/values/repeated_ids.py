@@ -8,13 +8,13 @@ from popcast.core.errors import bad_input
 from popcast.datasets import times
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Table
-from popcast.datasets.values.joined_rows import JoinedRows
+from popcast.datasets.values.labelled_rows import PostRows
 from popcast.datasets.values.missing_words import WORDS, blank_words
 from popcast.datasets.values.shown_numbers import number_form, read_numbers
 
 
 def without_repeats(
-    ids: pl.Series, kept: pl.Series, rows: JoinedRows, layout: Table, zone: str, quality: Quality
+    ids: pl.Series, kept: pl.Series, rows: PostRows, layout: Table, zone: str, quality: Quality
 ) -> pl.Series:
     """bool [rows]: ``kept`` without all but one row of each id. An id of both files is refused in any case."""
     table = pl.DataFrame({"id": ids, "labelled": rows.labelled, "row": range(rows.height)}).filter(kept)
@@ -43,7 +43,7 @@ def without_repeats(
     return pl.DataFrame({"row": range(rows.height)}).join(left, on="row", how="left")["left"].fill_null(False)
 
 
-def _refused(repeats: pl.DataFrame, total: int, rows: JoinedRows, layout: Table):
+def _refused(repeats: pl.DataFrame, total: int, rows: PostRows, layout: Table):
     again = repeats.filter(~pl.struct("id", "labelled").is_first_distinct())
     index = again["row"][0]
     file, row = rows.place(index)
@@ -55,7 +55,7 @@ def _refused(repeats: pl.DataFrame, total: int, rows: JoinedRows, layout: Table)
     return bad_input(problem, file=file, row=row, field=layout.columns.id, value=again["id"][0], expected=expected)
 
 
-def _one_of_each(table: pl.DataFrame, rows: JoinedRows, layout: Table, zone: str) -> pl.DataFrame:
+def _one_of_each(table: pl.DataFrame, rows: PostRows, layout: Table, zone: str) -> pl.DataFrame:
     """The first or last row of each id and part, by ``repeated_by``, then by place in the files."""
     order = [] if layout.repeated_by is None else ["by"]
     if order:
@@ -65,27 +65,40 @@ def _one_of_each(table: pl.DataFrame, rows: JoinedRows, layout: Table, zone: str
     return table.unique(["id", "labelled"], keep="first", maintain_order=True).sort("row")
 
 
-def _order(rows: JoinedRows, layout: Table, zone: str) -> pl.Series:
+def _order(rows: PostRows, layout: Table, zone: str) -> pl.Series:
     """Values of ``repeated_by``: numbers or times. Raises BadInput where a cell is neither."""
     values = rows.columns[layout.repeated_by]
     if values.dtype.is_numeric() or values.dtype.is_temporal():
         return values
     text = blank_words(values, WORDS)
-    plain = text.str.contains(r"^[+-]?\d{1,15}$").fill_null(True).all()
-    if not plain:
+    days = _short_days(text)
+    if days is not None:
+        return days
+    wrong = None
+    if not text.str.contains(r"^[+-]?\d{1,15}$").fill_null(True).all():
         try:
             found = times.shown_times(text, "auto", zone, layout.day_first)
         except times.DayOrMonth as error:
-            raise bad_input(
-                str(error), file=rows.file(), field=values.name, value=error.cell, expected=error.expected
-            ) from None
-        if found.wrong.null_count() == len(text):
+            shown = {"value": error.cell, "expected": error.expected}
+            raise bad_input(str(error), file=rows.file(), field=values.name, **shown) from None
+        if found.moments.null_count() == text.null_count():
             return found.moments
+        wrong = found.wrong.is_not_null()
     numbers, unread = read_numbers(text, number_form(text, True, place=rows.place))
     if unread.any():
-        file, row = rows.place(unread.arg_max())
+        index = (unread if wrong is None or wrong.sum() > unread.sum() else wrong).arg_max()
+        file, row = rows.place(index)
         expected = "numbers or times in the column of repeated_by"
-        raise bad_input(
-            "no order", file=file, row=row, field=values.name, value=text[unread.arg_max()], expected=expected
-        )
+        raise bad_input("no order", file=file, row=row, field=values.name, value=text[index], expected=expected)
     return numbers
+
+
+def _short_days(text: pl.Series) -> pl.Series | None:
+    """Days with years of two digits, such as ``17.14.11`` of trending lists, if all orders of year, month and day that
+    fit every cell put them in the same order; None otherwise."""
+    if not text.str.contains(r"^\d\d[./-]\d\d[./-]\d\d$").fill_null(True).all() or text.null_count() == len(text):
+        return None
+    plain = text.str.replace_all(r"\D", "-")
+    readings = (plain.str.to_date(form, strict=False) for form in ("%y-%d-%m", "%y-%m-%d", "%d-%m-%y", "%m-%d-%y"))
+    orders = [one.rank("dense") for one in readings if one.null_count() == text.null_count()]
+    return orders[0] if orders and all(one.equals(orders[0], null_equal=True) for one in orders) else None

@@ -15,9 +15,9 @@ from pathlib import Path
 import polars as pl
 
 from popcast.core.errors import BadInput, bad_input, shown
+from popcast.datasets.values.cells.number_cells import SIGNS, Shown, shape
 from popcast.datasets.values.missing_words import WORDS, blank_words
-from popcast.datasets.values.number_cells import SIGNS, Shown, shape
-from popcast.datasets.values.number_units import FALSE, TRUE
+from popcast.datasets.values.words.number_units import FALSE, TRUE
 
 FEW = 0.01
 """Share of cells that contradict all others and are left out as unreadable, rather than the whole column."""
@@ -111,7 +111,7 @@ def number_form(
     ','
     """
     cells = _cells(values, missing)
-    form = NumberForm(counts=counts, whole=counts, missing=missing, words=_truth(cells, counts))
+    form = NumberForm(counts=counts, whole=counts, missing=missing, words=_truth(cells))
     found = _counted(cells, counts)
     given = decimal or (SIGNS.get(thousands) if thousands else None)
     if given is not None:
@@ -193,10 +193,10 @@ def _said(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
-def _truth(cells: pl.Series, counts: bool) -> bool:
+def _truth(cells: pl.Series) -> bool:
     """Whether the column holds words of truth and nothing else but 0 and 1."""
     words = cells.drop_nulls().str.to_lowercase().unique()
-    return not counts and len(words) > 0 and words.is_in([*TRUE, *FALSE, "0", "1"]).all()
+    return len(words) > 0 and words.is_in([*TRUE, *FALSE, "0", "1"]).all() and words.is_in([*TRUE, *FALSE]).any()
 
 
 def read_numbers(values: pl.Series, form: NumberForm) -> tuple[pl.Series, pl.Series]:
@@ -236,7 +236,7 @@ def looks_like_number(values: pl.Series) -> float:
     filled = len(cells) - cells.null_count()
     if filled == 0:
         return 0.0
-    if _truth(cells, False):
+    if _truth(cells):
         return 1.0
     odd = sum(count for _, count, parts in _counted(cells, True) if parts is None)
     return 1.0 - odd / filled

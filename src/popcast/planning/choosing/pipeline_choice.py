@@ -63,6 +63,7 @@ def chosen(name: str, facts: PostFacts, budget: float = 300.0) -> Choice:
                 "dataset": name, "suite": "references", "features": name, "runs": references(facts, history),
             }
         },
+        "models": {"on_top": {"loss": "metric"}} if any(one.model == "on_top" for one in taken[0]) else {},
         "blend": _blend(facts, cross_fit),
     }  # fmt: skip
     return Choice(sections, taken[1], left)

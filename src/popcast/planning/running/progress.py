@@ -103,8 +103,11 @@ class Progress:
 
     def say(self, name: str, line: str) -> None:
         """A line of output of a stage."""
-        self._tails.setdefault(name, deque(maxlen=KEPT)).append(line)
+        self.keep(name, line)
         self.console.print(f"{name}| {line}")
+
+    def keep(self, name: str, line: str) -> None:
+        self._tails.setdefault(name, deque(maxlen=KEPT)).append(line)
 
     def start(self, name: str, lines: list[str]) -> None:
         self.started[name] = time.monotonic()
@@ -138,6 +141,11 @@ class Progress:
         self.console.print(f"last lines of {name}:")
         for line in self._tails.get(name, ()):
             self.console.print(f"  {line}")
+
+    def end(self, summary: str) -> None:
+        """Everything is behind us."""
+        self.table()
+        self.console.print(summary)
 
     def table(self) -> None:
         """The slowest stages of this run."""

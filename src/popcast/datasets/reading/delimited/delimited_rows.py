@@ -62,14 +62,14 @@ def _rows(
             counted = f"{len(fields)} fields, expected {width}"
             rejected.append(RejectedRow(path, row, reason, f"{counted}: {shown(delimiter.join(fields[:3]))}"))
             continue
-        if most_rows is not None and len(numbers) >= most_rows:
-            break
         batch.append(fields)
         numbers.append(row)
         size += sum(map(len, fields))
         if len(batch) == BATCH or size > BATCH_SIZE:
             pieces.append(_columns(batch, header))
             batch, size = [], 0
+        if most_rows is not None and len(numbers) >= most_rows:
+            break
     pieces.append(_columns(batch, header))
     columns, names = header.fill(pl.concat(pieces, rechunk=True))
     return FileRows(path, columns, names, numbers, rejected, [], strict=True)

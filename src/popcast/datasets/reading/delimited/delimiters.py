@@ -29,6 +29,8 @@ class _Cut:
     header: list[str]
     same: float
     """Share of records with as many fields as the header."""
+    torn: int
+    """Fields with half of a pair of quotes, header included."""
 
 
 def find_delimiter(head: str, path: Path, wanted: Collection[str] | None, given: str | None) -> str:
@@ -70,22 +72,23 @@ def shown(delimiter: str) -> str:
     return SHOWN.get(delimiter, delimiter)
 
 
-def _rank(cut: _Cut, wanted: Collection[str] | None) -> tuple[int, float, int]:
+def _rank(cut: _Cut, wanted: Collection[str] | None) -> tuple[int, float, int, int]:
     known = {name.strip() for name in cut.header}
-    return len(known & set(wanted or ())), round(cut.same, 2), len(cut.header)
+    return len(known & set(wanted or ())), round(cut.same, 2), -cut.torn, len(cut.header)
 
 
 def _cut(head: str, path: Path, delimiter: str) -> _Cut:
-    header, same, count = [], 0, 0
+    header, same, count, torn = [], 0, 0, 0
     found = list(zip(range(RECORDS), records(Lines(io.StringIO(head, newline=""), path), delimiter), strict=False))
     if len(head) >= HEAD and len(found) > 2:
         found.pop()
     for _, (_, fields) in found:
         if isinstance(fields, str) or is_blank(fields):
             continue
+        torn += sum(field.count('"') % 2 for field in fields)
         if not header:
             header = fields
             continue
         count += 1
         same += len(fields) == len(header)
-    return _Cut(delimiter, header, same / count if count else 1.0)
+    return _Cut(delimiter, header, same / count if count else 1.0, torn)

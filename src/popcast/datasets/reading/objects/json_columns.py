@@ -70,11 +70,11 @@ class JsonColumns:
         """What was added, after all of it."""
         self._flush()
         table = pl.concat(self._pieces, how="diagonal", rechunk=True) if self._pieces else pl.DataFrame()
-        names = self.fields.names
-        kept = [name for name in names if name in table.columns]
+        names, there = self.fields.names, set(table.columns)
         columns = [
             table[name].str.json_decode(pl.List(pl.String)) if self._kinds.get(name) == _LIST else table[name]
-            for name in kept
+            for name in names
+            if name in there
         ]
         said = [
             f"field {shown(name)}: {n} {'times' if n > 1 else 'time'} {word}" for (name, word), n in self._words.items()

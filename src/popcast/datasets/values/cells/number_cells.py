@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
-from popcast.datasets.values.number_units import factor
+from popcast.datasets.values.words.number_units import factor
 
 LONGEST = 60
 """Characters of a number at most."""

@@ -21,6 +21,9 @@ TEXT_FIELDS = ("text", "name", "tag", "hashtag", "title", "label", "hashtag_name
 DEEPEST = 20
 """Brackets within a value of an object that is passed over."""
 
+NESTED = r"^\s*(?:\[\s*[\[{]|\{\s*['\"])"
+"""How a cell begins that may be an object, or a list of objects or lists."""
+
 SEPARATORS = ("|", ";", ",")
 
 _STRING = r"""[uUbB]?'(?:[^'\\\n]|\\.)*'|[uU]?"(?:[^"\\\n]|\\.)*\""""
@@ -29,8 +32,21 @@ _NUMPY = re.compile(rf"\[\s*(?:{_STRING})(?:\s+(?:{_STRING}))*\s*\]")
 _ARRAY = re.compile(
     r"(?:np\.|numpy\.)?(?:array|set|frozenset|list|tuple)\(\s*([\[({].*[\])}])\s*(?:,\s*dtype=[^()]*)?\)", re.DOTALL
 )
+_OBJECT = re.compile(rf"\s*\[?\s*\{{\s*(?:{_STRING})\s*:")
 _PAIRS = {"[": "]", "(": ")", "{": "}"}
 _NOTHING = ("None", "null", "nan", "NaN")
+
+
+def is_nested(text: str) -> bool:
+    """Whether a cell is an object, or a list of objects or lists, as JSON or Python prints them.
+
+    >>> is_nested('[["a"]]'), is_nested("{'name': 'x'}"), is_nested("[[wiki]] link"), is_nested('["a"]')
+    (True, True, False, False)
+    """
+    try:
+        return isinstance(found := orjson.loads(text), dict) or any(isinstance(one, list | dict) for one in found)
+    except orjson.JSONDecodeError:
+        return _OBJECT.match(text) is not None and text.rstrip()[-1:] in ("}", "]")
 
 
 def items_of(text: str) -> list[str] | None:

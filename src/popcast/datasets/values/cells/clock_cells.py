@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from popcast.datasets.values.month_names import MONTHS, WEEKDAYS, plain_word
+from popcast.datasets.values.words.month_names import MONTHS, WEEKDAYS, plain_word
 
 LONGEST = 100
 """Characters of a time at most."""
@@ -32,7 +32,7 @@ _CLOCK = (
 )
 _ZONE = (
     r"(?: ?(?P<zone>[+-]\d{1,2}(?::?\d{2})?|(?:UTC|GMT|UT) ?[+-]\d{1,2}(?::?\d{2})?"
-    r"|[A-Za-z]{3,}/[A-Za-z_]+(?:/[A-Za-z_]+)?|[A-Za-z]{1,5})(?P<note> ?\(.*\)| ?\[.*\])?)?"
+    r"|[A-Za-z]{3,}/[A-Za-z_]+(?:/[A-Za-z_]+)?|[A-Za-z]{1,5})(?P<note> ?\(.*\)| ?\[.*\]| [A-Z]{3,5})?)?"
 )
 _JOIN = r"(?:[Tt]|_|,? ?(?:at|um|à|às|a las|alle|-|–|·|@)? )"
 _WEEKDAY = rf"(?:(?P<weekday>{_WORD}),? )?"

@@ -6,23 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import orjson
 import polars as pl
 
 from popcast.core.errors import bad_input
 from popcast.datasets.reading.row_table import RowTable
-from popcast.datasets.values.list_cells import texts_of
+from popcast.datasets.reading.typed.typed_cells import as_text
+from popcast.datasets.values.cells.list_cells import texts_of
 
 
 @dataclass(frozen=True)
-class JoinedRows:
+class PostRows:
     """columns: all rows, the labelled first; a column of which one part is text and the other typed is text.
-    exact: column -> bool [rows], the cell is a number by its type and no text as shown. labelled: rows of the first
-    part."""
+    labelled: rows of the first part."""
 
     parts: tuple[RowTable, ...]
     columns: pl.DataFrame
-    exact: dict[str, np.ndarray]
 
     @property
     def height(self) -> int:
@@ -46,11 +44,11 @@ class JoinedRows:
         return [one for part in self.parts for one in part.said]
 
 
-def joined(labelled: RowTable, unlabelled: RowTable | None) -> JoinedRows:
+def joined(labelled: RowTable, unlabelled: RowTable | None) -> PostRows:
     """Rows of both; a column that only one of them has is null in the other."""
     parts = (labelled,) if unlabelled is None else (labelled, unlabelled)
     names = list(dict.fromkeys(name for part in parts for name in part.columns.columns))
-    columns, exact = {}, {}
+    columns = {}
     for name in names:
         own = [
             _words(part.columns[name])
@@ -58,22 +56,13 @@ def joined(labelled: RowTable, unlabelled: RowTable | None) -> JoinedRows:
             else pl.Series(name, [None] * part.height, pl.Null)
             for part in parts
         ]
-        exact[name] = np.concatenate([_exact(part, one) for part, one in zip(parts, own, strict=True)])
         columns[name] = _one(name, own, labelled.files[0] if labelled.files else None)
-    return JoinedRows(parts, pl.DataFrame(columns), exact)
+    return PostRows(parts, pl.DataFrame(columns))
 
 
 def _words(values: pl.Series) -> pl.Series:
     """Words of a closed list are words."""
     return values.cast(pl.String) if isinstance(values.dtype, pl.Categorical | pl.Enum) else values
-
-
-def _exact(part: RowTable, values: pl.Series) -> np.ndarray:
-    """Cells that are numbers by their type: typed columns, and numbers of JSON."""
-    if values.dtype != pl.String:
-        return np.full(part.height, values.dtype.is_numeric())
-    marked = getattr(part, "json_numbers", {}).get(values.name)
-    return np.zeros(part.height, bool) if marked is None else np.asarray(marked, bool)
 
 
 def _one(name: str, parts: list[pl.Series], file: Path | None) -> pl.Series:
@@ -87,22 +76,13 @@ def _one(name: str, parts: list[pl.Series], file: Path | None) -> pl.Series:
 
 def _as_text(values: pl.Series, file: Path | None) -> pl.Series:
     """Cells of any type as a text file would hold them."""
-    if values.dtype.is_nested():
-        lists = [None if one is None else orjson.dumps(one, default=str).decode() for one in values.to_list()]
-        return pl.Series(values.name, lists, dtype=pl.String)
-    try:
-        if isinstance(values.dtype, pl.Datetime):
-            zoned = values.dtype.time_zone is not None
-            return (
-                values.dt.convert_time_zone("UTC").dt.strftime("%FT%T%.6fZ")
-                if zoned
-                else values.dt.strftime("%F %T%.6f")
-            )
-        return values.cast(pl.String)
-    except pl.exceptions.PolarsError:
-        raise bad_input(
-            f"a column of type {values.dtype} in one file, text in another", file=file, field=values.name
-        ) from None
+    if isinstance(values.dtype, pl.String | pl.Null):
+        return values
+    if isinstance(values.dtype, pl.Binary | pl.Object | pl.Duration):
+        problem = f"a column of type {values.dtype} in one file, of another in the next"
+        raise bad_input(problem, file=file, field=values.name, expected="one type in all files")
+    cells = [None if cell is None else as_text(cell) for cell in values.to_list()]
+    return pl.Series(values.name, cells, dtype=pl.String)
 
 
 def texts_of_objects(values: pl.Series) -> tuple[pl.Series, pl.Series]:

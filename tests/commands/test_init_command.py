@@ -1,0 +1,186 @@
+"""``popcast init``: an export in, a table of its columns and an overlay out; what is wrong is one line."""
+
+from __future__ import annotations
+
+import csv
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from popcast.commands.init_command import init
+from popcast.commands.user_files import dataset_name
+from popcast.core.yaml_reading import read_yaml
+from popcast.datasets import loading
+from popcast.datasets.params import Dataset
+
+HEADER = ["Beitrags-ID", "Seite", "Veröffentlicht am", "Beitragstext", "Abonnenten", "Gefällt mir", "Permalink"]
+
+
+def shown(count: int) -> str:
+    """A count as a German page shows it."""
+    text = f"{count / 1000:.1f} Tsd." if count >= 10_000 else f"{count:,}"
+    return text.replace(",", ";").replace(".", ",", 1).replace(";", ".") if count >= 10_000 else text.replace(",", ".")
+
+
+def german(file: Path, posts: int = 90, unpublished: int = 5, outcomes: bool = True) -> Path:
+    """An export with semicolons in cp1252; the last posts have no likes yet."""
+    start = datetime(2025, 1, 3, 9, 41)
+    with file.open("w", encoding="cp1252", newline="") as out:
+        writer = csv.writer(out, delimiter=";")
+        writer.writerow(HEADER if outcomes else [name for name in HEADER if name != "Gefällt mir"])
+        for i in range(posts):
+            likes = [] if not outcomes else [""] if i >= posts - unpublished else [shown(i * i * 7 % 20_000)]
+            when = (start + timedelta(hours=9 * i)).strftime("%d.%m.%Y %H:%M")
+            place = f"https://example.org/{file.stem}/{i}"
+            writer.writerow([f"{file.stem}{i}", f"Café {i % 4}", when, f"Gruß; Nr. {i}", "17.958", *likes, place])
+    return file
+
+
+def run(*arguments: str | Path):
+    return CliRunner().invoke(init, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    folder = tmp_path / "Meine Beiträge"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_a_german_export_becomes_an_overlay_and_right_values(here):
+    done = run(german(here / "Übersicht.csv"))
+    assert done.exit_code == 0, done.output
+    sections = read_yaml(Path("ubersicht.yaml"))
+    values = sections["datasets"]["ubersicht"]
+    assert values["raw"] == str(here)
+    assert values["table"]["columns"] == {
+        "id": "Beitrags-ID", "author": "Seite", "time": "Veröffentlicht am", "text": ["Beitragstext"],
+        "label": "Gefällt mir",
+    }  # fmt: skip
+    assert sections["splits"]["ubersicht"]["method"] == "chronological"
+    posts, _ = loading.load("ubersicht", Dataset.model_validate(values))
+    assert posts["popularity"].null_count() == 5
+    assert (2 ** posts["popularity"][:3] - 1).round(6).to_list() == [0, 7, 28]
+    assert posts["posted_at"][0] == datetime(2025, 1, 3, 9, 41).astimezone().replace(
+        tzinfo=posts["posted_at"][0].tzinfo
+    )
+    assert posts["title"][0] == "Gruß; Nr. 0"
+    for words in (
+        "Gefällt mir",
+        "label",
+        "separated by ;",
+        "cp1252",
+        "85 posts with a label",
+        "5 to predict",
+        "minute",
+    ):
+        assert words in done.output
+
+
+def test_a_file_without_outcomes_holds_the_posts_to_predict(here):
+    done = run(german(here / "alt.csv"), german(here / "neu.csv", posts=7, outcomes=False), "--name", "mine")
+    assert done.exit_code == 0, done.output
+    table = read_yaml(Path("mine.yaml"))["datasets"]["mine"]["table"]
+    assert (table["labelled"], table["unlabelled"]) == ("alt.csv", "neu.csv")
+    assert "12 to predict" in done.output
+
+
+def test_files_of_the_same_columns_are_one_table(here):
+    done = run(german(here / "a.csv", unpublished=0), german(here / "b.csv", unpublished=0), "--out", "both.yaml")
+    assert done.exit_code == 0, done.output
+    assert read_yaml(Path("both.yaml"))["datasets"]["a"]["table"]["labelled"] == ["a.csv", "b.csv"]
+    assert "180 posts with a label" in done.output
+
+
+def test_an_overlay_is_not_written_over_without_force(here):
+    file = german(here / "posts.csv")
+    Path("posts.yaml").write_text("mine")
+    done = run(file)
+    assert done.exit_code == 1
+    assert Path("posts.yaml").read_text() == "mine"
+    assert "--force" in done.output
+    assert run(file, "--force").exit_code == 0
+    assert "datasets" in read_yaml(Path("posts.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--label", "Likes"], ["--label", "'Likes'"]),
+        (["--name", "Mein Name"], ["--name"]),
+        (["--time", "Seite"], ["--time", "times"]),
+        (["--leave-out", "Gefällt mir"], ["--label"]),
+        (["--zone", "Europe/Nowhere"], ["zone", "Europe/Nowhere"]),
+        (["--delimiter", ","], ["delimiter", ";"]),
+        (["--encoding", "latin-99"], ["encoding"]),
+        (["--budget", "soon"], ["--budget", "5m"]),
+        (["--text", "Seite", "--author", "Seite"], ["'Seite'"]),
+    ],
+    ids=lambda value: " ".join(value) if value and value[0].startswith("--") and len(value) > 1 else None,
+)
+def test_what_is_wrong_is_one_line_and_writes_nothing(here, arguments, words):
+    done = run(german(here / "posts.csv"), *arguments)
+    assert done.exit_code in (1, 2)
+    assert "Traceback" not in done.output
+    assert not [word for word in words if word not in done.output], done.output
+    assert not Path("posts.yaml").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"id;likes\n", b"\x00\x01\x02\xff", b"{", b"[]"])
+def test_a_file_without_posts_is_one_line(here, content):
+    file = here / "posts.csv"
+    file.write_bytes(content)
+    done = run(file)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert "error: " in done.output
+
+
+def test_files_that_do_not_fit_are_named_with_what_differs(here):
+    other = here / "other.csv"
+    other.write_text("a,likes\n1,2\n")
+    done = run(german(here / "posts.csv"), other)
+    assert done.exit_code == 1
+    assert "different columns" in done.output
+
+
+def test_missing_files_and_folders_are_one_line(here):
+    for path in (here / "none.csv", here):
+        done = run(path)
+        assert done.exit_code == 1
+        assert "error: " in done.output
+
+
+def test_values_of_a_file_reach_no_terminal_as_control_characters(here):
+    file = german(here / "posts.csv")
+    text = file.read_bytes().replace("Café 0".encode("cp1252"), b"\x1b[2J[bold]x")
+    file.write_bytes(text)
+    done = run(file)
+    assert "\x1b" not in done.output
+    assert "[bold]x" in done.output
+
+
+def test_much_beside_the_files_is_not_watched_but_the_files_are_copied(here, monkeypatch):
+    monkeypatch.setattr("popcast.commands.user_files.MOST_FILES", 3)
+    file = german(here / "posts.csv")
+    for i in range(5):
+        (here / f"holiday{i}.jpg").write_bytes(b"x")
+    done = run(file)
+    assert done.exit_code == 1
+    assert "folder of their own" in done.output
+    Path("params.yaml").write_text("")
+    assert run(file).exit_code == 0
+    assert read_yaml(Path("posts.yaml"))["datasets"]["posts"]["raw"] == "data/raw/posts"
+    assert Path("data/raw/posts/posts.csv").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("posts-2024.csv.gz", "posts_2024"), ("Beiträge März (1).csv", "beitrage_marz_1"), ("微博.csv", "posts"),
+     ("A" * 90 + ".csv", "a" * 40), ("-.csv", "posts")],
+)  # fmt: skip
+def test_names_of_datasets_follow_files(file, name):
+    assert dataset_name(Path(file)) == name
