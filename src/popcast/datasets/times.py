@@ -92,7 +92,9 @@ def _clock(text: pl.Series) -> pl.Series:
 
 def _with_offset(text: pl.Series) -> pl.Series:
     """Times that end in ``Z``, ``UTC`` or an offset such as ``+01:00``, ``-0330`` or ``+02``; null for all others."""
-    parts = text.str.extract_groups(r"^(.*:\d\d(?:\.\d+)?) ?(?:[Zz]|UTC|([+-])(\d\d):?(\d\d)?)$").struct.unnest()
+    parts = text.str.extract_groups(
+        r"^(.*:\d\d(?:\.\d+)?) ?(?:[Zz]|UTC|([+-])(0\d|1[0-4]):?([0-5]\d)?)$"
+    ).struct.unnest()
     sign = pl.when(pl.col("2") == "-").then(-1).otherwise(1)
     minutes = sign * (pl.col("3").cast(pl.Int64) * 60 + pl.col("4").cast(pl.Int64).fill_null(0))
     exact = pl.col("clock") - pl.duration(minutes=minutes.fill_null(0))

@@ -19,7 +19,8 @@ def join(files: list[FileRows], wanted: Collection[str] | None, said: list[str])
     ones alone: objects leave out what they lack.
     """
     names = _names(files, wanted)
-    columns = [name for name in names if any(name in one.columns.columns for one in files)]
+    there = {name for one in files for name in one.columns.columns}
+    columns = [name for name in names if name in there]
     parts = {name: [_column(one, name) for one in files] for name in columns}
     table = pl.DataFrame([_joined(name, parts[name], files) for name in columns])
     heights = [len(one.numbers) for one in files]

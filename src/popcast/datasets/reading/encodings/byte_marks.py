@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import numpy as np
 
@@ -49,7 +51,7 @@ def look(source: Source) -> Marks:
     """One pass over the file in bounded memory."""
     marks, decoder, rows = Marks(), codecs.getincrementaldecoder("utf-8")(), 1
     with source.opened() as file:
-        while piece := file.read(PIECE):
+        for piece in pieces(file):
             if len(marks.head) < 1 << 16:
                 marks.head += piece[: (1 << 16) - len(marks.head)]
             marks.size += len(piece)
@@ -64,6 +66,14 @@ def look(source: Source) -> Marks:
         if marks.utf8:
             _decode(marks, decoder, b"", rows)
     return marks
+
+
+def pieces(file: BinaryIO) -> Iterator[bytes]:
+    """The content in pieces that end in no CR: with the LF after it, that is one line end."""
+    while piece := file.read(PIECE):
+        while piece.endswith((b"\r", b"\r\0", b"\0\r")) and (more := file.read(4)):
+            piece += more
+        yield piece
 
 
 def line_ends(text: bytes) -> int:

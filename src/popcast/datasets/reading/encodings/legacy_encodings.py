@@ -13,6 +13,12 @@ from collections import Counter
 FITS = 0.95
 """Share of the characters beyond ASCII that must be common ones."""
 
+FEW = 8
+"""Characters that may by chance be none of the ones that tell an encoding from others."""
+
+FEWEST = 5
+"""Bytes beyond ASCII from which two to a character can be told."""
+
 WESTERN = frozenset(range(0xC0, 0x100)) - {0xD0, 0xD7, 0xDD, 0xDE, 0xF0, 0xF7, 0xFD, 0xFE}
 """Letters of cp1252 without those whose bytes are Turkish ones in cp1254."""
 
@@ -28,8 +34,20 @@ SIGNS = frozenset(
 )
 """Signs of cp1252 that do not."""
 
-RUSSIAN = frozenset("оеаинт")
-"""47 of 100 letters of Russian text, and 20 to 35 of what Greek or Hebrew would look like as cp1251."""
+TOGETHER = frozenset(
+    {0x80, 0x82, 0x84, 0x85, 0x8B, 0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x9B, 0xA0, 0xA1, 0xAB, 0xAD, 0xB0, 0xBB}
+    | {0xBF}
+)
+"""Signs of cp1252 that stand side by side: quotes, blanks, dots, dashes."""
+
+RUSSIAN = frozenset("оеаинтсрв")
+"""62 of 100 letters of Russian text, and 30 to 40 of what Greek or Hebrew would look like as cp1251."""
+
+SELDOM = frozenset("ъщшфцэ")
+"""2 of 100 letters of Russian text, and 16 of what Hebrew would look like."""
+
+WORDS = frozenset(b"\xd7\xc0\xc1\xc4\xc5\xc8\xc9\xcd\xd3\xd6\xe0\xe1\xe4\xe5\xe8\xe9\xed\xf3\xf6\xf9\xfa\xdc\xfc")
+"""Letters and signs of cp1252 that are words alone."""
 
 
 def judge(sample: bytes) -> tuple[str | None, list[str]]:
@@ -39,28 +57,30 @@ def judge(sample: bytes) -> tuple[str | None, list[str]]:
     ('cp1252', ['cp1252'])
     """
     fitting = [name for name, fits in _JUDGES.items() if fits(sample)]
-    if "gb18030" in fitting and "euc_kr" in fitting:
-        return None, ["euc_kr", "gb18030"]
+    if fitting and fitting[0] in ("gb18030", "big5", "cp932") and sum(byte > 0x7F for byte in sample) < FEWEST:
+        return None, [*fitting, "another"]
     return (fitting[0] if len(fitting) == 1 else None), fitting or [*_JUDGES, "cp1250", "cp1254"]
 
 
 def _western(sample: bytes) -> bool:
-    """cp1252: letters among ASCII ones, no long runs, and signs outside of words."""
+    """cp1252: letters among ASCII ones, no words of others alone, and signs outside of words."""
     good = bad = rare = 0
-    for match in re.finditer(rb"[\x80-\xff]+", sample):
-        run = match.group()
-        before, after = sample[match.start() - 1 : match.start()], sample[match.end() : match.end() + 1]
-        letters = sum(byte in WESTERN for byte in run)
-        if letters > 3:
-            bad += letters
-            continue
-        for place, byte in enumerate(run):
-            left = run[place - 1 : place] if place else before
-            right = run[place + 1 : place + 2] or after
-            fine = byte in WESTERN or byte in INSIDE or (byte in SIGNS and not (_letter(left) and _letter(right)))
-            rare += byte in RARE
-            good += fine or byte in RARE
-            bad += not fine and byte not in RARE
+    for word in re.findall(rb"[A-Za-z\xc0-\xff]+", sample):
+        high = [byte for byte in word if byte > 0x7F]
+        alone = len(high) == len(word) and not (len(word) == 1 and word[0] in WORDS)
+        if alone or not WESTERN.issuperset(high) or re.search(rb"[\xc0-\xff]{4}", word):
+            bad += len(high)
+        else:
+            good += len(high)
+    for match in re.finditer(rb"[\x80-\xbf]+", sample):
+        signs = match.group()
+        around = sample[max(match.start() - 1, 0) : match.start()], sample[match.end() : match.end() + 1]
+        inside = all(map(_letter, around)) and not INSIDE.issuperset(signs)
+        rare += sum(byte in RARE for byte in signs)
+        plain = [byte for byte in signs if byte not in RARE]
+        odd = (inside or len(signs) > 1) and not TOGETHER.issuperset(plain)
+        bad += len(plain) if odd or not (INSIDE | SIGNS).issuperset(plain) else 0
+        good += len(signs)
     return bad <= 0.02 * good and rare <= 0.25 * good
 
 
@@ -78,9 +98,12 @@ def _characters(sample: bytes, encoding: str) -> Counter | None:
 
 
 def _share(characters: Counter | None, common) -> float:
-    """Share of characters that are common. Those of four bytes (emoji of gb18030) do not count."""
-    pairs = {code: n for code, n in (characters or {}).items() if len(code) < 4}
-    return sum(n for code, n in pairs.items() if common(code)) / max(sum(pairs.values()), 1)
+    """Share of characters that are common. Those of four bytes (emoji of gb18030) count where there are no others."""
+    found = characters or {}
+    pairs = {code: n for code, n in found.items() if len(code) < 4}
+    if not pairs:
+        return float(bool(found))
+    return sum(n for code, n in pairs.items() if common(code)) / sum(pairs.values())
 
 
 def _chinese(sample: bytes) -> bool:
@@ -98,7 +121,8 @@ def _taiwanese(sample: bytes) -> bool:
     """big5: the 5401 characters of its first level, a third of them with a second byte below 0x7F."""
     characters = _characters(sample, "big5")
     low = _share(characters, lambda code: len(code) == 2 and code[1] < 0x7F)
-    return low >= 0.1 and _share(characters, lambda code: len(code) == 2 and 0xA1 <= code[0] <= 0xC6) >= FITS
+    few = sum((characters or {}).values()) < FEW
+    return (low >= 0.1 or few) and _share(characters, lambda code: len(code) == 2 and 0xA1 <= code[0] <= 0xC6) >= FITS
 
 
 def _japanese(sample: bytes) -> bool:
@@ -116,7 +140,7 @@ def _korean(sample: bytes) -> bool:
 
 
 def _cyrillic(sample: bytes) -> bool:
-    """cp1251: runs of letters, small ones for the most part, as frequent as in Russian."""
+    """cp1251: runs of letters, small ones but for the first, as frequent as in Russian."""
     try:
         text = bytes(sample).decode("cp1251")
     except UnicodeDecodeError:
@@ -126,11 +150,15 @@ def _cyrillic(sample: bytes) -> bool:
     letters = sum(map(len, words))
     others = sum(not char.isascii() for char in text) - letters
     frequent = sum(char in RUSSIAN for char in small) >= 0.4 * len(small)
+    seldom = sum(char in SELDOM for char in small) <= 0.08 * len(small)
+    mixed = sum(len(re.findall("[а-я][А-Я]", word)) for word in words) <= 0.02 * letters
     return (
         letters >= 20
         and letters >= 2.5 * len(words)
         and len(small) >= 0.7 * letters
         and frequent
+        and seldom
+        and mixed
         and others <= 0.1 * letters
     )
 

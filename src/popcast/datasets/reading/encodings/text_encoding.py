@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 from popcast.core.errors import bad_input
-from popcast.datasets.reading.encodings.byte_marks import PIECE, Marks, line_ends, look
+from popcast.datasets.reading.encodings.byte_marks import Marks, line_ends, look, pieces
 from popcast.datasets.reading.encodings.legacy_encodings import judge
 from popcast.datasets.reading.sources import BEGINNINGS, Source
 
@@ -83,7 +84,10 @@ def _wide(source: Source, marks: Marks) -> str:
         text = marks.head[: len(marks.head) // 2 * 2].decode(name, errors="ignore")
         # a few characters have a zero in the other place, among them the Chinese one for 1
         narrow = sum(char < "\u0100" for char in text)
-        if narrow >= max(even, odd) and not CONTROL.search(text) and re.search("[\n\r,;\t|{]", text):
+        two = sum(0x20 <= ord(char) >> 8 < 0x7F and 0x20 <= ord(char) & 255 < 0x7F for char in text)
+        if two > 0.6 * (len(text) - narrow):
+            name = None  # pairs of ASCII characters
+        elif narrow >= max(even, odd) and not CONTROL.search(text) and re.search("[\n\r,;\t|{]", text):
             return name
     raise bad_input("no text: a zero byte", file=source.path, row=marks.zero_row)
 
@@ -107,9 +111,7 @@ def _check(source: Source, encoding: str) -> None:
     """Refuse the first byte that the encoding does not allow, by its row."""
     decoder, rows = codecs.getincrementaldecoder(encoding)(), 1
     with source.opened() as file:
-        piece = True
-        while piece:
-            piece = file.read(PIECE)
+        for piece in itertools.chain(pieces(file), [b""]):
             try:
                 text = decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as error:

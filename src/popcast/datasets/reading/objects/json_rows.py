@@ -52,9 +52,9 @@ def read_json(source: Source, encoding: str, wanted: Collection[str] | None, mos
         else:
             found, form = _whole(text, source, wanted)
         for row, value in found:
+            columns.add(row, value)
             if most_rows is not None and columns.height >= most_rows:
                 break
-            columns.add(row, value)
     rows = columns.rows()
     if source.kind not in EXPECTED.get(form, ()):
         rows.said.insert(0, f"{form}, read as such")
@@ -122,19 +122,24 @@ class _Text(JsonStream):
 def _held(value: dict, source: Source, wanted: Collection[str] | None) -> tuple[str | None, list]:
     """Dotted name and items of the one array of objects that an object holds; the object itself where it is a row.
 
-    An object is a row if it has a wanted field itself. Of several arrays, one is meant if it alone has wanted fields,
-    or if it is the only one with more than one item.
+    What has most of the wanted fields is meant; then the only array, then the only one with more than one item. An
+    object that has as many of them as its array is refused.
     """
     arrays = dict(_arrays(value, ""))
-    if wanted is not None and _has(value, wanted):
+    has = {name: _has(items[0], wanted or ()) for name, items in arrays.items()}
+    most = max(has.values(), default=0)
+    own = _has(value, wanted or ())
+    if not arrays or own > most:
         return None, [value]
-    for fits in (lambda items: _has(items[0], wanted or ()), lambda items: len(items) > 1):
-        fitting = {name: items for name, items in arrays.items() if fits(items)}
-        if len(fitting) == 1:
-            return next(iter(fitting.items()))
-    if len(arrays) > 1:
+    if own and own == most:
+        raise bad_input("one post, or an object that holds them", file=source.path, value=", ".join(arrays),
+                        expected="an array of objects, or one object per line")  # fmt: skip
+    fitting = [name for name in arrays if has[name] == most]
+    if len(fitting) > 1:
+        fitting = [name for name in fitting if len(arrays[name]) > 1] or fitting
+    if len(fitting) > 1:
         raise bad_input("several arrays of objects", file=source.path, value=", ".join(arrays), expected="one of them")
-    return next(iter(arrays.items()), (None, [value]))
+    return fitting[0], arrays[fitting[0]]
 
 
 def _arrays(value: dict, prefix: str, depth: int = 0) -> Iterator[tuple[str, list]]:
@@ -145,5 +150,6 @@ def _arrays(value: dict, prefix: str, depth: int = 0) -> Iterator[tuple[str, lis
             yield from _arrays(inner, f"{prefix}{key}.", depth + 1)
 
 
-def _has(record: dict, wanted: Collection[str]) -> bool:
-    return any(name in record or name.split(".")[0] in record for name in wanted)
+def _has(record: dict, wanted: Collection[str]) -> int:
+    """How many of the wanted fields, or the objects that they are in, an object has."""
+    return sum(name in record or name.split(".")[0] in record for name in wanted)

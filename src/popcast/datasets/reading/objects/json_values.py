@@ -45,7 +45,8 @@ def plain_number(token: str) -> str:
     >>> plain_number("17.958"), plain_number("1e5"), plain_number("1.0")
     ('17.9580', '1e5', '1.0')
     """
-    return token + "0" if len(token) <= 8 and token[-4:-3] == "." and token[-3:].isdigit() else token
+    thousands = token[-4:-3] == "." and token[-3:].isdigit() and len(token.lstrip("-")) <= 7
+    return token + "0" if thousands else token
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict:

@@ -76,7 +76,7 @@ class NestedFields:
         return name
 
     def _see(self, name: str, filled: bool) -> None:
-        if name in self._seen or len(self._seen) < MOST_COLUMNS:
+        if name in self._seen or len(self._seen) < MOST_COLUMNS or name in (self.wanted or ()):
             self._seen[name] = self._seen.get(name, False) or filled
         elif self.wanted is None:
             raise bad_input("too many columns", file=self.path, expected=f"{MOST_COLUMNS} at most")
