@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from popcast.core import paths
 from popcast.core.errors import BadInput
 
 Given = ParamSpec("Given")
@@ -26,6 +27,6 @@ def one_line(function: Callable[Given, Made]) -> Callable[Given, Made]:
         except BadPosts:
             raise
         except BadInput as error:
-            raise BadPosts(str(error)) from None
+            raise BadPosts(str(error).removeprefix(f"{paths.PARAMS}: ")) from None  # nobody has written such a file
 
     return run
