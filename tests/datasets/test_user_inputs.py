@@ -112,7 +112,7 @@ def test_times_of_an_export(tmp_path, cell, hour):
     ("cell", "words"),
     [
         ("2020-05-01 01:14:36 CST", "CST is the name of several time zones"),
-        ("2020-05-01 01:14:36 QQT", "unknown time zone QQT, write an offset"),
+        ("2020-05-01 01:14:36 QQT", "unknown time zone, write an offset"),
         ("03/04/2020", "may be 2020-04-03 or 2020-03-04"),
         ("03/04/20", "a year of two digits"),
         ("5 min ago", "not a time"),

@@ -261,7 +261,9 @@ def looks_like_time(values: pl.Series) -> tuple[float, str]:
         return 0.0, ""
     unix = _in_range(_unix(text), text, []).moments.is_not_null()
     forms: dict[str, int] = {"unix time": int(unix.sum())}
-    for one, count in text.filter(~unix).value_counts().iter_rows():
+    for one, count in (
+        pl.DataFrame({"text": text.filter(~unix)}).group_by("text", maintain_order=True).len().iter_rows()
+    ):
         cell = clock_cell(one)
         if cell is not None and (cell.clock is None or 1990 <= cell.clock.year < 2100):
             name = FORMS[cell.form]

@@ -47,6 +47,8 @@ def test_parsed_objects_have_one_text_each():
         (["a;b", "c; d"], ";"),
         (["a, b", "c,d", "e"], ","),
         (["#a #b", "#c#d", "#e"], "#"),
+        (["night market", "street food", "b c", "x|y"], "|"),
+        (["rock &amp; roll", "a b"], None),
         (["a b", "c d e"], None),
         (["a b c", "d e", "f g", "h i, j"], None),
         (["a"], None),

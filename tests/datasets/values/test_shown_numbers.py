@@ -151,6 +151,28 @@ def test_truth_values_are_one_and_zero(cells, numbers):
     assert read(cells, counts=False) == (numbers, [False] * len(cells))
 
 
+@pytest.mark.parametrize(
+    ("cells", "numbers", "unread"),
+    [
+        (["12%", "5 %", "0.5"], [0.12, 0.05, None], [False, False, True]),
+        (["12%", "5", "0.5", "0"], [None, 5, 0.5, 0], [True, False, False, False]),
+        (["12%", "3%", "7"], [0.12, 0.03, None], [False, False, True]),
+    ],
+)
+def test_percent_and_plain_numbers_do_not_mix(cells, numbers, unread):
+    assert read(cells, counts=False) == (numbers, unread)
+
+
+@pytest.mark.parametrize(("decimal", "numbers"), [(",", [0.53, 1.25]), (".", [0.53, 1.25])])
+def test_a_column_that_leaves_no_choice_is_read_whatever_is_set(decimal, numbers):
+    assert read(["0.53", "1.25"], False, decimal=decimal) == (numbers, [False, False])
+    assert read(["1.234", "5"], True, decimal=decimal)[0][0] == (1234 if decimal == "," else None)
+
+
+def test_blanks_that_part_thousands_leave_the_sign_to_the_fraction():
+    assert read(["1,234", "5"], False, thousands=" ") == ([1.234, 5], [False, False])
+
+
 def test_a_truth_value_among_numbers_is_unread():
     assert read(["true", "7"], counts=False) == ([None, 7], [True, False])
 

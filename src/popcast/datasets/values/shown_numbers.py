@@ -57,11 +57,13 @@ class Evidence:
 class NumberForm:
     """How the numbers of a column are read. decimal: sign of the fraction; the other one parts thousands, as blanks and
     apostrophes do. counts: letters such as m are units of counts. whole: what has a fraction left after its unit is no
-    number. words: of truth, 1 and 0. said: one sentence about what was found, or None where nothing had to be."""
+    number. percent: 12 % is 0.12, and what has no % is no number. words: of truth, 1 and 0. said: one sentence about
+    what was found, or None where nothing had to be."""
 
     decimal: str = "."
     counts: bool = False
     whole: bool = False
+    percent: bool = False
     words: bool = False
     missing: frozenset[str] = field(default=WORDS)
     said: str | None = None
@@ -72,10 +74,11 @@ def _cells(values: pl.Series, missing: frozenset[str]) -> pl.Series:
 
 
 def _counted(cells: pl.Series, counts: bool) -> list[tuple[str, int, Shown | None]]:
-    """Distinct cells that hold more than plain digits, how often each occurs, and its parts."""
+    """Distinct cells that hold more than plain digits in their order, how often each occurs, and its parts."""
     odd = cells.drop_nulls()
     odd = odd.filter(~odd.str.contains(PLAIN))
-    return [(text, count, shape(text, counts)) for text, count in odd.value_counts(sort=True).iter_rows()]
+    found = pl.DataFrame({"text": odd}).group_by("text", maintain_order=True).len()
+    return [(text, count, shape(text, counts)) for text, count in found.iter_rows()]
 
 
 def evidence(values: pl.Series, counts: bool = False, missing: frozenset[str] = WORDS) -> Evidence:
@@ -118,11 +121,15 @@ def number_form(
     cells = _cells(values, missing)
     form = NumberForm(counts=counts, whole=counts, missing=missing, words=_truth(cells))
     found = _counted(cells, counts)
-    given = decimal or (SIGNS.get(thousands) if thousands else None)
-    if given is not None:
-        return replace(form, decimal=given)
+    percent = sum(count for _, count, parts in found if parts is not None and parts.percent)
+    if percent:
+        form = replace(form, percent=2 * percent > cells.drop_nulls().is_in(["0"]).not_().sum())
     own = _evidence(found)
     unsure = [(text, count, parts) for text, count, parts in found if parts is not None and parts.open_sign]
+    given = decimal or (SIGNS.get(thousands) if thousands else None)
+    if given is not None:  # a column that leaves no choice, such as the numbers of a program, is read as it stands
+        return replace(form, decimal=given if unsure or own.decimal is None else own.decimal)
+    own = replace(own, spaced=own.spaced or thousands is not None)
     plain = bool(unsure) and bool(cells.str.contains(PLAIN).any())
     sign, why = _decided(own, unsure, counts, plain, file_evidence)
     if sign is None or _contradicts(sign, own, unsure, counts):
@@ -217,7 +224,7 @@ def read_numbers(values: pl.Series, form: NumberForm) -> tuple[pl.Series, pl.Ser
     [2800.0, None, None]
     """
     cells = _cells(values, form.missing)
-    plain = cells.str.contains(PLAIN).fill_null(False)
+    plain = cells.str.contains(r"^0$" if form.percent else PLAIN).fill_null(False)
     rest = cells.filter(~plain).drop_nulls().unique()
     read = {text: _read(text, form) for text in rest}
     other = cells.replace_strict(read, default=None, return_dtype=pl.Float64)
@@ -232,7 +239,12 @@ def _read(text: str, form: NumberForm) -> float | None:
         return 1.0 if word in TRUE or word == "1" else 0.0
     parts = shape(text, form.counts)
     value = None if parts is None else parts.value(form.decimal)
-    if value is None or abs(value) > MOST or (form.whole and value != value.to_integral_value()):
+    if (
+        value is None
+        or (parts.percent != form.percent and value != 0)
+        or abs(value) > MOST
+        or (form.whole and value != value.to_integral_value())
+    ):
         return None
     return float(value)
 
