@@ -159,6 +159,12 @@ def test_zips_that_are_not_read(tmp_path, monkeypatch):
     flagged[whole.index(b"PK\1\2") + 8] |= 1
     (tmp_path / "secret.zip").write_bytes(flagged)
     assert refused(tmp_path, "secret.zip") == "secret.zip/a.csv: encrypted: expected a zip without a password"
+    newer = bytearray(whole)
+    newer[whole.index(b"PK\1\2") + 6] = 223
+    (tmp_path / "version.zip").write_bytes(newer)
+    assert refused(tmp_path, "version.zip").startswith("version.zip: not a readable zip: zip file version 22.3")
+    (tmp_path / "unnamed.zip").write_bytes(whole.replace(b"a.csv", b"\0.csv"))
+    assert refused(tmp_path, "unnamed.zip").startswith("unnamed.zip: a zip without a file of posts")
     other = bytearray(whole)
     other[8] = other[whole.index(b"PK\1\2") + 10] = 97
     (tmp_path / "method.zip").write_bytes(other)
