@@ -166,7 +166,7 @@ def test_labels_beside_the_posts(forecaster, posts):
 
 
 @pytest.mark.parametrize(
-    ("params", "posts", "said"),
+    ("params", "given", "said"),
     [
         ({}, 3, "posts: got 'int', expected a path"),
         ({}, "no such file.csv", "no such file.csv"),
@@ -179,7 +179,7 @@ def test_labels_beside_the_posts(forecaster, posts):
         ({}, rows(60, unlabelled=60), "label"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_leaves_nothing_fitted(forecaster, params, posts, said, tmp_path, monkeypatch):
+def test_what_is_wrong_is_one_line_and_leaves_nothing_fitted(forecaster, params, given, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
@@ -187,7 +187,7 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing_fitted(forecaster, params,
     made = popcast.Forecaster(**{**GIVEN, "budget": "1s", **params})
     made.forecast_ = forecaster.forecast_  # an earlier fit
     with pytest.raises(popcast.BadPosts, match=said) as error:
-        made.fit(posts)
+        made.fit(given)
     assert isinstance(error.value, ValueError)
     assert isinstance(error.value, BadInput)
     assert "\n" not in str(error.value)

@@ -73,19 +73,19 @@ def test_scores_are_those_of_the_pipeline(project, fitted):
 
 
 @pytest.mark.parametrize("block", ["metadata", "history", "text", "neighbours"])
-def test_blocks_of_the_bundle_are_those_of_the_pipeline(project, forecaster, block):
+def test_blocks_of_the_bundle_are_those_of_the_pipeline(project, fitted, block):
     theirs = project / paths.feature_model("posts", block)
     names = sorted(path.relative_to(theirs).as_posix() for path in theirs.rglob("*") if path.is_file())
-    ours = {name: forecaster.forecast_.files.get(f"blocks/{block}/{name}") for name in names}
+    ours = {name: fitted.forecast_.files.get(f"blocks/{block}/{name}") for name in names}
     if any(content is not None for content in ours.values()):
         assert ours == {name: (theirs / name).read_bytes() for name in names}
     else:
-        assert block not in {one.block for one in forecaster.forecast_.contents.blocks}
+        assert block not in {one.block for one in fitted.forecast_.contents.blocks}
 
 
-def test_models_of_the_bundle_are_those_of_the_pipeline(project, forecaster):
-    for name in forecaster.members_:
+def test_models_of_the_bundle_are_those_of_the_pipeline(project, fitted):
+    for name in fitted.members_:
         theirs = project / paths.model("posts", name, "chosen") / "final"
         for path in theirs.rglob("*"):
-            assert forecaster.forecast_.files[f"members/{name}/{path.name}"] == path.read_bytes()
-    assert len(forecaster.members_) >= 2
+            assert fitted.forecast_.files[f"members/{name}/{path.name}"] == path.read_bytes()
+    assert len(fitted.members_) >= 2

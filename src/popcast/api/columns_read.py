@@ -12,11 +12,13 @@ import polars as pl
 from popcast.api.settled_layout import settled
 from popcast.core import tables
 from popcast.core.errors import bad_input
-from popcast.datasets import loading, table
+from popcast.core.params import parse
+from popcast.datasets import loading
 from popcast.datasets.guessing.column_roles import Guess, guess
 from popcast.datasets.loading import Quality
-from popcast.datasets.params import Table
+from popcast.datasets.params import Dataset, Table
 from popcast.datasets.reading.row_table import RowTable
+from popcast.datasets.table import posts_of
 
 
 @dataclass(frozen=True)
@@ -30,25 +32,22 @@ class PostsRead:
     said: list[str]
 
 
-def read_table(
-    rows: RowTable,
-    given: Mapping[str, Any],
-    further: Mapping[str, Any],
-    zone: str,
-    max_reject_share: float,
-) -> PostsRead:
+def read_table(rows: RowTable, given: Mapping[str, Any], further: Mapping[str, Any], zone: str) -> PostsRead:
     """The table of rows whose columns are found by name and by look.
 
     given: role -> columns, what the caller says about them, see ``datasets.guessing``. further: more settings of
-    ``datasets.<name>.table``. Rows without a label are posts to predict. BadInput, one line: a role is in doubt, a
-    value cannot be read, there is nothing to learn from.
+    ``datasets.<name>.table``, and ``max_reject_share``. zone: of times that carry none. Rows without a label are posts
+    to predict. BadInput, one line: a role is in doubt, a value cannot be read, there is nothing to learn from.
     """
+    further = {"without_label": "predict", **further}
+    share = {"max_reject_share": further.pop("max_reject_share")} if "max_reject_share" in further else {}
     found = guess(rows, given, option="{}=")
-    layout = found.layout(**{"without_label": "predict", **further})
-    quality = Quality(max_reject_share)
-    found_posts = table.posts_of(rows, None, layout, zone, quality)
-    layout = settled(rows, layout, zone, found_posts)
-    posts = loading.complete(found_posts)
+    table = found.layout().model_dump(mode="json") | further
+    section = parse(Dataset, {"kind": "table", "raw": ".", "zone": zone, "table": table, **share}, "datasets.posts")
+    quality = Quality(section.max_reject_share)
+    as_read = posts_of(rows, None, section.table, zone, quality)
+    layout = settled(rows, section.table, zone, as_read)
+    posts = loading.complete(as_read)
     if posts["popularity"].null_count() == posts.height:
         problem = f"none of the {posts.height} posts has a label"
         raise bad_input(problem, file=rows.files[0], field=layout.columns.label, expected="labels to learn from")

@@ -103,8 +103,7 @@ class Forecaster(EstimatorParams):
         given = self._given()
         if y is not None:
             rows, given["label"] = _with_label(rows, y, self.label)
-        further = dict(self.table or {})
-        read = read_table(rows, given, further, self.zone, further.pop("max_reject_share", 0.01))
+        read = read_table(rows, given, self.table or {}, self.zone)
         table, p, sections = self._planned(read)
         with in_this_process(), tempfile.TemporaryDirectory(prefix="popcast-") as place:
             scratch, kept = Path(place) / "scratch", Path(place) / "bundle"

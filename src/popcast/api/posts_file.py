@@ -31,6 +31,5 @@ def read_posts(
     """
     names = {"numbers": "number", "author_numbers": "author_number"}
     given = {names.get(role, role): value for role, value in columns.items() if value is not None}
-    further = dict(table or {})
     rows = given_rows(posts, None if folder is None else Path(folder))
-    return read_table(rows, given, further, zone, further.pop("max_reject_share", 0.01)).posts
+    return read_table(rows, given, table or {}, zone).posts
