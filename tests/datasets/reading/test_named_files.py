@@ -104,6 +104,13 @@ def test_files_of_other_columns_are_refused_by_file_and_column(folder):
     )
 
 
+def test_the_index_of_a_data_frame_is_no_column_that_files_must_have(tmp_path):
+    (tmp_path / "a.csv").write_text(",id\n0,1\n")
+    (tmp_path / "b.csv").write_text("id\n2\n")
+    assert read_rows(tmp_path, "*.csv", ["id"]).columns["id"].to_list() == ["1", "2"]
+    assert read_rows(tmp_path, "*.csv", None).columns["id"].to_list() == ["1", "2"]
+
+
 def test_objects_leave_out_what_they_lack_but_no_wanted_column(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": 1, "likes": 2}\n')
     (tmp_path / "b.jsonl").write_text('{"id": 2, "geo": {"x": 1}}\n')
@@ -121,6 +128,8 @@ def test_files_of_several_kinds_have_one_type_for_a_column(tmp_path):
     pl.DataFrame({"id": [3], "likes": [17.958]}).write_parquet(tmp_path / "b.parquet")
     said = refused(tmp_path, ["*"])
     assert said.startswith("b.parquet: field 'likes': a column of type Float64 that is String in another file")
+    pl.DataFrame({"id": [4], "likes": [7]}).write_parquet(tmp_path / "d.parquet")
+    assert read_rows(tmp_path, ["b.parquet", "d.parquet"], None).columns.rows() == [(3, 17.958), (4, 7.0)]
     pl.DataFrame({"id": [3], "likes": [2**60]}).write_parquet(tmp_path / "d.parquet")
     said = refused(tmp_path, ["b.parquet", "d.parquet"])
     assert "a column of type Float64 that is Int64" in said
