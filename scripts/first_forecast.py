@@ -13,8 +13,8 @@ from popcast.datasets.sample.made_export import write_export
 
 
 def main() -> None:
-    write_export(Path("posts.csv"))
-    forecaster = popcast.Forecaster(label="likes", author="username", time="created_at", text="caption", budget="1m")
+    write_export(Path("posts.csv"), posts=400)
+    forecaster = popcast.Forecaster(label="likes", author="username", time="created_at", text="caption", budget="30s")
     forecaster.fit("posts.csv")
     print(forecaster.leaderboard().select("model", "weight", "value"))
     print(forecaster.predict([{"username": "account_03", "created_at": "2025-09-01", "caption": "goal final"}]))

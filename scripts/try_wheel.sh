@@ -28,7 +28,7 @@ for python in "${@:-python3}"; do
         limits=(--constraint "$work/lowest.txt")
     fi
     SECONDS=0
-    "$work/env/bin/python" -m pip install --quiet "${limits[@]}" "$wheel"
+    "$work/env/bin/python" -m pip install -qq "${limits[@]}" "$wheel"
     echo "installed: $SECONDS s, $(du -sm "$work/env" | cut -f1) MB"
     (cd "$work/elsewhere" && SECONDS=0 && "$work/env/bin/python" first_forecast.py && echo "forecast: $SECONDS s")
     (cd "$work/elsewhere" && "$work/env/bin/popcast" --version)

@@ -158,5 +158,5 @@ def test_every_module_of_it_is_the_installed_one(installed, tmp_path):
 def test_a_forecast_outside_the_checkout(installed, tmp_path):
     shutil.copy(ROOT / "scripts" / "first_forecast.py", tmp_path)
     said = outside(installed, tmp_path, "import runpy; runpy.run_path('first_forecast.py', run_name='__main__')")
-    assert "600 forecasts of the loaded forecaster" in said
+    assert "400 forecasts of the loaded forecaster" in said
     assert (tmp_path / "kept").is_dir()

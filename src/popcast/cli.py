@@ -17,7 +17,7 @@ from popcast.commands.lay_over import lay_over
 from popcast.commands.run_command import run
 from popcast.commands.show import show
 from popcast.core import params, paths
-from popcast.core.errors import BadInput, one_line, printable_lines
+from popcast.core.errors import BadInput, printable_lines
 from popcast.core.processor import processor_kind
 from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors

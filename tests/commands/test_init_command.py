@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,28 +13,7 @@ from popcast.commands.user_files import dataset_name
 from popcast.core.yaml_reading import read_yaml
 from popcast.datasets import loading
 from popcast.datasets.params import Dataset
-
-HEADER = ["Beitrags-ID", "Seite", "Veröffentlicht am", "Beitragstext", "Abonnenten", "Gefällt mir", "Permalink"]
-
-
-def shown(count: int) -> str:
-    """A count as a German page shows it."""
-    text = f"{count / 1000:.1f} Tsd." if count >= 10_000 else f"{count:,}"
-    return text.replace(",", ";").replace(".", ",", 1).replace(";", ".") if count >= 10_000 else text.replace(",", ".")
-
-
-def german(file: Path, posts: int = 90, unpublished: int = 5, outcomes: bool = True) -> Path:
-    """An export with semicolons in cp1252; the last posts have no likes yet."""
-    start = datetime(2025, 1, 3, 9, 41)
-    with file.open("w", encoding="cp1252", newline="") as out:
-        writer = csv.writer(out, delimiter=";")
-        writer.writerow(HEADER if outcomes else [name for name in HEADER if name != "Gefällt mir"])
-        for i in range(posts):
-            likes = [] if not outcomes else [""] if i >= posts - unpublished else [shown(i * i * 7 % 20_000)]
-            when = (start + timedelta(hours=9 * i)).strftime("%d.%m.%Y %H:%M")
-            place = f"https://example.org/{file.stem}/{i}"
-            writer.writerow([f"{file.stem}{i}", f"Café {i % 4}", when, f"Gruß; Nr. {i}", "17.958", *likes, place])
-    return file
+from tests.commands.german_export import german
 
 
 def run(*arguments: str | Path):
@@ -173,8 +151,8 @@ def test_much_beside_the_files_is_not_watched_but_the_files_are_copied(here, mon
     assert "folder of their own" in done.output
     Path("params.yaml").write_text("")
     assert run(file).exit_code == 0
-    assert read_yaml(Path("posts.yaml"))["datasets"]["posts"]["raw"] == "data/raw/posts"
-    assert Path("data/raw/posts/posts.csv").read_bytes() == file.read_bytes()
+    assert read_yaml(Path("posts.yaml"))["datasets"]["posts"]["raw"] == "data/own/posts"
+    assert Path("data/own/posts/posts.csv").read_bytes() == file.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from popcast.core.libraries.extras import EXTRAS, USED_BY, line_of_missing
+from popcast.core.libraries.extras import EXTRAS, USED_BY, installed, line_of_missing
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -156,3 +156,25 @@ def test_a_missing_module_is_one_line_by_the_room_that_asked(tmp_path):
     assert line_of_missing(error_in("scoring/plots.py", "matplotlib")).endswith("pip install 'popcast[pipeline]'")
     assert line_of_missing(error_in("core/named.py", "popcast.gone")) is None
     assert line_of_missing(ValueError("torch")) is None
+
+
+def test_an_extra_is_installed_if_all_of_it_is(monkeypatch):
+    monkeypatch.setitem(EXTRAS, "tried", ("polars", "numpy"))
+    assert installed("tried")
+    monkeypatch.setitem(EXTRAS, "tried", ("polars", "no_such_module"))
+    assert not installed("tried")
+
+
+def test_without_the_extra_no_network_and_no_encoder_is_chosen(monkeypatch):
+    """What is chosen for an hour must run in the environment that it was chosen in."""
+    from popcast.planning.choosing import run_choice
+    from popcast.planning.choosing.post_facts import PostFacts
+
+    known = {"posts": 3000, "labelled": 3000, "english": True, "text": True, "authors": 50, "timed": True}
+    fields = {field: known.get(field, 0) for field in PostFacts.__dataclass_fields__}
+    chosen = {}
+    for there in (True, False):
+        monkeypatch.setattr(run_choice, "installed", lambda extra, there=there: there)
+        chosen[there] = {one.name for one in run_choice.members(PostFacts(**fields), True, True)}
+    assert chosen[True] - chosen[False] == {"cnn", "kernel_ridge"}
+    assert chosen[False] < chosen[True]

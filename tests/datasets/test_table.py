@@ -1,4 +1,4 @@
-"""A user's own table in every kind of file, and what is refused with which row."""
+"""A user's own table in every kind of file, what is counted with its first places, and what is refused."""
 
 from __future__ import annotations
 
@@ -117,11 +117,13 @@ def test_unlabelled_posts_come_without_outcomes(tmp_path):
 @pytest.mark.parametrize(
     ("row", "changed", "words"),
     [
-        (2, {"id": "7"}, "posts.csv: row 4: field 'id': duplicate id: got '7'"),
+        (2, {"id": "7"}, "posts.csv: row 4: field 'id': duplicate id (1 id occurs again, in 1 of 3 rows): got '7'"),
         (1, {"id": " "}, "row 3: field 'id': missing value"),
         (0, {"when": "last week"}, "row 2: field 'when': not a time: got 'last week'"),
         (0, {"when": ""}, "row 2: field 'when': missing time"),
-        (1, {"plays": "-1"}, "row 3: field 'plays': label out of range: got '-1'"),
+        (1, {"plays": "-1"}, "row 3: field 'plays': hidden label: got '-1'"),
+        (1, {"plays": "-2"}, "row 3: field 'plays': label out of range: got '-2'"),
+        (1, {"plays": "0.5"}, "row 3: field 'plays': a count with a fraction: got '0.5'"),
         (1, {"plays": "NaN"}, "row 3: field 'plays': no label: got 'NaN'"),
         (1, {"plays": ""}, "row 3: field 'plays': no label"),
         (1, {"length": "long"}, "row 3: field 'length': not a number: got 'long'"),
@@ -145,7 +147,14 @@ def test_spoilt_rows_are_refused(tmp_path, row, changed, words):
         ({"author": "who"}, "field 'who': missing column"),
         ({"numbers": ["plays"]}, "'plays' is both an outcome and an input"),
         ({"author_numbers": ["likes"]}, "'likes' is both an outcome and an input"),
-        ({"author_numbers": ["id"]}, "column name clashes with user_id"),
+        ({"author_numbers": ["id"], "id": "link", "text": []}, "column name clashes with user_id"),
+        ({"author_numbers": ["id"]}, "'id' stands twice, as id and as author_numbers"),
+        ({"author": "plays"}, "'plays' is both an outcome and the author of posts"),
+        ({"time": "likes"}, "'likes' is both an outcome and the time of posts"),
+        ({"posthoc": ["likes", "plays"]}, "'plays' stands twice, as label and as posthoc"),
+        ({"posthoc": ["shares"]}, "field 'shares': missing column"),
+        ({"posthoc": ["like"]}, "field 'like': missing column: expected 'likes', or another of id, page"),
+        ({"media": "kind"}, "'kind' stands twice, as category and as media"),
     ],
 )
 def test_a_wrong_column_map_is_refused(tmp_path, columns, words):
@@ -157,10 +166,10 @@ def test_a_wrong_column_map_is_refused(tmp_path, columns, words):
 def test_unreadable_files_are_refused(tmp_path):
     write(tmp_path / "posts.csv.gz")
     for name, content, words in [
-        ("posts.txt", b"id", "unknown kind of file"),
-        ("posts.csv", b"id,page\n1,2,3,4\n", "not a readable csv"),
+        ("posts.doc", b"id", "unknown kind of file"),
+        ("posts.csv", b"id,page\n1,2,3,4\n", "missing column"),
         ("posts.csv.gz", (tmp_path / "posts.csv.gz").read_bytes()[:60], "posts.csv.gz"),
-        ("posts.jsonl", b'{"id": 1}\n{"id": ', "row 2: not valid JSON"),
+        ("posts.jsonl", b'{"id": 1}\n{"id": ', "missing column"),
         ("posts.parquet", b"PAR1", "not a readable parquet"),
     ]:
         (tmp_path / name).write_bytes(content)
@@ -174,3 +183,140 @@ def test_an_id_of_both_files_is_refused(tmp_path):
     write(tmp_path / "new.csv", ROWS[1:2])
     with pytest.raises(BadInput, match=r"new\.csv: row 2: field 'id': duplicate id, also in posts\.csv"):
         loading.load("mine", dataset(tmp_path, unlabelled="new.csv"))
+
+
+def rows_of(count: int = 200, **columns) -> list[dict]:
+    """Plain posts, with ``columns`` given as functions of the row or lists."""
+    plain = {"id": lambda row: f"p{row}", "page": lambda row: f"a{row % 4}", "plays": lambda row: row * 37 % 101}
+    cells = {
+        name: [make(row) for row in range(count)] if callable(make) else make
+        for name, make in (plain | columns).items()
+    }
+    return [{name: str(values[row]) for name, values in cells.items()} for row in range(count)]
+
+
+def plain_dataset(raw: Path, share: float = 0.01, columns: dict | None = None, **more) -> Dataset:
+    layout = {"labelled": "posts.csv", "columns": {"id": "id", "label": "plays", **(columns or {})}, **more}
+    return Dataset(kind="table", raw=str(raw), max_reject_share=share, table=layout)
+
+
+def test_rows_that_cannot_be_read_are_counted_with_their_first_places(tmp_path):
+    rows = rows_of(at=lambda row: f"2020-01-{row % 28 + 1:02}", size=lambda row: row % 9)
+    for row, name, cell in [
+        (3, "plays", "-1"), (4, "plays", ""), (5, "plays", "hidden"), (6, "plays", "7 likes"), (7, "at", "soon"),
+        (8, "at", ""), (9, "size", "large"), (10, "size", "$5"), (11, "plays", "-1"), (12, "plays", "-1"),
+        (13, "plays", "-1"), (14, "id", " "),
+    ]:  # fmt: skip
+        rows[row][name] = cell
+    write(tmp_path / "posts.csv", rows)
+    (tmp_path / "posts.csv").open("a").write("p999,a\n")
+    columns = {"time": "at", "numbers": ["size"]}
+    posts, quality = loading.load("mine", plain_dataset(tmp_path, 0.07, columns))
+    assert posts.height == 188
+    assert quality.rejected == {
+        "plays: hidden label": 4, "plays: no label": 2, "plays: not a number": 1, "at: not a time": 1,
+        "at: missing time": 1, "size: not a number": 2, "id: missing value": 1,
+    } | {key: 1 for key in quality.rejected if key.startswith("unreadable")}  # fmt: skip
+    assert sum(quality.rejected.values()) == 13
+    assert [line.split(": got")[0] for line in quality.examples["plays: hidden label"]] == [
+        f"posts.csv: row {row}: field 'plays': hidden label" for row in (5, 13, 14)
+    ]
+    with pytest.raises(
+        BadInput, match=r"13 of 201 rows rejected \(4 x plays: hidden label, .* and 4 more reasons\)"
+    ) as error:
+        loading.load("mine", plain_dataset(tmp_path, 0.05, columns))
+    assert "at most a share of 0.05: mend them, or raise max_reject_share, or set table.without_label: predict" in str(
+        error.value
+    )
+    assert "\n" not in str(error.value)
+
+
+def test_rows_without_a_label_can_be_predicted(tmp_path):
+    rows = rows_of(100)
+    for row, cell in ((3, "-1"), (4, ""), (5, "hidden")):
+        rows[row]["plays"] = cell
+    write(tmp_path / "posts.csv", rows)
+    posts, quality = loading.load("mine", plain_dataset(tmp_path, without_label="predict"))
+    assert posts.filter(pl.col("popularity").is_null())["post_id"].to_list() == ["p3", "p4", "p5"]
+    assert quality.rejected == {}
+    assert "plays: 3 rows without a label are posts to predict" in quality.notes
+
+
+def test_few_posts_to_predict_do_not_vanish_among_many_labelled_ones(tmp_path):
+    write(tmp_path / "posts.csv", rows_of(400, size=lambda row: row % 9))
+    write(tmp_path / "new.csv", [{"id": "n1", "size": "large"}, {"id": "n2", "size": "3"}])
+    settings = {"columns": {"numbers": ["size"]}, "unlabelled": "new.csv"}
+    with pytest.raises(
+        BadInput, match=r"new.csv: row 2: field 'size': not a number: got 'large'.*1 of 2 rows rejected"
+    ):
+        loading.load("mine", plain_dataset(tmp_path, 0.4, **settings))
+    posts, quality = loading.load("mine", plain_dataset(tmp_path, 0.5, **settings))
+    assert (posts.height, quality.rejected) == (401, {"size: not a number": 1})
+
+
+def test_a_column_in_which_most_times_do_not_read_is_refused_at_the_first(tmp_path):
+    write(tmp_path / "posts.csv", rows_of(20, at=lambda row: f"week {row}" if row % 3 else "2020-01-01"))
+    with pytest.raises(BadInput, match=r"row 3: field 'at': not a time \(as 13 of 20 rows\): got 'week 1'"):
+        loading.load("mine", plain_dataset(tmp_path, 0.9, {"time": "at"}))
+
+
+@pytest.mark.parametrize(("repeated", "by", "kept"), [
+    ("first", None, [1, 2, 3]), ("last", None, [11, 12, 3]), ("first", "seen", [11, 2, 3]),
+    ("last", "seen", [1, 12, 3]),
+    ("last", "views", [1, 12, 3]), ("last", "trending", [1, 12, 3]),
+])  # fmt: skip
+def test_repeated_ids(tmp_path, repeated, by, kept):
+    lines = [("a", 1, "2020-01-09 10:00", "1,200", "17.02.12"), ("b", 2, "2020-01-01 10:00", "7", "17.14.11"),
+             ("c", 3, "", "9", "17.14.11"), ("a", 11, "2020-01-08 10:00", "900", "17.30.11"),
+             ("b", 12, "2020-01-02 10:00", "8", "17.15.11")]  # fmt: skip
+    names = ("id", "plays", "seen", "views", "trending")
+    write(tmp_path / "posts.csv", [{n: str(cell) for n, cell in zip(names, line, strict=True)} for line in lines])
+    order = {} if by is None else {"repeated_by": by}
+    posts, quality = loading.load("mine", plain_dataset(tmp_path, repeated=repeated, **order))
+    plays = dict(zip(posts["post_id"], (2 ** posts["popularity"] - 1).round(6), strict=True))
+    assert plays == dict(zip("abc", kept, strict=True))
+    assert quality.rejected == {f"id: repeated id, the {repeated} is kept": 2}
+    with pytest.raises(
+        BadInput, match=r"row 5: field 'id': duplicate id \(2 ids occur again, in 2 of 5 rows\): got 'a'"
+    ):
+        loading.load("mine", plain_dataset(tmp_path))
+
+
+def test_an_order_that_cannot_be_read_is_refused(tmp_path):
+    write(
+        tmp_path / "posts.csv",
+        [{"id": "a", "plays": "1", "seen": "2020-01-01"}, {"id": "a", "plays": "2", "seen": "x"}],
+    )
+    with pytest.raises(BadInput, match=r"row 3: field 'seen': no order: got 'x', expected numbers or times"):
+        loading.load("mine", plain_dataset(tmp_path, repeated="last", repeated_by="seen"))
+
+
+def test_without_an_id_a_post_is_known_by_a_hash_of_its_inputs(tmp_path):
+    write(tmp_path / "posts.csv", [{"t": t, "plays": p} for t, p in (("a", "1"), ("b", "2"), ("a", "3"))])
+    write(tmp_path / "new.csv", [{"t": "a"}, {"t": "c"}])
+    section = plain_dataset(tmp_path, columns={"id": None, "text": ["t"]}, unlabelled="new.csv")
+    posts, quality = loading.load("mine", section)
+    ids = posts["post_id"].to_list()
+    assert len(ids[0]) == 16
+    assert ids[2:4] == [f"{ids[0]}-2", f"{ids[0]}-3"]
+    assert len(set(ids)) == 5
+    assert "ids are a hash of the row, as no column is mapped to id" in quality.notes
+    write(tmp_path / "posts.csv", [{"plays": p, "t": t} for t, p in (("b", "20"), ("a", "1"))])
+    assert loading.load("mine", section)[0]["post_id"].to_list()[:2] == [ids[1], ids[0]]
+
+
+def test_what_was_found_by_looking_is_said(tmp_path):
+    write(tmp_path / "posts.csv", rows_of(50, plays=["1.234"] * 50, at=lambda row: f"{row % 28 + 1:02}/01/2020"))
+    _, quality = loading.load("mine", plain_dataset(tmp_path, columns={"time": "at"}))
+    assert "plays: '1.234' is read as 1234, as a count is whole" in quality.notes
+    assert "at: the day comes before the month, as '13/01/2020' shows" in quality.notes
+    assert quality.as_dict()["notes"] == quality.notes
+
+
+def test_both_files_are_read_alike(tmp_path):
+    write(tmp_path / "posts.csv", rows_of(50, at=["03/04/2020", "13/04/2020"] * 25, fans=["2,5", "1.234"] * 25))
+    write(tmp_path / "new.csv", [{"id": "n", "at": "05/06/2020", "fans": "2.345"}])
+    columns = {"time": "at", "author_numbers": ["fans"]}
+    posts, _ = loading.load("mine", plain_dataset(tmp_path, columns=columns, unlabelled="new.csv"))
+    assert posts["posted_at"].to_list()[-1] == datetime(2020, 6, 5, tzinfo=UTC)
+    assert posts["user_fans"].to_list()[-1] == 2345

@@ -7,6 +7,7 @@ where anything failed; ``--only 37`` repeats one round and keeps its folder.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib
 import os
@@ -36,6 +37,9 @@ def preload() -> None:
     import networkx  # noqa: F401
 
     import popcast.planning.plan  # noqa: F401
+
+    for encoding in ("utf-8-sig", "utf-16", "cp1251", "cp1252", "gb18030", "cp932", "big5", "euc_kr", "cp437"):
+        codecs.lookup(encoding)  # a child that may read nothing could not import it
 
     for name in ("posts", "population", "response_cases"):
         importlib.import_module(f"stages.{name}")
@@ -222,12 +226,12 @@ def main(
         return read(name, folder, planted(fault) if fault else lambda raw: change(raw, rng))
 
     counts: dict[str, Counter[str]] = {name: Counter() for name in names}
-    slowest, largest, failed = 0.0, 0.0, 0
+    slowest, largest, failed = (0.0, ""), 0.0, 0
     for end in run_all(pieces(), work, jobs, limit):
         number, _, name = end.name.partition(" ")
         kind = end.said.split(":")[0].split(" |")[0]
         counts[name][kind] += 1
-        slowest, largest = max(slowest, end.seconds), max(largest, end.megabytes)
+        slowest, largest = max(slowest, (end.seconds, end.name)), max(largest, end.megabytes)
         if kind == "failed":
             failed += 1
         if kind == "failed" or lines or only is not None:
@@ -242,7 +246,8 @@ def main(
     total = sum((counts[name] for name in names), Counter())
     print(
         f"{total.total()} inputs, seed {seed}: {total['passed']} read as their contract asks, {total['refused']} "
-        f"refused in one line, {failed} failed; slowest {slowest:.1f} s, largest {largest:.0f} MB"
+        f"refused in one line, {failed} failed; slowest {slowest[0]:.1f} s (round {slowest[1]}), "
+        f"largest {largest:.0f} MB"
     )
     if only is None:
         shutil.rmtree(base, ignore_errors=True)

@@ -336,6 +336,21 @@ def test_a_handful_of_posts_and_a_constant_label(name, data):
         assert model.predict(posts[6:9], features[6:9]) == pytest.approx(np.full(3, expected), abs=0.11)
 
 
+@pytest.mark.parametrize("rows", [60, 200], ids=["everywhere", "before the stopping window"])
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_columns_that_are_empty_or_constant_where_it_learns(name, rows, data):
+    """The past of young accounts: nothing is known of it in the posts learned from, and something in later ones."""
+    posts, features, target, folds = data
+    history = pl.selectors.starts_with("history.") & pl.selectors.numeric()
+    constant = pl.selectors.starts_with("metadata.") & pl.selectors.numeric()
+    late = pl.Series("late", folds[:rows] == folds.max())
+    young = features[:rows].with_columns(pl.when(late).then(history).name.keep(), constant.first())
+    assert young.filter(~late).select(history).drop_nulls().is_empty()
+    assert young.select(constant).n_unique() == 1
+    model = make(name).fit(posts[:rows], young, target[:rows], folds[:rows])
+    assert np.isfinite(model.predict(posts[200:], features[200:])).all()
+
+
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_labels_of_test_posts_have_no_influence(name, data, tmp_path, monkeypatch):
     """The whole run, twice, with the labels of valid and test permuted: not one prediction changes."""

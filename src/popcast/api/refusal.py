@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from popcast.core import paths
 from popcast.core.errors import BadInput
+from popcast.core.libraries.extras import line_of_missing
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -18,7 +19,7 @@ class BadPosts(BadInput, ValueError):
 
 
 def one_line(function: Callable[Given, Made]) -> Callable[Given, Made]:
-    """A function whose refusals are :class:`BadPosts`."""
+    """A function whose refusals, and whose want of an optional package, are :class:`BadPosts`."""
 
     @functools.wraps(function)
     def run(*args: Given.args, **kwargs: Given.kwargs) -> Made:
@@ -26,6 +27,11 @@ def one_line(function: Callable[Given, Made]) -> Callable[Given, Made]:
             return function(*args, **kwargs)
         except BadPosts:
             raise
+        except ModuleNotFoundError as error:
+            line = line_of_missing(error)
+            if line is None:
+                raise
+            raise BadPosts(line) from None
         except BadInput as error:
             raise BadPosts(str(error).removeprefix(f"{paths.PARAMS}: ")) from None  # nobody has written such a file
 

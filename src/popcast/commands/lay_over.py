@@ -12,12 +12,12 @@ from popcast.planning.leftovers import foreign_results, remove
 from popcast.planning.overlay import use_overlay
 
 
-def lay_over(overlay: Path, raw: Path | None) -> None:
-    """Lay ``overlay`` over params.yaml, and say so. Raises BadInput; params.yaml stays as it was then."""
-    try:
-        before = project_params.load()
-    except BadInput:
-        before = None
+def lay_over(overlay: Path, raw: Path | None, before: project_params.Params | None = None) -> None:
+    """Lay ``overlay`` over params.yaml, and say so. Raises BadInput; params.yaml stays as it was then.
+
+    before: the params.yaml that results lie there of; None: as it is now.
+    """
+    before = before or readable()
     written = use_overlay(overlay, raw, checked)
     print(one_line(f"{paths.PARAMS}: {', '.join(written)} as in {overlay}"))
     plot_definitions.write(project_params.load())
@@ -26,6 +26,14 @@ def lay_over(overlay: Path, raw: Path | None) -> None:
         remove(path)
     if gone:
         print(one_line(f"removed results of other datasets or runs: {', '.join(map(str, gone))}"))
+
+
+def readable() -> project_params.Params | None:
+    """params.yaml, or None where it is refused."""
+    try:
+        return project_params.load()
+    except BadInput:
+        return None
 
 
 def checked(settings: project_params.Params) -> None:

@@ -99,7 +99,7 @@ def quality_lines(quality) -> list[str]:
 
 
 SPLITS = {
-    "chronological": "in the order of time: learned from the oldest 70 %, chosen on the next 15 %, reported on the rest",
+    "chronological": "in time: learned from the oldest 70 %, chosen on the next 15 %, reported on the newest 15 %",
     "newest_per_author": "the newest posts of drawn authors are held back, as the posts to predict were drawn",
     "random": "at random, since there are no times: figures are of no forecast",
 }

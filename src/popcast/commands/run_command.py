@@ -13,7 +13,7 @@ from rich.console import Console
 
 from popcast.commands.durations import Budget
 from popcast.commands.hand_made_changes import keep_changes, note_made
-from popcast.commands.lay_over import lay_over
+from popcast.commands.lay_over import lay_over, readable
 from popcast.commands.run_results import print_results
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input, one_line
@@ -60,13 +60,13 @@ def check_project() -> None:
 
 def prepared(overlay: Path, raw: Path | None) -> None:
     """params.yaml with the overlay laid over it and checked; as it was before where that is refused."""
-    before = paths.PARAMS.read_bytes()
+    before, settings = paths.PARAMS.read_bytes(), readable()
     kept = keep_changes()
     if kept is not None:
         print(f"{paths.PARAMS} had changes: they are kept in {kept}", file=sys.stderr)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # said by the bar and the results
-            lay_over(overlay, raw)
+            lay_over(overlay, raw, settings)
     except BaseException:
         write_whole(before, paths.PARAMS)
         raise
@@ -102,6 +102,7 @@ def run_stages(jobs: int, console: Console) -> None:
     from popcast.planning.running.launchers import launcher_for
     from popcast.planning.running.one_bar import OneBar
     from popcast.planning.running.pipeline_run import follow, load, machine, queue_of
+    from popcast.planning.running.progress import read_times
     from popcast.planning.running.ready_queue import claim_of
     from popcast.planning.running.stage_runner import Stopped
     from popcast.planning.running.stages import StageError
@@ -111,7 +112,9 @@ def run_stages(jobs: int, console: Console) -> None:
         room = machine(jobs)
         asked = {row.name: claim_of(row.name, row.meta, room) for row in stages.rows}
         queue = queue_of(stages, room, False)
-        runner = follow(stages, queue, launcher_for(None), asked, False, OneBar(len(stages.rows), console))
+        known = read_times().keys() >= {row.name for row in stages.rows}
+        bar = OneBar(len(stages.rows), console, expects=known)
+        runner = follow(stages, queue, launcher_for(None), asked, False, bar)
     except (StageError, ValueError) as error:
         raise BadInput(one_line(str(error))) from None
     except Stopped as stopped:

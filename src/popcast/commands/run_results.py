@@ -1,4 +1,4 @@
-"""What ``popcast run`` says at the end: a short leaderboard, the blend against the author's mean, and where things lie."""
+"""What ``popcast run`` says at the end: a short leaderboard, the blend against the author's mean, where things lie."""
 
 from __future__ import annotations
 

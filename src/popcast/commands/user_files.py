@@ -20,6 +20,9 @@ MOST_BESIDE = 200 << 20
 
 MOST_FILES = 500
 
+OWN = Path("data/own")
+"""Copies of users' files in a project; data/raw is for generated posts, and reports call them so."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -70,7 +73,7 @@ def raw_folder(given: Given, name: str, media: bool) -> tuple[Path, bool]:
     """Folder that the files lie in, and whether they were copied there.
 
     DVC reads all of a raw folder. Where there is much else beside the files, or the folder's name is none that DVC
-    takes, they are copied to data/raw/<name> of the project. media: paths of media start at the folder, so it stays.
+    takes, they are copied to data/own/<name> of the project. media: paths of media start at the folder, so it stays.
     """
     files = given.labelled + given.unlabelled
     folder = Path(os.path.commonpath([str(file.parent) for file in files]))
@@ -82,7 +85,7 @@ def raw_folder(given: Given, name: str, media: bool) -> tuple[Path, bool]:
             f"{folder}: holds much besides these files, and DVC would read it all: run this from the root of a "
             "popcast project, which gets copies, or put the files into a folder of their own"
         )
-    place = Path("data/raw") / name
+    place = OWN / name
     if len({file.name for file in files}) < len(files):
         raise BadInput("two of the files have one name: put them into a folder of their own")
     place.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,9 @@ def _clock(text: pl.Series) -> pl.Series:
 
 def _with_offset(text: pl.Series) -> pl.Series:
     """Times that end in ``Z``, ``UTC`` or an offset such as ``+01:00``, ``-0330`` or ``+02``; null for all others."""
-    parts = text.str.extract_groups(r"^(.*:\d\d(?:\.\d+)?) ?(?:[Zz]|UTC|([+-])(\d\d):?(\d\d)?)$").struct.unnest()
+    parts = text.str.extract_groups(
+        r"^(.*:\d\d(?:\.\d+)?) ?(?:[Zz]|UTC|([+-])(0\d|1[0-4]):?([0-5]\d)?)$"
+    ).struct.unnest()
     sign = pl.when(pl.col("2") == "-").then(-1).otherwise(1)
     minutes = sign * (pl.col("3").cast(pl.Int64) * 60 + pl.col("4").cast(pl.Int64).fill_null(0))
     exact = pl.col("clock") - pl.duration(minutes=minutes.fill_null(0))
@@ -259,7 +261,9 @@ def looks_like_time(values: pl.Series) -> tuple[float, str]:
         return 0.0, ""
     unix = _in_range(_unix(text), text, []).moments.is_not_null()
     forms: dict[str, int] = {"unix time": int(unix.sum())}
-    for one, count in text.filter(~unix).value_counts().iter_rows():
+    for one, count in (
+        pl.DataFrame({"text": text.filter(~unix)}).group_by("text", maintain_order=True).len().iter_rows()
+    ):
         cell = clock_cell(one)
         if cell is not None and (cell.clock is None or 1990 <= cell.clock.year < 2100):
             name = FORMS[cell.form]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from popcast.core.errors import BadInput
-from popcast.datasets.reading.delimited import delimited_records
+from popcast.datasets.reading.delimited import delimited_records, delimited_rows
+from popcast.datasets.reading.objects import json_columns
 from popcast.datasets.reading.open_rows import FileForm, read_rows
 
 
@@ -63,9 +64,30 @@ def test_a_delimiter_that_is_set(tmp_path):
         assert "not a delimiter" in refused(tmp_path, "id;text\n", delimiter=wrong)
 
 
+QUOTED = 'id\ttext\tlikes\n1\t"Hi" she said\t2\n2\ta "b"\t3\n3\t"c\t4\n'
+
+
+def test_quotes_are_text_where_tabs_alone_cut_every_line(tmp_path):
+    found = rows(tmp_path, QUOTED, name="posts.tsv")
+    assert found.columns["text"].to_list() == ['"Hi" she said', 'a "b"', '"c']
+    assert found.said[1] == "posts.tsv: quotes are part of the text, every line is a row"
+    for text in (QUOTED.replace("\t", ";"), QUOTED + '4\t"quoted"\t5\n', QUOTED + "4\t5\n"):
+        assert [row.row for row in rows(tmp_path, text, name="posts.tsv").rejected][:2] == [2, 4]
+
+
+def test_a_file_of_other_rows_than_its_header_has_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited_rows, "MOST_REJECTED", 1000)
+    monkeypatch.setattr(json_columns, "MOST_REJECTED", 1000)
+    said = refused(tmp_path, "id,text\n" + "1\n" * 2000)
+    assert said.startswith("posts.csv: row 2: more than 1000 rows that cannot be read, the first one: short row")
+    said = refused(tmp_path, '{"id": 1}\n' + "no\n" * 2000, name="posts.jsonl")
+    assert said.startswith("posts.jsonl: row 2: more than 1000 rows that cannot be read, the first one: not valid JSON")
+
+
 def test_the_line_in_which_a_spreadsheet_names_the_delimiter(tmp_path):
     found = rows(tmp_path, "\ufeffsep=|\r\nid|a;b\r\n1|2;3\r\n")
     assert (found.names, found.columns.rows(), found.row_numbers.tolist()) == (["id", "a;b"], [("1", "2;3")], [3])
+    assert "the header is one name when cut by ;" in refused(tmp_path, "sep=;\nid,a\n1,2\n")
 
 
 def test_rows_count_every_line_and_blank_ones_are_no_rows(tmp_path):

@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 FACTS = PostFacts(
     posts=3020, labelled=3000, unlabelled=20, authors=40, posts_per_author=75.0, every_author=True, timed=True,
     moments=2900, span_days=365.0, lag_days=2.4, newest_drawn=False, newest=datetime(2025, 3, 1, 12, 34, tzinfo=UTC),
-    text=True, blanks=True, tags=True, categories=("category",), images=False, videos=False,
+    text=True, blanks=True, english=True, tags=True, categories=("category",), images=False, videos=False,
     outcomes=("posthoc_comments",),
 )  # fmt: skip
 
@@ -29,8 +29,8 @@ KINDS = {
     "no author": replace(FACTS, authors=0, posts_per_author=0.0, every_author=False),
     "neither": replace(FACTS, timed=False, authors=0, every_author=False, moments=0, newest=None, lag_days=0.0),
     "one account": replace(FACTS, authors=1, posts_per_author=3000.0),
-    "no text": replace(FACTS, text=False, tags=False),
-    "Chinese": replace(FACTS, blanks=False),
+    "no text": replace(FACTS, text=False, tags=False, english=False),
+    "Chinese": replace(FACTS, blanks=False, english=False),
     "small": replace(FACTS, labelled=120, posts=140, authors=9),
     "middle": replace(FACTS, labelled=49_000, posts=50_000, authors=1800, newest_drawn=True),
     "large": replace(FACTS, labelled=176_000, posts=220_000, authors=141),
@@ -110,7 +110,7 @@ def test_scripts_without_blanks_are_read_by_letters():
 
 
 def test_few_posts_have_out_of_fold_predictions_for_the_blend():
-    small, usual = (choose("mine", KINDS[kind]) for kind in ("small", "usual"))
+    small, usual = (choose("mine", KINDS[kind]) for kind in ("small", "middle"))
     assert small["blend"]["fit_on"] == "oof+valid"
     assert all("cross_fit_from" not in run for run in small["runs"].values())
     assert usual["blend"]["fit_on"] == "valid"

@@ -7,6 +7,7 @@ pyproject.toml and against what is imported.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -42,6 +43,11 @@ USED_BY: dict[str, tuple[str, ...]] = {
     "cli": ("text", "pipeline"),
 }
 """Room -> extras that it may import from, the likeliest first."""
+
+
+def installed(extra: str) -> bool:
+    """Whether all modules of an extra are there; none is imported."""
+    return all(find_spec(module) is not None for module in EXTRAS[extra])
 
 
 def line_of_missing(error: BaseException) -> str | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from popcast.core.errors import BadInput, bad_input
+
 
 @dataclass(frozen=True)
 class RejectedRow:
@@ -20,6 +22,17 @@ class RejectedRow:
     """What is wrong with rows of this kind, in a few words: reasons are counted."""
     shown: str
     """How the row begins, or what was counted in it."""
+
+
+MOST_REJECTED = 500_000
+"""Rows of one file that may be rejected and remembered."""
+
+
+def too_many_rejected(path: Path, rejected: list[RejectedRow]) -> BadInput:
+    """The file is none that has rows."""
+    first = rejected[0]
+    problem = f"more than {len(rejected) - 1} rows that cannot be read, the first one: {first.reason}"
+    return bad_input(problem, file=path, row=first.row, value=first.shown or None)
 
 
 @dataclass(frozen=True)

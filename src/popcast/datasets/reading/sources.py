@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ class Source:
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
         """Its content, unpacked piece by piece. What cannot be read, and what unpacks to too much, is one line."""
-        with _readable(self.path), raw_files.opened_as_it_is(self.file) as outer:
+        with raw_files.opened_as_it_is(self.file) as outer, _readable(self.path):
             if self.member is None:
                 yield _unzipped(outer, self.path)
             else:
@@ -120,7 +121,7 @@ def _in_file(raw: Path, file: Path, member: str | None) -> tuple[list[Source], l
 
 def _members(file: Path, wanted: str | None) -> tuple[list[Source], list[str]]:
     """Members of a zip that are of a known kind, by name. Notes (.txt) beside data are left out, and said so."""
-    with _readable(file), raw_files.opened_as_it_is(file) as opened, zipfile.ZipFile(opened) as archive:
+    with raw_files.opened_as_it_is(file) as opened, _readable(file), zipfile.ZipFile(opened) as archive:
         inside = [one for one in archive.infolist() if not one.is_dir() and not _beside(one.filename)]
     if sum(one.file_size for one in inside) > raw_files.MOST_UNPACKED:
         raise too_large(file)
@@ -159,7 +160,7 @@ def _readable(path: Path) -> Iterator[None]:
     with raw_files.readable(path):
         try:
             yield
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, NotImplementedError, struct.error) as error:
             raise bad_input(f"not a readable zip: {error}", file=path) from None
 
 

@@ -57,6 +57,6 @@ def check_columns(rows: RowTable, layout: Table, labelled: bool) -> None:
     asked = {name for _, name in uses(layout.columns, INPUTS + OUTCOMES if labelled else INPUTS)}
     asked |= {layout.repeated_by} - {None}
     for name in sorted(asked - set(rows.columns.columns)):
-        near = difflib.get_close_matches(name, rows.names, 1, 0.6)
+        near = difflib.get_close_matches(name, rows.names, 1, 0.75)
         expected = (f"{shown(near[0])}, or another " if near else "one ") + f"of {', '.join(rows.names)}"
         raise bad_input("missing column", file=rows.files[0] if rows.files else None, field=name, expected=expected)

@@ -22,6 +22,11 @@ from popcast.datasets.values.words.number_units import FALSE, TRUE
 FEW = 0.01
 """Share of cells that contradict all others and are left out as unreadable, rather than the whole column."""
 
+PLAIN = r"^[+-]?[0-9]{1,15}$"
+
+MOST = Decimal("1e300")
+"""What is larger is no number of anything."""
+
 Place = Callable[[int], tuple[Path, int]]
 
 
@@ -52,11 +57,13 @@ class Evidence:
 class NumberForm:
     """How the numbers of a column are read. decimal: sign of the fraction; the other one parts thousands, as blanks and
     apostrophes do. counts: letters such as m are units of counts. whole: what has a fraction left after its unit is no
-    number. words: of truth, 1 and 0. said: one sentence about what was found, or None where nothing had to be."""
+    number. percent: 12 % is 0.12, and what has no % is no number. words: of truth, 1 and 0. said: one sentence about
+    what was found, or None where nothing had to be."""
 
     decimal: str = "."
     counts: bool = False
     whole: bool = False
+    percent: bool = False
     words: bool = False
     missing: frozenset[str] = field(default=WORDS)
     said: str | None = None
@@ -67,10 +74,11 @@ def _cells(values: pl.Series, missing: frozenset[str]) -> pl.Series:
 
 
 def _counted(cells: pl.Series, counts: bool) -> list[tuple[str, int, Shown | None]]:
-    """Distinct cells that hold more than plain digits, how often each occurs, and its parts."""
+    """Distinct cells that hold more than plain digits in their order, how often each occurs, and its parts."""
     odd = cells.drop_nulls()
-    odd = odd.filter(~odd.str.contains(r"^[+-]?\d{1,15}$"))
-    return [(text, count, shape(text, counts)) for text, count in odd.value_counts(sort=True).iter_rows()]
+    odd = odd.filter(~odd.str.contains(PLAIN))
+    found = pl.DataFrame({"text": odd}).group_by("text", maintain_order=True).len()
+    return [(text, count, shape(text, counts)) for text, count in found.iter_rows()]
 
 
 def evidence(values: pl.Series, counts: bool = False, missing: frozenset[str] = WORDS) -> Evidence:
@@ -113,12 +121,16 @@ def number_form(
     cells = _cells(values, missing)
     form = NumberForm(counts=counts, whole=counts, missing=missing, words=_truth(cells))
     found = _counted(cells, counts)
-    given = decimal or (SIGNS.get(thousands) if thousands else None)
-    if given is not None:
-        return replace(form, decimal=given)
+    percent = sum(count for _, count, parts in found if parts is not None and parts.percent)
+    if percent:
+        form = replace(form, percent=2 * percent > cells.drop_nulls().is_in(["0"]).not_().sum())
     own = _evidence(found)
     unsure = [(text, count, parts) for text, count, parts in found if parts is not None and parts.open_sign]
-    plain = bool(unsure) and bool(cells.str.contains(r"^\d+$").any())
+    given = decimal or (SIGNS.get(thousands) if thousands else None)
+    if given is not None:  # a column that leaves no choice, such as the numbers of a program, is read as it stands
+        return replace(form, decimal=given if unsure or own.decimal is None else own.decimal)
+    own = replace(own, spaced=own.spaced or thousands is not None)
+    plain = bool(unsure) and bool(cells.str.contains(PLAIN).any())
     sign, why = _decided(own, unsure, counts, plain, file_evidence)
     if sign is None or _contradicts(sign, own, unsure, counts):
         if sign is None and not unsure and not (own.english or own.continental):
@@ -140,10 +152,16 @@ def _decided(
 
     plain: other cells have neither point nor comma, so that no tool has printed each number with three decimals.
     """
+    if counts and (own.english or own.continental):  # what may be thousands speaks for that
+        commas, points = (
+            sum(n for _, n, parts in unsure if parts.open_sign == sign and not parts.unit) for sign in ",."
+        )
+        own += Evidence(commas, points, witnesses=own.witnesses)
     if own.decimal is not None:
         return own.decimal, f"as {shown(own.witnesses[own.decimal == ','])} shows"
     if own.english or own.continental:
-        return None, "the column has cells of both kinds"
+        others = " and ".join(shown(one) for one in own.witnesses if one)
+        return None, f"the column has cells of both kinds, as {others}"
     signs = {parts.open_sign for _, _, parts in unsure}
     if len(signs) != 1:
         return None, "point and comma stand before three digits" if signs else ""
@@ -206,7 +224,7 @@ def read_numbers(values: pl.Series, form: NumberForm) -> tuple[pl.Series, pl.Ser
     [2800.0, None, None]
     """
     cells = _cells(values, form.missing)
-    plain = cells.str.contains(r"^[+-]?\d{1,15}$").fill_null(False)
+    plain = cells.str.contains(r"^0$" if form.percent else PLAIN).fill_null(False)
     rest = cells.filter(~plain).drop_nulls().unique()
     read = {text: _read(text, form) for text in rest}
     other = cells.replace_strict(read, default=None, return_dtype=pl.Float64)
@@ -221,7 +239,12 @@ def _read(text: str, form: NumberForm) -> float | None:
         return 1.0 if word in TRUE or word == "1" else 0.0
     parts = shape(text, form.counts)
     value = None if parts is None else parts.value(form.decimal)
-    if value is None or (form.whole and value % 1 != 0):
+    if (
+        value is None
+        or (parts.percent != form.percent and value != 0)
+        or abs(value) > MOST
+        or (form.whole and value != value.to_integral_value())
+    ):
         return None
     return float(value)
 

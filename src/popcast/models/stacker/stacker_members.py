@@ -47,6 +47,12 @@ class Settings(Section):
     extra_trees: ExtraTrees = ExtraTrees()
 
 
+def without_empty(x: np.ndarray) -> np.ndarray:
+    """``x`` [n, columns] with zeros in columns that hold no value at all: scikit-learn's bins want one."""
+    empty = np.isnan(x).all(axis=0)
+    return np.where(empty, 0.0, x).astype(x.dtype) if empty.any() else x
+
+
 class BoostedMember:
     """Boosted trees; the number of rounds is chosen on the last fold, then all rows are learned."""
 
@@ -59,7 +65,7 @@ class BoostedMember:
         window, rounds = stopping_window(folds, len(target)), p.rounds
 
         def part(rows):
-            return x[rows], target[rows], None if weights is None else weights[rows]
+            return without_empty(x[rows]), target[rows], None if weights is None else weights[rows]
 
         if window is not None:
             model = self._model(rounds, seed, stop=True)
@@ -97,7 +103,9 @@ class ExtraTreesMember(BoostedMember):
         from sklearn.ensemble import ExtraTreesRegressor
 
         model = ExtraTreesRegressor(**self.settings.extra_trees.model_dump(), random_state=seed, n_jobs=threads())
-        self.trees = Trees.of_forest(model.fit(inputs["table"], target, loss_weights(target, self.settings.loss)))
+        self.trees = Trees.of_forest(
+            model.fit(without_empty(inputs["table"]), target, loss_weights(target, self.settings.loss))
+        )
         return self
 
 

@@ -12,6 +12,8 @@ IMAGES, VIDEOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"), (".mp4", ".
 NO_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
 """Letters of scripts that put no blanks between words."""
 
+COMMON = r"(?i)\b(the|and|of|to|is|you|for|this|that|with)\b"
+
 
 @dataclass(frozen=True)
 class PostFacts:
@@ -37,6 +39,8 @@ class PostFacts:
     text: bool
     blanks: bool
     """Words are written with blanks between them."""
+    english: bool
+    """At least one word in fifty is a common English one: the packaged sentence encoder reads English."""
     tags: bool
     categories: tuple[str, ...]
     images: bool
@@ -74,6 +78,7 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
         newest=_column(posts, "posted_at", pl.Datetime("us", "UTC")).max(),
         text=len(text) > 0,
         blanks=unspaced < 0.2 * max(letters, 1),
+        english=_english(text.head(2000)),
         tags=_column(posts, "tags", pl.List(pl.String)).list.len().fill_null(0).sum() > 0,
         categories=tuple(
             name for name in ("category", "subcategory", "concept") if _column(posts, name, pl.String).count()
@@ -88,6 +93,11 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
 
 def _column(posts: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Series:
     return posts[name] if name in posts.columns else pl.Series(name, [None] * posts.height, dtype=kind)
+
+
+def _english(text: pl.Series) -> bool:
+    words = text.str.count_matches(r"\w+").sum() or 0
+    return (text.str.count_matches(COMMON).sum() or 0) > 0.02 * max(words, 1)
 
 
 def _lag(times: pl.Series, unlabelled: pl.DataFrame) -> float:

@@ -2,15 +2,17 @@
 
 References first, then members in the order in which they have helped on real posts (docs/results.md): boosted trees on
 what is known at posting and on history, the same with words, CatBoost, a ridge on words. With more seconds: more seeds,
-sentence vectors with a kernel ridge, a stacker, networks. A member is taken where the seconds that are left suffice.
+sentence vectors with a kernel ridge, a stacker, networks. A member is taken where the seconds that are left suffice,
+and, where it is a network or needs an encoder, where the extra ``text`` is installed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from popcast.core.libraries.extras import installed
 from popcast.planning.choosing.cost_model import run_seconds
 from popcast.planning.choosing.post_facts import PostFacts
 
@@ -30,6 +32,12 @@ class Member:
     set: dict[str, Any] = field(default_factory=dict)
     seeds: int = 1
     needs: str | None = None
+
+    def with_seeds(self, seeds: int) -> Member:
+        """The same with more seeds, where its model averages over them."""
+        if "seeds" not in self.set or seeds <= self.seeds:
+            return self
+        return replace(self, seeds=seeds, set={**self.set, "seeds": seeds})
 
     def seconds(self, facts: PostFacts, fits: int) -> float:
         return run_seconds(self.kind, facts, fits, self.seeds)
@@ -84,7 +92,8 @@ def members(facts: PostFacts, history: bool, words: bool) -> Iterator[Member]:
     """Members in the order in which seconds are spent on them. history, words: those blocks are made."""
     base = ["metadata", *(["history"] if history else [])]
     read = fields(facts)
-    scores = {"text": {"fields": read, "min_df": 5 if facts.labelled >= 100_000 else 3}} if facts.blanks else {}
+    least = 5 if facts.labelled >= 100_000 else 3
+    scores = {"text": {"fields": read, "min_df": least}} if words and facts.blanks else {}
     few = facts.labelled < 100_000
     seeds = 3 if few else 1
     if words:
@@ -92,25 +101,28 @@ def members(facts: PostFacts, history: bool, words: bool) -> Iterator[Member]:
         yield Member("lightgbm_text", "lightgbm_text", "lightgbm", [*base, "text"], setting, seeds)
     if few or not words:
         yield Member("lightgbm", "lightgbm", "lightgbm", base, lightgbm(facts, history, seeds), seeds)
-    kind = "hyfea_text" if words and scores and not few else "hyfea"
-    yield Member(kind, kind, "hyfea", base, hyfea(facts, history) | (scores if kind == "hyfea_text" else {}))
+    if few or not words:
+        yield Member("hyfea", "hyfea", "hyfea", base, hyfea(facts, history))
+    if scores:
+        yield Member("hyfea_text", "hyfea_text", "hyfea", base, hyfea(facts, history) | scores)
     if words and few:
         columns = {"columns": [HISTORY]} if history else {}
         setting = {"fields": read, "alphas": [3.0, 10.0, 30.0, 100.0], **columns}
         yield Member("text_ridge", "text_ridge", "text_ridge", base, setting)
-    yield from _more(facts, history, words, base)
+    yield from _more(facts, history, words, base, scores)
 
 
-def _more(facts: PostFacts, history: bool, words: bool, base: list[str]) -> Iterator[Member]:
+def _more(facts: PostFacts, history: bool, words: bool, base: list[str], scores: dict[str, Any]) -> Iterator[Member]:
     """Members that only a larger budget has room for."""
-    if words and facts.text and facts.blanks and facts.labelled <= 30_000:
-        setting = {"fields": ["title"], "embedding": "text.embedding"}
-        yield Member("kernel_ridge", "kernel_ridge", "kernel_ridge", ["text"], setting, needs="encoder")
     if history:
         inner = {"boosting": {"learning_rate": 0.05, "rounds": 300, "max_leaf_nodes": 24}}
-        setting = {"model": "stacker", "baseline": HISTORY, "loss": "metric", "set": inner}
+        setting = {"model": "stacker", "baseline": HISTORY, "loss": "metric", **scores, "set": inner}
         yield Member("stacker", "stacker", "on_top", base, setting)
+    if history and installed("text"):
         batch = 128 if facts.labelled < 20_000 else 1024
         training = {"learning_rate": 0.001, "batch_size": batch, "max_epochs": 20, "patience": 4}
-        setting = {"model": "cnn", "baseline": HISTORY, "loss": "metric", "set": {"training": training}}
+        setting = {"model": "cnn", "baseline": HISTORY, "loss": "metric", **scores, "set": {"training": training}}
         yield Member("cnn", "cnn", "on_top", base, setting)
+    if words and facts.english and facts.labelled <= 30_000 and installed("text"):
+        setting = {"fields": ["title"], "embedding": "text.embedding"}
+        yield Member("kernel_ridge", "kernel_ridge", "kernel_ridge", ["text"], setting, needs="encoder")

@@ -20,8 +20,10 @@ STEP = 60.0
 class OneBar(Progress):
     """As :class:`Progress`, in one line. Without a terminal a line a minute says how far the run is."""
 
-    def __init__(self, total: int, console: Console | None = None):
+    def __init__(self, total: int, console: Console | None = None, expects: bool = True):
+        """expects: whether earlier runs tell how long stages take; else no time that is left is shown."""
         super().__init__(total)
+        self.expects = expects
         self.console = console or self.console
         self._live = Live(Text(), console=self.console, auto_refresh=False, transient=True)
         self._told = self.begin
@@ -37,7 +39,7 @@ class OneBar(Progress):
         self.refresh()
 
     def finish(self, name: str, what: str, timing: Timing | None = None, *, left: float) -> None:
-        super().finish(name, what, timing, left=left)
+        super().finish(name, what, timing, left=left if self.expects else 0.0)
         if what == "failed":
             self.console.print(f"failed: {name}")
 

@@ -182,5 +182,5 @@ def summary(runner: Runner) -> str:
     if restored := runner.count(RESTORED):
         parts.append(f"{restored} came from the run cache")
     if failed := len(runner.problems):
-        parts += [f"{failed} failed", f"{total - len(runner.looked) - failed} were not looked at"]
+        parts += [f"{failed} failed", f"{total - len({*runner.looked, *runner.problems})} were not looked at"]
     return ", ".join(parts) + "."

@@ -77,9 +77,13 @@ class Lines:
         self.record, self.size = [], 0
 
 
-def records(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Row and fields of every record, or what is wrong with it. A blank line has no fields."""
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+def records(lines: Lines, delimiter: str, quotes: bool = True) -> Iterator[tuple[int, list[str] | str]]:
+    """Row and fields of every record, or what is wrong with it. A blank line has no fields.
+
+    quotes: false where they are part of the text, and every line is a record.
+    """
+    form = {"delimiter": delimiter, "strict": True, "quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE}
+    reader = csv.reader(lines, **form)
     while True:
         try:
             fields = next(reader)
@@ -90,7 +94,7 @@ def records(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str
             lines.give_back()
             yield row, _problem(str(error))
             # an error at the end of the text leaves the reader at its end
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            reader = csv.reader(lines, **form)
             continue
         row = lines.row
         lines.settle()

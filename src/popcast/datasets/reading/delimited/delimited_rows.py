@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from array import array
+from collections.abc import Collection, Iterator
 
 import polars as pl
 
@@ -12,8 +13,10 @@ from popcast.datasets.reading.delimited import delimiters
 from popcast.datasets.reading.delimited.delimited_records import Lines, is_blank, long_fields, records
 from popcast.datasets.reading.encodings.text_encoding import opened_text
 from popcast.datasets.reading.file_form import FileForm
-from popcast.datasets.reading.row_table import FileRows, RejectedRow
+from popcast.datasets.reading.row_table import MOST_REJECTED, FileRows, RejectedRow, too_many_rejected
 from popcast.datasets.reading.sources import Source
+
+Records = Iterator[tuple[int, list[str] | str]]
 
 BATCH = 20_000
 """Rows that wait as Python's text before they become columns."""
@@ -30,28 +33,30 @@ def read_delimited(
     note = delimiters.noted(head.splitlines()[0]) if head.strip() else None
     body = head if note is None else "".join(head.splitlines(keepends=True)[1:])
     with long_fields():
-        delimiter = form.delimiter or note or delimiters.find_delimiter(body, source.path, wanted, None)
-        if form.delimiter is not None:
-            delimiters.find_delimiter(body, source.path, wanted, form.delimiter)
+        delimiter = delimiters.find_delimiter(body, source.path, wanted, form.delimiter or note)
+        quotes = delimiters.quotes_fields(body, source.path, delimiter)
         with opened_text(source, encoding) as text:
             lines = Lines(text, source.path)
             if note is not None:
                 next(lines)
                 lines.settle()
-            rows = _rows(source, lines, delimiter, wanted, most_rows)
+            rows = _rows(source, records(lines, delimiter, quotes), delimiter, wanted, most_rows)
     rows.said.append(f"separated by {delimiters.shown(delimiter)}, encoding {encoding}")
+    if not quotes:
+        rows.said.append("quotes are part of the text, every line is a row")
     return rows
 
 
 def _rows(
-    source: Source, lines: Lines, delimiter: str, wanted: Collection[str] | None, most_rows: int | None
+    source: Source, found: Records, delimiter: str, wanted: Collection[str] | None, most_rows: int | None
 ) -> FileRows:
-    path, found = source.path, records(lines, delimiter)
-    header = _header(source, found, wanted)
-    width, numbers, rejected, pieces = header.width, [], [], []
+    path, header = source.path, _header(source, found, wanted)
+    width, numbers, rejected, pieces = header.width, array("q"), [], []
     batch: list[list[str]] = []
     size = 0
     for row, fields in found:
+        if len(rejected) > MOST_REJECTED:
+            raise too_many_rejected(path, rejected)
         if isinstance(fields, str):
             rejected.append(RejectedRow(path, row, fields, ""))
             continue
@@ -75,7 +80,7 @@ def _rows(
     return FileRows(path, columns, names, numbers, rejected, [], strict=True)
 
 
-def _header(source: Source, found, wanted: Collection[str] | None) -> Header:
+def _header(source: Source, found: Records, wanted: Collection[str] | None) -> Header:
     for row, fields in found:
         if isinstance(fields, str):
             raise bad_input(f"not a header: {fields}", file=source.path, row=row)

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from popcast.core.errors import bad_input
@@ -58,6 +59,16 @@ def find_delimiter(head: str, path: Path, wanted: Collection[str] | None, given:
     return ranked[0].delimiter
 
 
+def quotes_fields(head: str, path: Path, delimiter: str) -> bool:
+    """Whether quotes enclose fields. They are part of the text where tabs or bars cut every record of the head as its
+    header without them, some are none with them, and no field begins and ends with one."""
+    if delimiter not in ("\t", "|") or not any(isinstance(fields, str) for _, fields in _found(head, path, delimiter)):
+        return True
+    plain = [fields for _, fields in _found(head, path, delimiter, quotes=False) if not is_blank(fields)]
+    enclosed = any(len(field) > 1 and field[0] == field[-1] == '"' for fields in plain for field in fields)
+    return enclosed or len({len(fields) for fields in plain}) != 1
+
+
 def noted(line: str) -> str | None:
     """The delimiter that a first line ``sep=;`` names.
 
@@ -79,10 +90,7 @@ def _rank(cut: _Cut, wanted: Collection[str] | None) -> tuple[int, float, int, i
 
 def _cut(head: str, path: Path, delimiter: str) -> _Cut:
     header, same, count, torn = [], 0, 0, 0
-    found = list(zip(range(RECORDS), records(Lines(io.StringIO(head, newline=""), path), delimiter), strict=False))
-    if len(head) >= HEAD and len(found) > 2:
-        found.pop()
-    for _, (_, fields) in found:
+    for _, fields in _found(head, path, delimiter):
         if isinstance(fields, str) or is_blank(fields):
             continue
         torn += sum(field.count('"') % 2 for field in fields)
@@ -92,3 +100,9 @@ def _cut(head: str, path: Path, delimiter: str) -> _Cut:
         count += 1
         same += len(fields) == len(header)
     return _Cut(delimiter, header, same / count if count else 1.0, torn)
+
+
+def _found(head: str, path: Path, delimiter: str, quotes: bool = True) -> list[tuple[int, list[str] | str]]:
+    """Records of the head, without the last one where it may be cut."""
+    found = list(islice(records(Lines(io.StringIO(head, newline=""), path), delimiter, quotes), RECORDS))
+    return found[:-1] if len(head) >= HEAD and len(found) > 2 else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -12,7 +13,7 @@ from popcast.core.errors import shown
 from popcast.datasets.reading.objects.json_values import NAN, Infinite, written
 from popcast.datasets.reading.objects.json_values import problem as json_problem
 from popcast.datasets.reading.objects.nested_fields import NestedFields, TwiceError
-from popcast.datasets.reading.row_table import FileRows, RejectedRow
+from popcast.datasets.reading.row_table import MOST_REJECTED, FileRows, RejectedRow, too_many_rejected
 
 BATCH = 20_000
 """Rows that wait as Python's values before they become columns."""
@@ -33,7 +34,7 @@ class JsonColumns:
     def __init__(self, path: Path, wanted: Collection[str] | None) -> None:
         self.path = path
         self.fields = NestedFields(path, wanted)
-        self.numbers: list[int] = []
+        self.numbers = array("q")
         self.rejected: list[RejectedRow] = []
         self._batch: list[dict[str, str | None]] = []
         self._size = 0
@@ -84,6 +85,8 @@ class JsonColumns:
 
     def _reject(self, row: int, reason: str, what: str) -> None:
         self.rejected.append(RejectedRow(self.path, row, reason, what))
+        if len(self.rejected) > MOST_REJECTED:
+            raise too_many_rejected(self.path, self.rejected)
 
     def _cell(self, name: str, value: object) -> str | None:
         kind = _TEXT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator
@@ -23,7 +24,10 @@ from popcast.datasets.reading.typed.typed_cells import column_of
 ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA", "#SPILL!", "#CALC!"}
 """What a cell shows whose formula has no value."""
 
-OPENPYXL = (zipfile.BadZipFile, KeyError, TypeError, AttributeError, IndexError, SyntaxError, ArithmeticError)
+OPENPYXL = (
+    zipfile.BadZipFile, struct.error, KeyError, TypeError, AttributeError, IndexError, SyntaxError, ArithmeticError,
+    RuntimeError,
+)  # fmt: skip
 """What openpyxl raises on damaged workbooks, besides ValueError."""
 
 
@@ -39,7 +43,7 @@ class _Sheet:
 
 
 def read_workbook(source: Source, wanted: Collection[str] | None, form: FileForm, most_rows: int | None) -> FileRows:
-    """Rows of the sheet that was set, else of the one whose header has most of the wanted names.
+    """Rows of the sheet that was set, else of the one whose header has most of the wanted names, then most names.
 
     Whole numbers are such though a workbook holds floats only; a cell that shows an error is null, and counted.
     """
@@ -89,7 +93,7 @@ def _choose(workbook, path: Path, wanted: Collection[str] | None, given: str | N
     found = [sheet for name in names if (sheet := _first_row(workbook[name])) is not None]
     if not found:
         raise bad_input("empty file", file=path, expected="a header")
-    best = max(found, key=lambda sheet: len(sheet.names() & set(wanted or ())))
+    best = max(found, key=lambda sheet: (len(sheet.names() & set(wanted or ())), len(sheet.names())))
     same = [sheet.name for sheet in found if sheet.names() == best.names()]
     if len(same) > 1:
         raise bad_input(f"{len(same)} sheets with the same columns", file=path, value=", ".join(same),

@@ -47,7 +47,7 @@ def minutes_ahead(name: str, moment: datetime, zone: str) -> int:
         sign, hours, minutes = found.groups()
         ahead = int(hours) * 60 + int(minutes or 0)
         if ahead > 14 * 60 or int(minutes or 0) > 59:
-            raise UnknownZone(f"no time zone is {name} ahead of UTC")
+            raise UnknownZone("no time zone is so far ahead of UTC")
         return -ahead if sign == "-" else ahead
     short = name.upper()
     if short in HOURS:
@@ -63,4 +63,4 @@ def minutes_ahead(name: str, moment: datetime, zone: str) -> int:
             return int(moment.replace(tzinfo=ZoneInfo(name)).utcoffset().total_seconds() // 60)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             pass
-    raise UnknownZone(f"unknown time zone {name}, write an offset such as +01:00")
+    raise UnknownZone("unknown time zone, write an offset such as +01:00")
