@@ -34,7 +34,7 @@ MOST_UNPACKED = 1 << 30
 """Bytes that a packed file may unpack to: ten kilobytes of zeros can stand for any number."""
 
 MOST_ROWS = 20_000_000
-"""Rows of a parquet file at most: a column of equal values has no size."""
+"""Rows of a parquet file, and lines of a text, at most: a column of equal values, or blank lines, have no size."""
 
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x9c", b"x\xda")
 """How packed bytes begin that would be unpacked whatever the file is called."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from popcast.core.errors import BadInput
+from popcast.datasets import raw_files
 from popcast.datasets.reading.delimited import delimited_records, delimited_rows
 from popcast.datasets.reading.objects import json_columns
 from popcast.datasets.reading.open_rows import FileForm, read_rows
@@ -198,6 +199,14 @@ def test_many_columns_and_a_field_of_any_length(tmp_path):
     assert "30000 columns" in refused(tmp_path, ",".join(f"c{place}" for place in range(30_000)))
     long = "x" * 1_000_000
     assert rows(tmp_path, f"id,text\n1,{long}\n").columns["text"][0] == long
+
+
+@pytest.mark.parametrize("name", ["posts.csv", "posts.jsonl"])
+def test_lines_are_counted_to_a_limit(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(raw_files, "MOST_ROWS", 1000)
+    begin = '{"id": 1}\n' if name.endswith("l") else "id\n1\n"
+    assert rows(tmp_path, begin + "\n" * 900, name=name).height == 1
+    assert refused(tmp_path, begin + "\n" * 2000, name=name).startswith(f"{name}: more than 1000 lines")
 
 
 def test_a_line_without_an_end(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from popcast.core.errors import bad_input
+from popcast.datasets import raw_files
 
 LONGEST_LINE = 32 << 20
 """Characters of a line at most."""
@@ -57,6 +58,8 @@ class Lines:
         line = self.text.readline(LONGEST_LINE)
         if not line:
             raise StopIteration
+        if self.row > raw_files.MOST_ROWS:
+            raise bad_input(f"more than {raw_files.MOST_ROWS} lines", file=self.path, expected="several smaller files")
         if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
             raise bad_input(f"a line of more than {LONGEST_LINE >> 20} MB", file=self.path,
                             row=self.row + len(self.record))  # fmt: skip
