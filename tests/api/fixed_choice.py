@@ -49,7 +49,7 @@ def rows(n: int = 600, authors: int = 10, unlabelled: int = 30, seed: int = 0) -
     words = rng.integers(0, len(WORDS), (n, 4))
     hour = rng.integers(0, 24, n)
     moments = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=6 * i, minutes=int(m)) for i, m in enumerate(hour)]
-    level = 3 + 0.5 * author + (words == 3).sum(axis=1) + 0.3 * np.sin(hour / 4) + rng.normal(0, 0.5, n)
+    level = 3 + 0.5 * (author % 10) + (words == 3).sum(axis=1) + 0.3 * np.sin(hour / 4) + rng.normal(0, 0.5, n)
     likes = np.round(2**level).astype(int)
     return pl.DataFrame(
         {
@@ -59,7 +59,7 @@ def rows(n: int = 600, authors: int = 10, unlabelled: int = 30, seed: int = 0) -
             "message": [" ".join(WORDS[w] for w in row) for row in words],
             "hashtags": [f"{WORDS[row[0]]} {WORDS[row[1]]}" if i % 3 else None for i, row in enumerate(words)],
             "kind": [("photo", "video", "link")[i % 3] for i in range(n)],
-            "followers": (1000 * (1 + author)).tolist(),
+            "followers": (1000 * (1 + author % 7)).tolist(),
             "likes": [None if i >= n - unlabelled else int(like) for i, like in enumerate(likes)],
         }
     )

@@ -75,6 +75,13 @@ def test_a_bundle_says_what_it_is_and_holds_no_pickle(saved):
     assert not [path for path in saved.rglob("*") if path.is_file() and path.read_bytes()[:1] == b"\x80"]
 
 
+def test_the_final_models_learn_every_label_even_where_there_is_nothing_to_predict_yet(posts, saved):
+    """Posts to predict that come later change no feature of a post with a label."""
+    alone = popcast.Forecaster(**GIVEN, settings=SETTINGS).fit(posts.filter(pl.col("likes").is_not_null()))
+    files = {name: content for name, content in alone.forecast_.files.items() if name.startswith("members/")}
+    assert files == {name: content for name, content in _files(saved).items() if name.startswith("members/")}
+
+
 def test_members_without_weight_stay_behind(forecaster, saved):
     weights = dict(zip(forecaster.blend_.members, forecaster.blend_.weights["all"], strict=True))
     assert {name for name, weight in weights.items() if weight > 0} == set(popcast.load(saved).members_)

@@ -9,8 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from popcast.api.pipeline_in_process import Finished
-from popcast.blend.blending import Blend
+from popcast.api.pipeline_in_process import Finished, weighted
 from popcast.blend.count_scale import transform_of
 from popcast.core import tables
 from popcast.core.safety.whole_files import write_whole
@@ -37,7 +36,7 @@ def write_bundle(
 ) -> None:
     """Fill the empty ``folder``. name, dataset: of the posts. names: of the columns of their file. seed: of all that
     is random."""
-    weights = member_weights(done.blend)
+    weights = weighted(done.blend)
     blocks = _needed(done, weights)
     contents = Contents(
         popcast=_version("popcast") or "0",
@@ -60,23 +59,15 @@ def write_bundle(
     for one in contents.blocks:
         shutil.copytree(scratch / "blocks" / one.block, folder / bundle.BLOCKS / one.block)
     for name in contents.members:
-        model = "final" if "final" in done.models[name] else "evaluation"
-        shutil.copytree(scratch / "runs" / name / model, folder / bundle.MEMBERS / name)
+        models = scratch / "runs" / name
+        model = "final" if (models / "final").is_dir() else "evaluation"
+        shutil.copytree(models / model, folder / bundle.MEMBERS / name)
     done.blend.save(folder)
     known = known_posts.known_posts(done.posts)
     known.write_parquet(folder / bundle.KNOWN, compression="zstd", statistics=False)
     tables.write_json(done.scores, folder / bundle.SCORES)
     write_whole(card(contents, done.scores, done.blend.half_width).encode(), folder / bundle.CARD)
     contents.write(folder)
-
-
-def member_weights(blend: Blend) -> dict[str, float]:
-    """Weight in the blend of all posts of each member that has any weight anywhere, the heaviest first."""
-    found = {}
-    for place, name in enumerate(blend.members):
-        if any(weights[place] != 0 for weights in blend.weights.values()):
-            found[name] = blend.weights["all"][place]
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _needed(done: Finished, members: dict[str, float]) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def read_table(rows: RowTable, given: Mapping[str, Any], further: Mapping[str, A
         raise bad_input(problem, file=rows.files[0], field=layout.columns.label, expected="labels to learn from")
     quality.posts = loading.counts(posts)
     posts = tables.as_written(posts, rows.files[0], tables.POSTS)
-    return PostsRead(posts, layout, found, quality, [*rows.said, *found.said])
+    return PostsRead(posts, layout, found, quality, list(dict.fromkeys([*rows.said, *found.said, *quality.notes])))
 
 
 def exposed(posts: pl.DataFrame, snapshot: datetime | None) -> pl.DataFrame:

@@ -198,13 +198,14 @@ def forecasts(forecast: Forecast, posts: Any, folder: str | os.PathLike | None) 
     """Forecasts of posts as a caller has them; what was odd about them is a warning."""
     place = None if folder is None else Path(folder)
     asked = asked_posts(given_rows(posts, place), forecast.contents)
-    if learned := forecast.learned_from(asked.posts):
+    prepared = forecast.prepared(asked.posts)
+    if learned := forecast.learned_from(prepared):
         asked.said.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
     for said in asked.said:
         warnings.warn(said, stacklevel=4)
     with in_this_process():
-        found = forecast.predict(asked.posts, files_folder(posts, place))
-    return found.rename({"post_id": "id"})
+        found = forecast.predict_prepared(prepared, files_folder(posts, place))
+    return found.with_columns(asked.posts["post_id"]).rename({"post_id": "id"})
 
 
 def _with_label(rows: RowTable, y: Any, name: str | None) -> tuple[RowTable, str]:

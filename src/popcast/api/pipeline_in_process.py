@@ -19,6 +19,7 @@ from popcast.core.safety.whole_files import whole_folder
 from popcast.core.scratch import Pieces
 from popcast.features.common.block_run import context_of, embedding_in, fitted_block
 from popcast.models.contract.fitting import fit_run, make_design
+from popcast.models.contract.predictors import Predictor
 from popcast.models.params import PlannedRun
 from popcast.planning import instances
 from popcast.planning.instances import Instance
@@ -38,7 +39,6 @@ class Finished:
     posts: pl.DataFrame
     blocks: list[dict[str, Any]]
     runs: dict[str, PlannedRun]
-    models: dict[str, list[str]]
     predictions: dict[str, pl.DataFrame]
     blend: blending.Blend
     scores: dict[str, dict]
@@ -51,7 +51,18 @@ def run_pipeline(name: str, posts: pl.DataFrame, p: Params, scratch: Path, raw: 
     splits = tables.as_written(splits, Path("splits"), tables.SPLIT_TABLE)
     posts = tables.labelled(posts, splits)
     blocks, features = _blocks(name, posts, p, scratch, raw)
-    runs, models, predictions, facts = _runs(name, posts, p, scratch, features)
+    runs = {
+        label: params.parse(PlannedRun, values, label)
+        for one in (*instances.train(p), *instances.suite(p))
+        if one.settings["dataset"] == name
+        for label, values in one.settings["runs"].items()
+    }
+    fit = _Fits(posts, features, p.base.seed, p.splits[name].final_fit, scratch)
+    found = {label: fit.run(run) for label, run in runs.items()}
+    predictions = {
+        label: tables.as_written(table, Path(label), tables.PREDICTIONS) for label, (table, _) in found.items()
+    }
+    facts = {label: facts_of(models["evaluation"]) for label, (_, models) in found.items()}
     settings = _settings(instances.blend(p), name)
     section = params.parse(BlendSection, settings["blend"], "blend")
     members = {member: predictions[member] for member in settings["members"]}
@@ -61,7 +72,9 @@ def run_pipeline(name: str, posts: pl.DataFrame, p: Params, scratch: Path, raw: 
     predictions["blend"] = tables.as_written(blended, Path("blend"), tables.PREDICTIONS)
     told = _settings(instances.evaluate(p), name)
     scores = _scores(posts, predictions, told, fitted.members, facts)
-    return Finished(posts, blocks, runs, models, predictions, fitted, scores, told)
+    for label in weighted(fitted):  # what others come to in posts without a label makes no difference
+        fit.run(runs[label], always_final=True)
+    return Finished(posts, blocks, runs, predictions, fitted, scores, told)
 
 
 def _settings(made: Any, name: str) -> dict[str, Any]:
@@ -97,28 +110,37 @@ def _blocks(
     return made, features
 
 
-def _runs(
-    name: str, posts: pl.DataFrame, p: Params, scratch: Path, features: dict[str, pl.DataFrame]
-) -> tuple[dict[str, PlannedRun], dict[str, list[str]], dict[str, pl.DataFrame], dict[str, dict]]:
-    """Runs, their models by name, their tables of predictions, and what must be said about them."""
-    runs: dict[str, PlannedRun] = {}
-    models, predictions, facts = {}, {}, {}
-    for one in (*instances.train(p), *instances.suite(p)):
-        if one.settings["dataset"] != name:
-            continue
-        for label, values in one.settings["runs"].items():
-            run = params.parse(PlannedRun, values, label)
-            shown = {block: tables.shown_features(features[block]) for block in run.blocks}
-            held_out = {block: tables.held_out_features(features[block]) for block in run.blocks}
-            design = make_design(posts, shown, run.allow_posthoc, held_out)
-            folder = scratch / "runs" / label
-            folder.mkdir(parents=True)
-            seed, final_fit = one.settings["seed"], one.settings["final_fit"]
-            table, fitted = fit_run(run, design, seed, final_fit, Pieces(folder), always_final=True)
-            runs[label], models[label] = run, list(fitted)
-            predictions[label] = tables.as_written(table, Path(label), tables.PREDICTIONS)
-            facts[label] = fitted["evaluation"].facts() if hasattr(fitted["evaluation"], "facts") else {}
-    return runs, models, predictions, facts
+@dataclass(frozen=True)
+class _Fits:
+    """Fits runs on the tables of one dataset; what a run has come to is found again below ``scratch``."""
+
+    posts: pl.DataFrame
+    features: dict[str, pl.DataFrame]
+    seed: int
+    final_fit: str
+    scratch: Path
+
+    def run(self, run: PlannedRun, always_final: bool = False) -> tuple[pl.DataFrame, dict[str, Predictor]]:
+        shown = {block: tables.shown_features(self.features[block]) for block in run.blocks}
+        held_out = {block: tables.held_out_features(self.features[block]) for block in run.blocks}
+        design = make_design(self.posts, shown, run.allow_posthoc, held_out)
+        folder = self.scratch / "runs" / run.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return fit_run(run, design, self.seed, self.final_fit, Pieces(folder), always_final)
+
+
+def facts_of(model: Predictor) -> dict[str, object]:
+    """What must be said about a fitted predictor."""
+    return model.facts() if hasattr(model, "facts") else {}
+
+
+def weighted(blend: blending.Blend) -> dict[str, float]:
+    """Weight in the blend of all posts of each member that has any weight anywhere, the heaviest first."""
+    found = {}
+    for place, name in enumerate(blend.members):
+        if any(weights[place] != 0 for weights in blend.weights.values()):
+            found[name] = blend.weights["all"][place]
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _scores(

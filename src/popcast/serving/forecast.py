@@ -85,12 +85,23 @@ class Forecast:
         names. Where labels are counts also ``prediction_count``, ``lower_count`` and ``upper_count``. ``lower`` and
         ``upper`` are null where the valid part was too small for an interval.
         """
-        ids = posts["post_id"]
+        return self.predict_prepared(self.prepared(posts), media).with_columns(posts["post_id"])
+
+    def prepared(self, posts: pl.DataFrame) -> pl.DataFrame:
+        """``posts`` as blocks look at them: all columns, and ids that are those of known posts only where it is that
+        post."""
         posts = self.complete(posts)
-        posts = posts.with_columns(known_posts.inner_ids(posts, self.known))
-        blended = self._blended(posts, media) if posts.height else np.empty(0)
+        return posts.with_columns(known_posts.inner_ids(posts, self.known))
+
+    def learned_from(self, prepared: pl.DataFrame) -> int:
+        """How many of these posts had a label when the models were fitted."""
+        return known_posts.learned_from(prepared, self.known)
+
+    def predict_prepared(self, prepared: pl.DataFrame, media: Path | None = None) -> pl.DataFrame:
+        """:meth:`predict` of what :meth:`prepared` returned, under those ids."""
+        blended = self._blended(prepared, media) if prepared.height else np.empty(0)
         reach = pl.lit(self.blend.half_width, dtype=pl.Float64)
-        table = pl.DataFrame({"post_id": ids, "prediction": pl.Series(blended, dtype=pl.Float64)}).with_columns(
+        table = prepared.select("post_id", prediction=pl.Series(blended, dtype=pl.Float64)).with_columns(
             lower=pl.col("prediction") - reach, upper=pl.col("prediction") + reach
         )
         table = tables.rounded(table)
@@ -98,11 +109,6 @@ class Forecast:
             return table
         counts = (as_counts(table[name], self.contents.transform) for name in ("prediction", "lower", "upper"))
         return table.with_columns(column.alias(f"{column.name}_count") for column in counts)
-
-    def learned_from(self, posts: pl.DataFrame) -> int:
-        """How many of ``posts`` had a label when the models were fitted."""
-        posts = self.complete(posts)
-        return known_posts.learned_from(posts.with_columns(known_posts.inner_ids(posts, self.known)), self.known)
 
     def complete(self, posts: pl.DataFrame) -> pl.DataFrame:
         """``posts`` with the columns that the blocks were fitted with, in their order and types; absent ones null."""

@@ -75,6 +75,19 @@ def test_quotes_are_text_where_tabs_alone_cut_every_line(tmp_path):
         assert [row.row for row in rows(tmp_path, text, name="posts.tsv").rejected][:2] == [2, 4]
 
 
+def test_a_blank_after_every_delimiter_belongs_to_no_field(tmp_path):
+    found = rows(tmp_path, 'id, text, likes\n1, "a, ""b""", 3\n2, c, \n')
+    assert found.columns.rows() == [("1", 'a, "b"', "3"), ("2", "c", None)]
+    kept = rows(tmp_path, "id, text\n1, a\n2,b\n")
+    assert kept.columns.rows() == [("1", " a"), ("2", "b")]
+
+
+@pytest.mark.parametrize("text", ["<html><body>Log in</body>", "\n<!DOCTYPE html>\n<p>", '<?xml version="1.0"?><a/>'])
+@pytest.mark.parametrize("name", ["posts.csv", "posts.json", "posts.txt"])
+def test_a_web_page_is_no_table(tmp_path, text, name):
+    assert refused(tmp_path, text, name=name).startswith(f"{name}: a web page or XML: got '<")
+
+
 def test_a_file_of_other_rows_than_its_header_has_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(delimited_rows, "MOST_REJECTED", 1000)
     monkeypatch.setattr(json_columns, "MOST_REJECTED", 1000)

@@ -10,6 +10,7 @@ import csv
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -77,12 +78,21 @@ class Lines:
         self.record, self.size = [], 0
 
 
-def records(lines: Lines, delimiter: str, quotes: bool = True) -> Iterator[tuple[int, list[str] | str]]:
-    """Row and fields of every record, or what is wrong with it. A blank line has no fields.
+@dataclass(frozen=True)
+class Dialect:
+    """How fields stand in a line."""
 
-    quotes: false where they are part of the text, and every line is a record.
-    """
-    form = {"delimiter": delimiter, "strict": True, "quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE}
+    delimiter: str
+    quotes: bool = True
+    """False where quotes are part of the text, and every line is a record."""
+    blanks: bool = False
+    """A blank follows every delimiter and belongs to no field."""
+
+
+def records(lines: Lines, dialect: Dialect) -> Iterator[tuple[int, list[str] | str]]:
+    """Row and fields of every record, or what is wrong with it. A blank line has no fields."""
+    quoting = csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE
+    form = {"delimiter": dialect.delimiter, "strict": True, "quoting": quoting, "skipinitialspace": dialect.blanks}
     reader = csv.reader(lines, **form)
     while True:
         try:
