@@ -107,7 +107,7 @@ SPLITS = {
 
 def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str, Any]) -> list[str]:
     """What will be run, on how many posts, and about how long it will take."""
-    authors = f" by {facts.authors:,} authors" if facts.authors else ""
+    authors = f" by {facts.authors:,} author{'s' if facts.authors > 1 else ''}" if facts.authors else ""
     lines = [f"{facts.labelled:,} posts with a label{authors}, {facts.unlabelled:,} to predict"]
     if facts.timed:
         lines[0] += f"; labels span {facts.span_days:,.0f} days"
