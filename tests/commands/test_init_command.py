@@ -107,6 +107,22 @@ def test_what_is_wrong_is_one_line_and_writes_nothing(here, arguments, words):
     assert not Path("posts.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("rows", "option"),
+    [
+        ([f"{i},{1 + i % 9:02}/{1 + i % 7:02}/2024,{i}" for i in range(60)], "--day-first or --month-first"),
+        ([f"{i // 2},2024-01-{1 + i % 28:02},{i}" for i in range(60)], "--repeated"),
+    ],
+    ids=["day or month", "repeated ids"],
+)
+def test_what_only_the_user_can_say_names_the_option(here, rows, option):
+    (here / "posts.csv").write_text("\n".join(["id,created_at,likes", *rows]))
+    done = run(here / "posts.csv")
+    assert done.exit_code == 1
+    assert option in done.output
+    assert "table." not in done.output
+
+
 @pytest.mark.parametrize("content", [b"", b"id;likes\n", b"\x00\x01\x02\xff", b"{", b"[]"])
 def test_a_file_without_posts_is_one_line(here, content):
     file = here / "posts.csv"

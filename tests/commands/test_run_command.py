@@ -12,8 +12,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from popcast.commands.hand_made_changes import keep_changes, note_made
-from popcast.commands.run_command import run
+from popcast.commands.init_command import init
+from popcast.commands.run_command import run, with_budget
 from popcast.commands.run_results import board, sentence
+from popcast.core.errors import BadInput
 from popcast.core.yaml_reading import read_yaml
 from popcast.splits.params import Split
 from tests.clone import environment, tiny_clone
@@ -94,6 +96,18 @@ def test_wrong_arguments_are_one_line(project, arguments, words):
     done = started(*arguments)
     assert done.exit_code in (1, 2)
     assert words in done.output
+
+
+def test_a_budget_chooses_anew_and_leaves_the_rest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(init, [str(german(tmp_path / "posts.csv", posts=900)), "--budget", "1s"])
+    assert done.exit_code == 0, done.output
+    small, large = read_yaml(Path("posts.yaml")), read_yaml(with_budget(Path("posts.yaml"), 3600.0))
+    assert small["datasets"] == large["datasets"]
+    assert small["runs"].keys() < large["runs"].keys()
+    Path("none.yaml").write_text("datasets: {}\n")
+    with pytest.raises(BadInput, match="one table"):
+        with_budget(Path("none.yaml"), 60.0)
 
 
 FOUND = {"test.mae": 1.2, "test.vs_author_mean.difference": 0.05, "test.vs_author_mean.low": -0.01,

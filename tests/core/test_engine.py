@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from popcast.core.engine import AHEAD, in_order, map_shards, stays_here
+from popcast.core.engine import AHEAD, chosen_engine, in_order, in_this_process, map_shards, stays_here
 from popcast.core.errors import BadInput, bad_input
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -201,3 +201,11 @@ def test_a_ray_cluster_of_two_nodes_with_a_token_gives_the_same_bytes(tmp_path_f
     for number, part in enumerate(serial):
         for kind, content in part.tables.items():
             assert (made / f"{kind}-{number}").read_bytes() == content
+
+
+def test_in_this_process_starts_no_other(monkeypatch):
+    monkeypatch.setenv("POPCAST_ENGINE", "process")
+    with in_this_process():
+        assert stays_here(8)
+        assert set(map_shards(lambda _: os.getpid(), range(8))) == {os.getpid()}
+    assert chosen_engine() == "process"

@@ -242,6 +242,17 @@ def test_titles_are_what_people_wrote(tmp_path, word, kept):
     assert load(tmp_path)[0]["title"].to_list()[:3] == ["one", word if kept else None, "two"]
 
 
+def test_words_of_the_user_mean_not_known_in_every_column(tmp_path):
+    cells = ["one", "Geheim", "two"]
+    write(tmp_path, who=cells, kind=cells, words=cells, tags=cells, size=["1", "geheim", "2"], at=["2020-01-01"])
+    columns = {"author": "who", "category": "kind", "tags": "tags", "numbers": ["size"], "time": "at"}
+    posts, quality = load(tmp_path, columns=columns, missing=["geheim"])
+    used = posts.select("user_id", "category", "title", "tags", "post_size")
+    assert used.row(1) == (None, None, None, None, None)
+    assert used.row(2) == ("two", "two", "two", ["two"], 2.0)
+    assert quality.rejected == {}
+
+
 @pytest.mark.parametrize(
     ("cells", "words"),
     [

@@ -53,6 +53,7 @@ TEXTS = {
     "report.params.ReportedDataset.kind": "of a plan, checked before",
     "scoring.params.ScoredRun.test_fit": "of a plan, checked before",
     "scoring.params.ScoredRun.pseudo_labels": "of a plan, checked before",
+    "serving.bundle.Contents.names": "columns of the user's own file, only compared",
     "report.params.ReportedDataset.models": "of a plan, checked before",
 }
 """Fields of plain text, with the reason why that is enough."""
@@ -252,16 +253,19 @@ def write_overlay(name: str) -> None:
 
 
 def test_use_refuses_before_it_writes(here):
-    before = {path: path.read_bytes() for path in here.iterdir() if path.name != "overlay.yaml"}
+    Path("raw").mkdir()
+    before = {path: path.read_bytes() for path in here.iterdir() if path.name not in ("overlay.yaml", "raw")}
     for name in SHELL:
         write_overlay(name)
-        result = CliRunner().invoke(main, ["use", "overlay.yaml", "--raw", "."])
+        result = CliRunner().invoke(main, ["use", "overlay.yaml", "--raw", "raw"])
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1), result.output
         assert "datasets." in result.stderr
         assert "expected 1 to 64 letters" in result.stderr
-        assert {path: path.read_bytes() for path in here.iterdir() if path.name != "overlay.yaml"} == before
+        assert {
+            path: path.read_bytes() for path in here.iterdir() if path.name not in ("overlay.yaml", "raw")
+        } == before
     write_overlay("mine")
-    result = CliRunner().invoke(main, ["use", "overlay.yaml", "--raw", "."])
+    result = CliRunner().invoke(main, ["use", "overlay.yaml", "--raw", "raw"])
     assert result.exit_code == 0, result.output
 
 

@@ -137,3 +137,11 @@ def test_an_overlay_that_leaves_a_section_out_is_refused_whole(section, values):
     assert result.stderr.count("\n") == 1
     assert Path("params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
     assert not list(Path().glob("*.part"))
+
+
+@pytest.mark.parametrize("raw", [".", "..", "../", "HERE", "PARENT"])
+def test_a_raw_folder_that_holds_the_project_is_refused(values, raw, tmp_path):
+    values["datasets"]["tpic2017"]["raw"] = raw.replace("HERE", str(tmp_path)).replace("PARENT", str(tmp_path.parent))
+    values["sample"].pop("tpic2017")
+    said = refused(values)
+    assert "field 'datasets.tpic2017.raw': this folder holds the project" in said

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -32,6 +33,8 @@ def settled(rows: RowTable, layout: Table, zone: str, posts: pl.DataFrame) -> Ta
     for name, (concerned, odd, values) in TRIED.items():
         if getattr(layout, name) is not None or not _holds(rows, layout, concerned, odd):
             continue
+        if name == "tag_separator":
+            values = tuple(sign for sign in values if _holds(rows, layout, concerned, re.escape(sign)))
         trials = [layout.model_copy(update={name: value}) for value in values]
         same = [trial for trial in trials if _read(rows, trial, zone, posts)]
         if len(same) == 1:

@@ -25,9 +25,11 @@ class Budget(click.ParamType):
 
 def about(seconds: float) -> str:
     """
-    >>> about(40), about(130), about(5000)
-    ('about a minute', 'about 2 minutes', 'about 1.4 hours')
+    >>> about(32), about(50), about(130), about(5000)
+    ('about 30 seconds', 'about a minute', 'about 2 minutes', 'about 1.4 hours')
     """
+    if seconds < 45:
+        return f"about {max(round(seconds / 10), 1) * 10} seconds"
     minutes = round(seconds / 60)
     if minutes <= 1:
         return "about a minute"

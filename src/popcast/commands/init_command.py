@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-import polars as pl
 from rich.console import Console
 
 from popcast.commands.column_table import print_columns
@@ -41,6 +41,22 @@ SEVERAL = {
 }
 TABLE = ("decimal", "thousands", "delimiter", "encoding", "sheet", "repeated", "repeated_by", "time_format")
 """Options that go into ``datasets.<name>.table`` as they are."""
+
+
+@contextlib.contextmanager
+def told_as_options() -> Iterator[None]:
+    """An error that names a setting of the table names the option instead: there is no params.yaml yet."""
+    try:
+        yield
+    except BadInput as error:
+        line = re.sub(r"table\.day_first: true or false", "--day-first or --month-first", str(error))
+        line = re.sub(r"(?:params\.yaml: )?(?:datasets\.\w+\.)?table\.(\w+)", _option, line)
+        raise BadInput(line) from None
+
+
+def _option(found: re.Match) -> str:
+    known = found[1] in (*TABLE, "missing")
+    return f"--{found[1].replace('_', '-')}" if known else found[0]
 
 
 def column_options(function: Callable) -> Callable:
@@ -97,9 +113,10 @@ def init(files: tuple[Path, ...], name: str | None, out: Path | None, budget: fl
         raise bad_input("is there already", file=out, expected="--force to write over it, or --out FILE")
     form = FileForm(options["delimiter"], options["encoding"], options["sheet"])
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
-    given = sorted_out(list(files), form)
-    found = looked_at(given, form, options, console)
-    made = sections_for(given, found, name, budget, options)
+    with told_as_options():
+        given = sorted_out(list(files), form)
+        found = looked_at(given, form, options, console)
+        made = sections_for(given, found, name, budget, options)
     head = [f"Written by popcast init, to be changed at will: popcast run {out}"]
     write_whole(overlay_text(made.sections, head).encode("utf-8"), out)
     for line in made.lines:
@@ -132,6 +149,3 @@ def sections_for(given: Given, found: Guess, name: str, budget: float, options: 
     table |= {"missing": list(options["missing"])} if options["missing"] else {}
     folder, _ = raw_folder(given, name, bool(found.of("media")))
     return made_overlay(folder, given, found, name, options["zone"], table, budget)
-
-
-__all__ = ["init", "pl"]

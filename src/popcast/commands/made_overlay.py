@@ -41,7 +41,7 @@ def made_overlay(
     dataset = parse(Dataset, values, f"datasets.{name}")
     posts, quality = read_posts(name, dataset)
     facts = facts_of(posts)
-    choice = chosen(name, facts, budget)
+    choice = chosen(name, facts, budget, values["raw"])
     moment = snapshot_of(facts)
     if moment is not None:
         values["snapshot"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -107,7 +107,7 @@ SPLITS = {
 
 def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str, Any]) -> list[str]:
     """What will be run, on how many posts, and about how long it will take."""
-    authors = f" by {facts.authors:,} authors" if facts.authors else ""
+    authors = f" by {facts.authors:,} author{'s' if facts.authors > 1 else ''}" if facts.authors else ""
     lines = [f"{facts.labelled:,} posts with a label{authors}, {facts.unlabelled:,} to predict"]
     if facts.timed:
         lines[0] += f"; labels span {facts.span_days:,.0f} days"
@@ -115,6 +115,8 @@ def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str,
     lines.append(f"split: {SPLITS[split['method']]}")
     if "snapshot" in values:
         lines.append(f"counts are taken to be read at {values['snapshot']}: change datasets' snapshot if that is wrong")
+    if facts.authors and not facts.timed:
+        lines.append("authors are known, but without times nothing is learned of their older posts")
     (history,) = [run["set"] for key, run in choice.sections["blocks"].items() if key.endswith("-history")] or [{}]
     if history.get("as_of") == "lag":
         lines.append(f"history: news of an author's older posts is up to {history['lag_days']:g} days old")

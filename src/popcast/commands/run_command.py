@@ -88,7 +88,7 @@ def with_budget(overlay: Path, budget: float) -> Path:
         raise bad_input("--budget: not one dataset in it", file=overlay, field="datasets", expected="one table")
     ((name, values),) = datasets.items()
     posts, _ = read_posts(name, parse(Dataset, values, f"datasets.{name}"))
-    chosen = choose(name, facts_of(posts), budget)
+    chosen = choose(name, facts_of(posts), budget, values.get("raw"))
     place = paths.SCRATCH / f"{overlay.stem}-budget.yaml"
     place.parent.mkdir(parents=True, exist_ok=True)
     head = [f"{overlay.name} with blocks, runs and blend for a budget of {budget:g} seconds"]

@@ -10,7 +10,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -34,7 +34,7 @@ MOST_UNPACKED = 1 << 30
 """Bytes that a packed file may unpack to: ten kilobytes of zeros can stand for any number."""
 
 MOST_ROWS = 20_000_000
-"""Rows of a parquet file at most: a column of equal values has no size."""
+"""Rows of a parquet file, and lines of a text, at most: a column of equal values, or blank lines, have no size."""
 
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x9c", b"x\xda")
 """How packed bytes begin that would be unpacked whatever the file is called."""
@@ -243,13 +243,13 @@ def json_lines(path: Path, schema: dict[str, pl.DataType]) -> pl.DataFrame:
             if field not in record:
                 raise bad_input("field is missing", file=path, row=row, field=field)
             values.append(record[field])
-    return pl.DataFrame({field: typed(columns[field], dtype, path, field) for field, dtype in schema.items()})
+    return pl.DataFrame({field: _typed(columns[field], dtype, path, field) for field, dtype in schema.items()})
 
 
-def typed(values: list, dtype: pl.DataType, path: Path, field: str, first_row: int = 1) -> pl.Series:
+def _typed(values: list, dtype: pl.DataType, path: Path, field: str) -> pl.Series:
     """Python values from JSON as a column of ``dtype``; the first value of another type is refused."""
     kinds = {pl.String: (str,), pl.Float64: (int, float), pl.Int64: (int,)}.get(dtype, (list,))
-    for row, value in enumerate(values, first_row):
+    for row, value in enumerate(values, 1):
         if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
             expected = " or ".join(kind.__name__ for kind in kinds)
             raise bad_input("wrong type", file=path, row=row, field=field, value=value, expected=expected)
@@ -262,36 +262,12 @@ def typed(values: list, dtype: pl.DataType, path: Path, field: str, first_row: i
     return pl.Series(field, values, dtype=dtype)
 
 
-def _words(items: list) -> list[str | None]:
-    return [None if item is None else str(item) for item in items]
-
-
-def parquet(path: Path, columns: Collection[str]) -> pl.DataFrame:
-    """Those of ``columns`` that a parquet file has, as it has them; one with more than :data:`MOST_ROWS` is refused."""
-    with opened(path) as file:
-        file.read(1)
-    with readable(path, "parquet"):
-        lazy = pl.scan_parquet(path, glob=False)
-        names = [name for name in lazy.collect_schema().names() if name in columns]
-        rows = lazy.select(pl.len()).collect().item()
-        if rows > MOST_ROWS:
-            raise bad_input(f"{rows} rows", file=path, expected=f"{MOST_ROWS} at most")
-        return lazy.select(names).collect()
-
-
-def column_names(path: Path) -> list[str]:
-    """Names of the columns of a csv or a parquet file that could be read."""
-    return (
-        (pl.scan_parquet(path, glob=False) if path.suffix == ".parquet" else _lazy_csv(path)).collect_schema().names()
-    )
-
-
-def csv(path: Path, columns: Collection[str] | None = None) -> pl.DataFrame:
+def csv(path: Path) -> pl.DataFrame:
     """A csv or csv.gz with a header, every column as text; an empty field is null. Row 1 is the header.
 
-    columns: those that are wanted, as far as the file has them; None: all. A packed file is unpacked piece by piece.
+    A packed file is unpacked piece by piece.
     """
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         check_packed(path)
     else:
         with opened(path) as file:
@@ -299,13 +275,6 @@ def csv(path: Path, columns: Collection[str] | None = None) -> pl.DataFrame:
                 raise bad_input("packed", file=path, expected="text, or .gz at the end of its name")
     with readable(path, "csv"):
         try:
-            lazy = _lazy_csv(path)
-            if columns is not None:
-                lazy = lazy.select([name for name in lazy.collect_schema().names() if name in columns])
-            return lazy.collect()
+            return pl.scan_csv(path, infer_schema=False, glob=False).collect()
         except pl.exceptions.NoDataError:
             raise bad_input("empty file", file=path, expected="a header") from None
-
-
-def _lazy_csv(path: Path) -> pl.LazyFrame:
-    return pl.scan_csv(path, infer_schema=False, glob=False)

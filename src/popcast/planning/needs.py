@@ -31,6 +31,7 @@ def check(params: Params, planned: set[tuple[str, str]]) -> None:
     of popcast's own where there is none.
     """
     stages, values = read_yaml(str(DVC if DVC.exists() else ROOT / DVC))["stages"], params.model_dump(mode="json")
+    _check_raw(params)
     for stage, section, key, _ in _expanded(stages, values):
         if (stage, key) not in planned:
             raise bad_input(
@@ -43,6 +44,19 @@ def check(params: Params, planned: set[tuple[str, str]]) -> None:
             f"the stage {stage}@{key} needs {need}, and no stage makes it",
             file=paths.PARAMS, field=f"{section}.{key}", expected=f"an entry that does, in {makers}",
         )  # fmt: skip
+
+
+def _check_raw(params: Params) -> None:
+    """No raw folder holds the project: DVC would hash all of it, outs too."""
+    here = Path.cwd().resolve()
+    for section in ("datasets", "responses"):
+        for key, of in getattr(params, section).items():
+            raw = Path(of.raw).resolve()
+            if raw == here or raw in here.parents:
+                raise bad_input(
+                    "this folder holds the project", file=paths.PARAMS, field=f"{section}.{key}.raw", value=of.raw,
+                    expected="a folder for the raw files alone",
+                )  # fmt: skip
 
 
 def lacking(stages: dict[str, Any], values: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:

@@ -47,7 +47,7 @@ class BundledBlock(Section):
     block: Key
     of: Key | None = None
     media: bool = Field(False, description="it opens the files that the column media names")
-    told: dict[Literal["zone", "final_fit"], str] = Field({}, description="what its context says, see Context")
+    told: dict[Literal["zone", "final_fit"], Line] = Field({}, description="what its context says, see Context")
 
 
 class Member(Section):
@@ -73,13 +73,13 @@ class Contents(Section):
     transform: Literal["log2(x)", "log2(x+1)", "none"]
     snapshot: datetime | None = Field(None, description="when the outcomes were counted, if all at one moment")
     allow_posthoc: bool
-    columns: dict[str, str] = Field(description="columns of the table of posts -> type, see TYPES")
+    columns: dict[Line, Line] = Field(description="columns of the table of posts -> type, see TYPES")
     table: Table | None = Field(None, description="how a file of posts is read")
     names: list[str] = Field([], description="columns of the posts it was fitted on, as they were called")
     blocks: list[BundledBlock]
     members: dict[Name, Member]
     facts: dict[str, Any]
-    versions: dict[str, str]
+    versions: dict[Line, Line]
 
     def schema(self) -> dict[str, pl.DataType]:
         """Columns of the ``posts`` table that the blocks were fitted with -> type."""

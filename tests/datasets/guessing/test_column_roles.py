@@ -129,6 +129,8 @@ def test_copies_of_a_text_are_left_out_and_other_parts_are_joined():
 
 def test_addresses_are_no_media_and_files_are():
     assert roles(posts(image=[f"https://example.org/{i}.jpg" for i in range(N)]))["image"] == "left out"
+    objects = ['[{"kind":"photo","full":"https://example.org/0.jpg"}]', '[{"kind":"photo","full":"b.jpg"}]'] * 20
+    assert roles(posts(media=objects))["media"] == "left out"
     assert roles(posts(image=[f"pictures/{i}.jpg" for i in range(N)]))["image"] == "media"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from popcast.core.errors import BadInput
+from popcast.datasets import raw_files
 from popcast.datasets.reading.delimited import delimited_records, delimited_rows
 from popcast.datasets.reading.objects import json_columns
 from popcast.datasets.reading.open_rows import FileForm, read_rows
@@ -73,6 +74,19 @@ def test_quotes_are_text_where_tabs_alone_cut_every_line(tmp_path):
     assert found.said[1] == "posts.tsv: quotes are part of the text, every line is a row"
     for text in (QUOTED.replace("\t", ";"), QUOTED + '4\t"quoted"\t5\n', QUOTED + "4\t5\n"):
         assert [row.row for row in rows(tmp_path, text, name="posts.tsv").rejected][:2] == [2, 4]
+
+
+def test_a_blank_after_every_delimiter_belongs_to_no_field(tmp_path):
+    found = rows(tmp_path, 'id, text, likes\n1, "a, ""b""", 3\n2, c, \n')
+    assert found.columns.rows() == [("1", 'a, "b"', "3"), ("2", "c", None)]
+    kept = rows(tmp_path, "id, text\n1, a\n2,b\n")
+    assert kept.columns.rows() == [("1", " a"), ("2", "b")]
+
+
+@pytest.mark.parametrize("text", ["<html><body>Log in</body>", "\n<!DOCTYPE html>\n<p>", '<?xml version="1.0"?><a/>'])
+@pytest.mark.parametrize("name", ["posts.csv", "posts.json", "posts.txt"])
+def test_a_web_page_is_no_table(tmp_path, text, name):
+    assert refused(tmp_path, text, name=name).startswith(f"{name}: a web page or XML: got '<")
 
 
 def test_a_file_of_other_rows_than_its_header_has_is_refused(tmp_path, monkeypatch):
@@ -185,6 +199,14 @@ def test_many_columns_and_a_field_of_any_length(tmp_path):
     assert "30000 columns" in refused(tmp_path, ",".join(f"c{place}" for place in range(30_000)))
     long = "x" * 1_000_000
     assert rows(tmp_path, f"id,text\n1,{long}\n").columns["text"][0] == long
+
+
+@pytest.mark.parametrize("name", ["posts.csv", "posts.jsonl"])
+def test_lines_are_counted_to_a_limit(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(raw_files, "MOST_ROWS", 1000)
+    begin = '{"id": 1}\n' if name.endswith("l") else "id\n1\n"
+    assert rows(tmp_path, begin + "\n" * 900, name=name).height == 1
+    assert refused(tmp_path, begin + "\n" * 2000, name=name).startswith(f"{name}: more than 1000 lines")
 
 
 def test_a_line_without_an_end(tmp_path, monkeypatch):

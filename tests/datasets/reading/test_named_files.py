@@ -104,6 +104,13 @@ def test_files_of_other_columns_are_refused_by_file_and_column(folder):
     )
 
 
+def test_the_index_of_a_data_frame_is_no_column_that_files_must_have(tmp_path):
+    (tmp_path / "a.csv").write_text(",id\n0,1\n")
+    (tmp_path / "b.csv").write_text("id\n2\n")
+    assert read_rows(tmp_path, "*.csv", ["id"]).columns["id"].to_list() == ["1", "2"]
+    assert read_rows(tmp_path, "*.csv", None).columns["id"].to_list() == ["1", "2"]
+
+
 def test_objects_leave_out_what_they_lack_but_no_wanted_column(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": 1, "likes": 2}\n')
     (tmp_path / "b.jsonl").write_text('{"id": 2, "geo": {"x": 1}}\n')
@@ -121,6 +128,8 @@ def test_files_of_several_kinds_have_one_type_for_a_column(tmp_path):
     pl.DataFrame({"id": [3], "likes": [17.958]}).write_parquet(tmp_path / "b.parquet")
     said = refused(tmp_path, ["*"])
     assert said.startswith("b.parquet: field 'likes': a column of type Float64 that is String in another file")
+    pl.DataFrame({"id": [4], "likes": [7]}).write_parquet(tmp_path / "d.parquet")
+    assert read_rows(tmp_path, ["b.parquet", "d.parquet"], None).columns.rows() == [(3, 17.958), (4, 7.0)]
     pl.DataFrame({"id": [3], "likes": [2**60]}).write_parquet(tmp_path / "d.parquet")
     said = refused(tmp_path, ["b.parquet", "d.parquet"])
     assert "a column of type Float64 that is Int64" in said
@@ -159,6 +168,12 @@ def test_zips_that_are_not_read(tmp_path, monkeypatch):
     flagged[whole.index(b"PK\1\2") + 8] |= 1
     (tmp_path / "secret.zip").write_bytes(flagged)
     assert refused(tmp_path, "secret.zip") == "secret.zip/a.csv: encrypted: expected a zip without a password"
+    newer = bytearray(whole)
+    newer[whole.index(b"PK\1\2") + 6] = 223
+    (tmp_path / "version.zip").write_bytes(newer)
+    assert refused(tmp_path, "version.zip").startswith("version.zip: not a readable zip: zip file version 22.3")
+    (tmp_path / "unnamed.zip").write_bytes(whole.replace(b"a.csv", b"\0.csv"))
+    assert refused(tmp_path, "unnamed.zip").startswith("unnamed.zip: a zip without a file of posts")
     other = bytearray(whole)
     other[8] = other[whole.index(b"PK\1\2") + 10] = 97
     (tmp_path / "method.zip").write_bytes(other)

@@ -33,6 +33,7 @@ KINDS = {
     "Chinese": replace(FACTS, blanks=False, english=False),
     "small": replace(FACTS, labelled=120, posts=140, authors=9),
     "middle": replace(FACTS, labelled=49_000, posts=50_000, authors=1800, newest_drawn=True),
+    "pictures": replace(FACTS, images=True),
     "large": replace(FACTS, labelled=176_000, posts=220_000, authors=141),
 }
 
@@ -40,7 +41,7 @@ KINDS = {
 @pytest.mark.parametrize("budget", [1.0, 300.0, 7200.0])
 @pytest.mark.parametrize("facts", KINDS.values(), ids=KINDS)
 def test_every_choice_is_taken_by_params_yaml(facts, budget):
-    sections = choose("mine", facts, budget)
+    sections = choose("mine", facts, budget, "data/raw/mine")
     project = read_yaml(ROOT / "params.yaml")
     mine = {
         "kind": "table",
@@ -53,9 +54,9 @@ def test_every_choice_is_taken_by_params_yaml(facts, budget):
     whole = {**project, **{name: {} for name in empty}, **sections, **merged, "datasets": {"mine": mine}}
     params = project_params.Params.model_validate(whole)
     stages = {one.stage for one in plan.all_instances(params)}
-    assert stages <= {"posts", "features", "train", "suite", "blend", "evaluate", "report"}
+    assert stages <= {"posts", "features", "media", "train", "suite", "blend", "evaluate", "report"}
     assert {"posts", "features", "train", "suite", "blend", "evaluate", "report"} <= stages
-    assert sections == choose("mine", facts, budget)
+    assert sections == choose("mine", facts, budget, "data/raw/mine")
 
 
 def test_a_larger_budget_has_more_members_and_never_fewer():
@@ -107,6 +108,15 @@ def test_scripts_without_blanks_are_read_by_letters():
     blocks = choose("mine", KINDS["Chinese"], 3600.0)["blocks"]
     assert blocks["mine-text"]["set"]["tfidf"]["word"] is None
     assert choose("mine", FACTS)["blocks"]["mine-text"]["set"]["tfidf"]["char"] is None
+
+
+def test_pictures_are_looked_at_where_there_is_time_and_a_folder():
+    facts = KINDS["pictures"]
+    sections = choose("mine", facts, 1200.0, "raw")
+    assert sections["media"] == {"mine-image": {"dataset": "mine", "block": "image", "raw": "raw"}}
+    assert "image" in sections["runs"]["mine-lightgbm"]["blocks"]
+    assert not choose("mine", facts, 1200.0)["media"]
+    assert not choose("mine", facts, 60.0, "raw")["media"]
 
 
 def test_few_posts_have_out_of_fold_predictions_for_the_blend():

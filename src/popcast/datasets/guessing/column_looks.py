@@ -16,7 +16,8 @@ from popcast.datasets.values.shown_numbers import looks_like_number
 SAMPLE = 4000
 """Rows looked at, evenly spaced over the file."""
 
-_ADDRESS = r"^\s*[\[\"']*\s*(https?://|www\.|at://)"
+_ADDRESS = r"^\s*[\[\"']*\s*(https?://|www\.|at://)|^\s*\[.*://"
+_OBJECT = r"^\s*\[?\s*\{.*\}\s*\]?\s*$"
 _FILE = r"(?i)\.(jpe?g|png|webp|gif|bmp|mp4|mov|avi|mkv|webm|m4v)\W*$"
 _LIST = r"^\s*\[.*\]\s*$"
 
@@ -33,6 +34,7 @@ class Look:
     lists: float
     addresses: float
     files: float
+    objects: float
     words: float
     letters: float
     samples: tuple[str, ...]
@@ -50,6 +52,8 @@ class Look:
             return "times"
         if self.numbers >= 0.9:
             return "numbers"
+        if self.objects >= 0.5:
+            return "objects"
         if self.lists >= 0.5:
             return "lists"
         if self.addresses >= 0.5:
@@ -81,6 +85,7 @@ def look(values: pl.Series) -> Look:
         lists=1.0 if lists else _share(filled, _LIST),
         addresses=_share(filled, _ADDRESS),
         files=_share(filled, _FILE),
+        objects=_share(filled, _OBJECT),
         words=float(filled.str.count_matches(r"\S+").sum() or 0) / count,
         letters=float(filled.str.len_chars().mean() or 0),
         samples=tuple(filled.unique(maintain_order=True).head(2)),

@@ -141,6 +141,8 @@ def _believed(name: str, hit: NameMatch, seen: Look) -> ColumnGuess:
         problem = "named like a number, but holds something else"
     elif role == "text" and (numeric or seen.addresses >= 0.5):
         problem = "named like a text, but holds something else"
+    elif role != "tags" and seen.objects >= 0.5:
+        problem = f"named like {role}, but holds objects"
     elif role in ("text", "category", "author") and seen.lists >= 0.5:
         problem = f"named like {role}, but holds lists"
     elif role == "media" and seen.files < NUMBERS:

@@ -13,6 +13,9 @@ from popcast.core.errors import BadInput, bad_input
 UNSEEN = "\ufeff\u200b\u200c\u200d\u2060"
 """Characters of no width that copies of web pages and spreadsheets leave."""
 
+UNNAMED = "Unnamed: "
+"""How a column without a name is called, with its place, as pandas calls it: mostly the index of a data frame."""
+
 MOST_COLUMNS = 20_000
 
 
@@ -61,7 +64,7 @@ def read_header(cells: Sequence[object], path: Path, row: int | None, wanted: Co
         if len(places) > 1 and (wanted is None or name in wanted):
             raise named_twice(name, places, path, row)
     places = {name: at[0] for name, at in seen.items() if wanted is None or name in wanted}
-    made = {f"Unnamed: {place}": place for place in empty if f"Unnamed: {place}" not in seen} if wanted is None else {}
+    made = {f"{UNNAMED}{place}": place for place in empty if f"{UNNAMED}{place}" not in seen} if wanted is None else {}
     return Header(list(seen), places | made, list(made), len(cells))
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import polars as pl
 
 from popcast.core.errors import bad_input
+from popcast.datasets.reading.column_names import UNNAMED
 from popcast.datasets.reading.objects.json_values import written
 from popcast.datasets.reading.row_table import FileRows, RowTable
+from popcast.datasets.reading.typed.typed_cells import EXACT
 
 
 def join(files: list[FileRows], wanted: Collection[str] | None, said: list[str]) -> RowTable:
@@ -38,7 +40,7 @@ def join(files: list[FileRows], wanted: Collection[str] | None, said: list[str])
 def _names(files: list[FileRows], wanted: Collection[str] | None) -> list[str]:
     first = files[0]
     for other in files[1:]:
-        mine, theirs = set(first.names), set(other.names)
+        mine, theirs = ({name for name in one.names if not name.startswith(UNNAMED)} for one in (first, other))
         if not (first.strict and other.strict):
             mine, theirs = ({name for name in one if name in (wanted or ())} for one in (mine, theirs))
             mine, theirs = (mine if len(first.numbers) else theirs), (theirs if len(other.numbers) else mine)
@@ -66,7 +68,7 @@ def _joined(name: str, parts: list[pl.Series], files: list[FileRows]) -> pl.Seri
         target = next(iter(kinds))
     elif all(kind.is_integer() for kind in kinds):
         target = pl.Int64 if pl.UInt64 not in kinds and pl.Int128 not in kinds else pl.String
-    elif all(kind.is_float() for kind in kinds):
+    elif all(kind.is_numeric() for kind in kinds) and not any(map(_inexact, filled)):
         target = pl.Float64
     elif all(isinstance(kind, pl.Datetime) for kind in kinds) and len({kind.time_zone for kind in kinds}) == 1:
         target = pl.Datetime("us", next(iter(kinds)).time_zone)
@@ -75,6 +77,11 @@ def _joined(name: str, parts: list[pl.Series], files: list[FileRows]) -> pl.Seri
     else:
         target = pl.String
     return pl.concat([_as(part, target, rows, parts) for part, rows in zip(parts, files, strict=True)]).alias(name)
+
+
+def _inexact(part: pl.Series) -> bool:
+    """Whether a column has whole numbers that a float does not hold."""
+    return part.dtype.is_integer() and bool((part.cast(pl.Int128).abs() > EXACT).any())
 
 
 def _as(part: pl.Series, target: pl.DataType, rows: FileRows, parts: list[pl.Series]) -> pl.Series:

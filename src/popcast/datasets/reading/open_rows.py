@@ -68,6 +68,8 @@ def _read(source: Source, wanted: Collection[str] | None, form: FileForm, most_r
         head = text.read(HEAD)
     if not head.strip():
         raise bad_input("empty file", file=source.path, expected="a header or rows")
+    if head.lstrip()[:9].lower().startswith(("<html", "<!doctype", "<?xml", "<table")):
+        raise bad_input("a web page or XML", file=source.path, value=head.lstrip()[:40], expected="a file of posts")
     if source.kind in ("csv", "tsv", "txt") and not begins_as_json(head):
         return read_delimited(source, encoding, wanted, form, most_rows)
     return read_json(source, encoding, wanted, most_rows)

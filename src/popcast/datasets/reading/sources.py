@@ -122,7 +122,8 @@ def _in_file(raw: Path, file: Path, member: str | None) -> tuple[list[Source], l
 def _members(file: Path, wanted: str | None) -> tuple[list[Source], list[str]]:
     """Members of a zip that are of a known kind, by name. Notes (.txt) beside data are left out, and said so."""
     with raw_files.opened_as_it_is(file) as opened, _readable(file), zipfile.ZipFile(opened) as archive:
-        inside = [one for one in archive.infolist() if not one.is_dir() and not _beside(one.filename)]
+        named = [one for one in archive.infolist() if one.filename]
+        inside = [one for one in named if not one.is_dir() and not _beside(one.filename)]
     if sum(one.file_size for one in inside) > raw_files.MOST_UNPACKED:
         raise too_large(file)
     for one in inside:

@@ -34,6 +34,11 @@ class PostColumns:
     quality: Quality
     said: list[str]
 
+    @property
+    def own(self) -> set[str]:
+        """The user's words for not known."""
+        return {word.lower() for word in self.layout.missing}
+
     def _column(self, name: str, read: Callable = column_types.text) -> pl.Series:
         """Cells by ``read``, as text; rows with an object or nested lists in them are left out."""
         values = read(self.rows.columns[name], self.rows.file()).alias(name)
@@ -68,7 +73,7 @@ class PostColumns:
 
     def authors(self) -> pl.Series:
         values = self._column(self.layout.columns.author)
-        authors = blank_words(values, NOBODY)
+        authors = blank_words(values, NOBODY | self.own)
         words = authors.is_null() & (values.str.strip_chars() != "")
         self.quality.repair("author_unknown_by_a_word", int(words.sum()))
         return authors.alias("user_id")
@@ -77,7 +82,7 @@ class PostColumns:
         name = self.layout.columns.time
         values = self._column(name, column_types.time).alias(name)
         if values.dtype == pl.String and self.layout.missing:
-            values = blank_words(values, {word.lower() for word in self.layout.missing})
+            values = blank_words(values, self.own)
         try:
             found = times.shown_times(values, self.layout.time_format, self.zone, self.layout.day_first)
         except times.DayOrMonth as error:
@@ -103,7 +108,7 @@ class PostColumns:
         parts, gone = [], 0
         for name in self.layout.columns.text:
             values = self._column(name)
-            parts.append(blank_words(values, GONE).alias(name))
+            parts.append(blank_words(values, GONE | self.own).alias(name))
             kept = values.str.strip_chars() != ""
             gone += int((kept & parts[-1].is_null()).sum())
             own = pl.select(pl.when(parts[-1].is_not_null()).then(values)).to_series().alias(name)
@@ -114,7 +119,7 @@ class PostColumns:
 
     def category(self, use: str) -> pl.Series:
         values = self._column(getattr(self.layout.columns, use))
-        known = blank_words(values, NAMES)
+        known = blank_words(values, NAMES | self.own)
         return pl.select(pl.when(known.is_not_null()).then(values)).to_series().alias(use)
 
     def lists(self, use: str) -> pl.Series:
@@ -136,7 +141,7 @@ class PostColumns:
         return items
 
     def _from_text(self, values: pl.Series, use: str) -> pl.Series:
-        text = blank_words(values, WORDS | {word.lower() for word in self.layout.missing})
+        text = blank_words(values, WORDS | self.own)
         separator = self.layout.tag_separator if use == "tags" else None
         listed = {one: items_of(one) for one in text.drop_nulls().unique() if _is_list(one)}
         if separator is not None:  # what only looks like a list is separated text

@@ -13,7 +13,7 @@ STAGE = 2.5
 SIDE_BY_SIDE = 1.6
 """Stages that run at a time on two cores, on average: the first and the last ones wait for one another."""
 
-BLOCKS = {"posts": 0.04, "metadata": 0.02, "history": 0.05, "text": 0.12, "encoder": 25.0}
+BLOCKS = {"posts": 0.04, "metadata": 0.02, "history": 0.05, "text": 0.12, "encoder": 25.0, "image": 15.0}
 RUNS = {"lightgbm": 0.15, "lightgbm_text": 0.3, "hyfea": 0.27, "hyfea_text": 0.5, "text_ridge": 0.35,
         "kernel_ridge": 1.5, "stacker": 0.5, "cnn": 0.6}  # fmt: skip
 """One fit of one ensemble."""

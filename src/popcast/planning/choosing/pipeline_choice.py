@@ -36,16 +36,17 @@ class Choice:
         return suites + [run["name"] for run in self.sections["runs"].values()]
 
 
-def choose(name: str, facts: PostFacts, budget: float = 300.0) -> dict[str, dict[str, Any]]:
-    """Sections splits, blocks, media, derived, runs, suites and blend for the dataset ``name``.
+def choose(name: str, facts: PostFacts, budget: float = 300.0, raw: str | None = None) -> dict[str, dict[str, Any]]:
+    """Sections splits, blocks, media, derived, runs, suites, models and blend for the dataset ``name``.
 
-    budget: seconds on two cores. The least there is (references and one ensemble of trees) is chosen whatever the
-    budget. Deterministic. Raises BadInput where there are too few posts with a label.
+    budget: seconds on two cores. raw: the folder with media files; None: they are not looked at. The least there is
+    (references and one ensemble of trees) is chosen whatever the budget. Deterministic. Raises BadInput where there are
+    too few posts with a label.
     """
-    return chosen(name, facts, budget).sections
+    return chosen(name, facts, budget, raw).sections
 
 
-def chosen(name: str, facts: PostFacts, budget: float = 300.0) -> Choice:
+def chosen(name: str, facts: PostFacts, budget: float = 300.0, raw: str | None = None) -> Choice:
     """As :func:`choose`, with the seconds that it is expected to take."""
     split = split_of(facts)
     history = facts.timed and facts.authors > 0
@@ -54,14 +55,16 @@ def chosen(name: str, facts: PostFacts, budget: float = 300.0) -> Choice:
     fits = 2 + (split["folds"] if cross_fit else 0)
     blocks = ["metadata", *(["history"] if history else []), *(["text"] if words else [])]
     spent = frame_seconds(facts) + (sum(block_seconds(kind, facts) for kind in blocks)) / SIDE_BY_SIDE
+    pictures = _pictures(facts, budget - spent, raw)
+    spent += block_seconds("image", facts) if pictures else 0.0
     taken, left = _within(budget, spent, facts, history, words, fits)
     encoder = any(one.needs == "encoder" for one in taken[0])
     sections = {
         "splits": {name: split},
         "blocks": _blocks(name, facts, history, words, encoder),
-        "media": {},
+        "media": {f"{name}-image": {"dataset": name, "block": "image", "raw": raw}} if pictures else {},
         "derived": {},
-        "runs": {f"{name}-{one.name}": _run(name, one, cross_fit, split["folds"]) for one in taken[0]},
+        "runs": {f"{name}-{one.name}": _run(name, one, cross_fit, split["folds"], pictures) for one in taken[0]},
         "suites": {
             f"{name}-references": {
                 "dataset": name, "suite": "references", "features": name, "runs": references(facts, history),
@@ -71,6 +74,11 @@ def chosen(name: str, facts: PostFacts, budget: float = 300.0) -> Choice:
         "blend": _blend(facts, cross_fit),
     }  # fmt: skip
     return Choice(sections, taken[1], left)
+
+
+def _pictures(facts: PostFacts, seconds: float, raw: str | None) -> bool:
+    """Pictures are looked at where that leaves half of the time to the models."""
+    return facts.images and raw is not None and block_seconds("image", facts) <= seconds / 2
 
 
 def _cross_fit(facts: PostFacts, split: dict[str, Any]) -> bool:
@@ -130,9 +138,12 @@ def _blocks(name: str, facts: PostFacts, history: bool, words: bool, encoder: bo
     return made
 
 
-def _run(name: str, member: Member, cross_fit: bool, folds: int) -> dict[str, Any]:
+def _run(name: str, member: Member, cross_fit: bool, folds: int, pictures: bool) -> dict[str, Any]:
+    """Trees get the columns of pictures too."""
     late = {} if cross_fit else {"cross_fit_from": folds}
     run = {"dataset": name, "name": member.name, "model": member.model, "features": name, "blocks": member.blocks}
+    if pictures and member.model in ("lightgbm", "hyfea"):
+        run["blocks"] = [*member.blocks, "image"]
     return run | late | {"set": member.set}
 
 

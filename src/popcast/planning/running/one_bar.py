@@ -40,8 +40,6 @@ class OneBar(Progress):
 
     def finish(self, name: str, what: str, timing: Timing | None = None, *, left: float) -> None:
         super().finish(name, what, timing, left=left if self.expects else 0.0)
-        if what == "failed":
-            self.console.print(f"failed: {name}")
 
     def refresh(self) -> None:
         if self.console.is_terminal:

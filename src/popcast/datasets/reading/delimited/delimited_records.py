@@ -10,10 +10,12 @@ import csv
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from popcast.core.errors import bad_input
+from popcast.datasets import raw_files
 
 LONGEST_LINE = 32 << 20
 """Characters of a line at most."""
@@ -56,6 +58,8 @@ class Lines:
         line = self.text.readline(LONGEST_LINE)
         if not line:
             raise StopIteration
+        if self.row > raw_files.MOST_ROWS:
+            raise bad_input(f"more than {raw_files.MOST_ROWS} lines", file=self.path, expected="several smaller files")
         if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
             raise bad_input(f"a line of more than {LONGEST_LINE >> 20} MB", file=self.path,
                             row=self.row + len(self.record))  # fmt: skip
@@ -77,12 +81,21 @@ class Lines:
         self.record, self.size = [], 0
 
 
-def records(lines: Lines, delimiter: str, quotes: bool = True) -> Iterator[tuple[int, list[str] | str]]:
-    """Row and fields of every record, or what is wrong with it. A blank line has no fields.
+@dataclass(frozen=True)
+class Dialect:
+    """How fields stand in a line."""
 
-    quotes: false where they are part of the text, and every line is a record.
-    """
-    form = {"delimiter": delimiter, "strict": True, "quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE}
+    delimiter: str
+    quotes: bool = True
+    """False where quotes are part of the text, and every line is a record."""
+    blanks: bool = False
+    """A blank follows every delimiter and belongs to no field."""
+
+
+def records(lines: Lines, dialect: Dialect) -> Iterator[tuple[int, list[str] | str]]:
+    """Row and fields of every record, or what is wrong with it. A blank line has no fields."""
+    quoting = csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE
+    form = {"delimiter": dialect.delimiter, "strict": True, "quoting": quoting, "skipinitialspace": dialect.blanks}
     reader = csv.reader(lines, **form)
     while True:
         try:

@@ -33,16 +33,15 @@ def read_delimited(
     note = delimiters.noted(head.splitlines()[0]) if head.strip() else None
     body = head if note is None else "".join(head.splitlines(keepends=True)[1:])
     with long_fields():
-        delimiter = delimiters.find_delimiter(body, source.path, wanted, form.delimiter or note)
-        quotes = delimiters.quotes_fields(body, source.path, delimiter)
+        dialect = delimiters.find_dialect(body, source.path, wanted, form.delimiter or note)
         with opened_text(source, encoding) as text:
             lines = Lines(text, source.path)
             if note is not None:
                 next(lines)
                 lines.settle()
-            rows = _rows(source, records(lines, delimiter, quotes), delimiter, wanted, most_rows)
-    rows.said.append(f"separated by {delimiters.shown(delimiter)}, encoding {encoding}")
-    if not quotes:
+            rows = _rows(source, records(lines, dialect), dialect.delimiter, wanted, most_rows)
+    rows.said.append(f"separated by {delimiters.shown(dialect.delimiter)}, encoding {encoding}")
+    if not dialect.quotes:
         rows.said.append("quotes are part of the text, every line is a row")
     return rows
 

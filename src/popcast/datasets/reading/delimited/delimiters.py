@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from popcast.core.errors import bad_input
-from popcast.datasets.reading.delimited.delimited_records import Lines, is_blank, records
+from popcast.datasets.reading.delimited.delimited_records import Dialect, Lines, is_blank, records
 
 CANDIDATES = (",", ";", "\t", "|")
 SHOWN = {"\t": "tab", " ": "blank"}
@@ -59,12 +59,22 @@ def find_delimiter(head: str, path: Path, wanted: Collection[str] | None, given:
     return ranked[0].delimiter
 
 
-def quotes_fields(head: str, path: Path, delimiter: str) -> bool:
-    """Whether quotes enclose fields. They are part of the text where tabs or bars cut every record of the head as its
-    header without them, some are none with them, and no field begins and ends with one."""
-    if delimiter not in ("\t", "|") or not any(isinstance(fields, str) for _, fields in _found(head, path, delimiter)):
+def find_dialect(head: str, path: Path, wanted: Collection[str] | None, given: str | None) -> Dialect:
+    """The delimiter (see :func:`find_delimiter`), and whether quotes enclose fields and blanks follow the delimiter."""
+    dialect = Dialect(find_delimiter(head, path, wanted, given))
+    found = [fields for _, fields in _found(head, path, dialect)]
+    rows = [fields for fields in found if not isinstance(fields, str) and not is_blank(fields)]
+    blanks = all(field[:1] in ("", " ") for fields in rows for field in fields[1:])
+    blanks = blanks and any(field for fields in rows for field in fields[1:])
+    return replace(dialect, quotes=_quotes_enclose(head, path, dialect), blanks=blanks)
+
+
+def _quotes_enclose(head: str, path: Path, dialect: Dialect) -> bool:
+    """They are part of the text where tabs or bars cut every record of the head as its header without them, some are
+    none with them, and no field begins and ends with one."""
+    if dialect.delimiter not in ("\t", "|") or not any(isinstance(one, str) for _, one in _found(head, path, dialect)):
         return True
-    plain = [fields for _, fields in _found(head, path, delimiter, quotes=False) if not is_blank(fields)]
+    plain = [fields for _, fields in _found(head, path, replace(dialect, quotes=False)) if not is_blank(fields)]
     enclosed = any(len(field) > 1 and field[0] == field[-1] == '"' for fields in plain for field in fields)
     return enclosed or len({len(fields) for fields in plain}) != 1
 
@@ -90,7 +100,7 @@ def _rank(cut: _Cut, wanted: Collection[str] | None) -> tuple[int, float, int, i
 
 def _cut(head: str, path: Path, delimiter: str) -> _Cut:
     header, same, count, torn = [], 0, 0, 0
-    for _, fields in _found(head, path, delimiter):
+    for _, fields in _found(head, path, Dialect(delimiter)):
         if isinstance(fields, str) or is_blank(fields):
             continue
         torn += sum(field.count('"') % 2 for field in fields)
@@ -102,7 +112,7 @@ def _cut(head: str, path: Path, delimiter: str) -> _Cut:
     return _Cut(delimiter, header, same / count if count else 1.0, torn)
 
 
-def _found(head: str, path: Path, delimiter: str, quotes: bool = True) -> list[tuple[int, list[str] | str]]:
+def _found(head: str, path: Path, dialect: Dialect) -> list[tuple[int, list[str] | str]]:
     """Records of the head, without the last one where it may be cut."""
-    found = list(islice(records(Lines(io.StringIO(head, newline=""), path), delimiter, quotes), RECORDS))
+    found = list(islice(records(Lines(io.StringIO(head, newline=""), path), dialect), RECORDS))
     return found[:-1] if len(head) >= HEAD and len(found) > 2 else found

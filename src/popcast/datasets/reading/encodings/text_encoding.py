@@ -15,7 +15,8 @@ from popcast.datasets.reading.encodings.byte_marks import Marks, line_ends, look
 from popcast.datasets.reading.encodings.legacy_encodings import judge
 from popcast.datasets.reading.sources import BEGINNINGS, Source
 
-CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f]")
+"""Characters that no text has; an end of file of old (1A) and an escape may be there."""
 SETTABLE = "table.encoding, such as utf-8, cp1252 or gb18030"
 
 

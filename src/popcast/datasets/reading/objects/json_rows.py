@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import TextIO
 
 from popcast.core.errors import bad_input, shown
+from popcast.datasets import raw_files
 from popcast.datasets.reading.delimited.delimited_records import LONGEST_LINE
 from popcast.datasets.reading.encodings.text_encoding import opened_text
 from popcast.datasets.reading.objects.json_columns import JsonColumns
@@ -83,6 +84,10 @@ def _lines(text: TextIO, source: Source) -> Found:
     row = 0
     while line := text.readline(LONGEST_LINE):
         row += 1
+        if row > raw_files.MOST_ROWS:
+            raise bad_input(
+                f"more than {raw_files.MOST_ROWS} lines", file=source.path, expected="several smaller files"
+            )
         if len(line) == LONGEST_LINE:
             raise bad_input(f"a line of more than {LONGEST_LINE >> 20} MB", file=source.path, row=row)
         line = line.strip(BLANK)

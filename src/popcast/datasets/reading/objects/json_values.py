@@ -13,7 +13,7 @@ from typing import TextIO
 from popcast.core.errors import BadInput, bad_input
 
 CHUNK = 1 << 20
-LARGEST_VALUE = 256 << 20
+LARGEST_VALUE = 128 << 20
 """Characters of one value at most."""
 
 NEAR = 16
