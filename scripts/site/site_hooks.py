@@ -22,6 +22,16 @@ LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(((?:\.\./)+[^)#:]+)(#[^)]*)?\)")
 ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc):<code>~?")
 
 
+def on_config(config: Any) -> Any:
+    """The last part of the menu: every decision by its title."""
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    titles = [page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ").replace("`", "") for page in pages]
+    config.nav.append(
+        {"Decisions": [{title: f"decisions/{page.name}"} for title, page in zip(titles, pages, strict=True)]}
+    )
+    return config
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that no file holds: commands, settings, the notebook."""
     from popcast.cli import main

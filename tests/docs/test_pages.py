@@ -13,6 +13,7 @@ import click
 import pytest
 
 from popcast.cli import main
+from popcast.datasets.sample.made_export import write_export
 from tests.conftest import ROOT
 from tests.docs.pages import PAGES, Block, blocks_of, commands
 
@@ -31,10 +32,18 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize("page", PYTHON, ids=name)
 def test_python_blocks_run_in_their_order(page, tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
+    own_export(Path("posts.csv"))
     space: dict = {"__name__": "__main__"}
     for block in blocks_of(page):
         if block.kind == "python" and block.skipped is None:
             run(block, space, monkeypatch)
+
+
+def own_export(file: Path) -> None:
+    """What a page calls posts.csv without having written it: the reader's own posts."""
+    write_export(file, posts=400)
+    _, *rows = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("id,author,time,text,tags,followers,likes,comments\n" + "".join(rows), encoding="utf-8")
 
 
 def run(block: Block, space: dict, monkeypatch: pytest.MonkeyPatch) -> None:
