@@ -78,7 +78,7 @@ def test_a_killed_process_is_one_line(monkeypatch):
 def test_ray_that_is_not_installed_is_one_line(monkeypatch):
     monkeypatch.setenv("POPCAST_ENGINE", "ray")
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(BadInput, match=r"ray is not installed: `pip install -r requirements-ray\.txt`"):
+    with pytest.raises(BadInput, match=r"ray is not installed: .*pip install 'popcast\[ray\]'"):
         map_shards(len, [[1]])
 
 

@@ -15,10 +15,11 @@ HEAVY = (
     "pyarrow", "ray", "sklearn", "torch", "transformers", "trl",
 )  # fmt: skip
 READ = """
-import polars as pl
 from pathlib import Path
-from popcast.datasets import table
+import popcast.datasets.table
+from popcast.datasets.reading.open_rows import read_rows
 Path("posts.csv").write_text("id,likes,text\\n1,3,one\\n2,4,two\\n")
+assert read_rows(Path("."), "posts.csv", None).columns.shape == (2, 3)
 """
 STARTS = {
     "package": "import popcast",

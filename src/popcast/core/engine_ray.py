@@ -18,6 +18,7 @@ from typing import Any
 import popcast
 from popcast.core.errors import BadInput
 from popcast.core.in_order import AHEAD, in_order
+from popcast.core.libraries.extras import line_of_missing
 
 SHIPPED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_WAIT_POLICY",
            "TOKENIZERS_PARALLELISM", "POPCAST_THREADS")  # fmt: skip
@@ -57,7 +58,7 @@ def _ray():
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
-        raise BadInput("POPCAST_ENGINE=ray: ray is not installed: `pip install -r requirements-ray.txt`") from None
+        raise BadInput(f"POPCAST_ENGINE=ray: {line_of_missing(error)}") from None
     return ray
 
 

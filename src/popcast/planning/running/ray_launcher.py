@@ -21,7 +21,7 @@ class Ray:
         try:
             import ray
         except ImportError:
-            raise ValueError("--launch ray: ray is missing: pip install -r requirements-ray.txt") from None
+            raise ValueError("--launch ray: ray is missing: pip install 'popcast[ray]'") from None
         self.ray = ray
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level="error")

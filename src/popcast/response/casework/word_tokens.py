@@ -41,8 +41,8 @@ def tokenizer(kind: Literal["bigrams", "jieba"]) -> Tokenizer:
         import jieba
     except ImportError:
         raise BadInput(
-            "response.retrieval.tokens: jieba is not installed: pip install -r requirements-chinese.txt -c"
-            " constraints.txt, or tokens: bigrams"
+            "response.retrieval.tokens: jieba is not installed: needs the extra `response`: "
+            "pip install 'popcast[response]', or tokens: bigrams"
         ) from None
     jieba.setLogLevel("ERROR")
     return lambda text: [token for token in jieba.lcut(text) if not token.isspace()]
