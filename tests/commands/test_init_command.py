@@ -53,7 +53,7 @@ def test_a_german_export_becomes_an_overlay_and_right_values(here):
         "cp1252",
         "85 posts with a label",
         "5 to predict",
-        "minute",
+        "on two cores",
     ):
         assert words in done.output
 

@@ -115,17 +115,17 @@ def init(files: tuple[Path, ...], name: str | None, out: Path | None, budget: fl
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
     with told_as_options():
         given = sorted_out(list(files), form)
-        found = looked_at(given, form, options, console)
+        found, said = looked_at(given, form, options, console)
         made = sections_for(given, found, name, budget, options)
     head = [f"Written by popcast init, to be changed at will: popcast run {out}"]
     write_whole(overlay_text(made.sections, head).encode("utf-8"), out)
-    for line in made.lines:
+    for line in (line for line in made.lines if line not in said):
         console.print(printable_lines(line), soft_wrap=True)
     console.print(f"{out}: written. Next: popcast run {out}", soft_wrap=True)
 
 
-def looked_at(given: Given, form: FileForm, options: dict[str, Any], console: Console) -> Guess:
-    """Read the labelled files, show what their columns are, and what was found by looking."""
+def looked_at(given: Given, form: FileForm, options: dict[str, Any], console: Console) -> tuple[Guess, list[str]]:
+    """Read the labelled files, show what their columns are, and what was found by looking: that is returned, too."""
     from popcast.commands.made_overlay import named_below
 
     folder, names = named_below(given.labelled)
@@ -135,9 +135,10 @@ def looked_at(given: Given, form: FileForm, options: dict[str, Any], console: Co
     roles = {role: options[role] for role in (*ONE, *SEVERAL) if options[role]}
     found = guess(rows, roles, absent=given.absent)
     print_columns(found, console)
-    for line in (*rows.said, *found.said):
+    said = [*rows.said, *found.said]
+    for line in said:
         console.print(printable_lines(line), soft_wrap=True)
-    return found
+    return found, said
 
 
 def sections_for(given: Given, found: Guess, name: str, budget: float, options: dict[str, Any]):

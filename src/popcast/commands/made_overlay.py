@@ -88,9 +88,9 @@ def read_posts(name: str, dataset: Dataset):
 
 
 def quality_lines(quality) -> list[str]:
-    """What reading has rejected and repaired, by reason."""
+    """What reading has found by looking, and what it has rejected and repaired, by reason."""
     told = quality.as_dict()
-    lines = []
+    lines = list(quality.notes)
     for kind, what in (("rejected", "rows left out"), ("repaired", "values repaired")):
         if reasons := told.get(kind):
             counted = ", ".join(f"{reason} {count}" for reason, count in reasons.items() if isinstance(count, int))
@@ -118,6 +118,11 @@ def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str,
     if facts.authors and not facts.timed:
         lines.append("authors are known, but without times nothing is learned of their older posts")
     (history,) = [run["set"] for key, run in choice.sections["blocks"].items() if key.endswith("-history")] or [{}]
+    if counted := values["table"]["columns"].get("author_numbers"):
+        named = ", ".join(counted)
+        lines.append(
+            f"{named}: taken as known at posting; if counted later they tell of success: then --leave-out them"
+        )
     if history.get("as_of") == "lag":
         lines.append(f"history: news of an author's older posts is up to {history['lag_days']:g} days old")
     lines.append(f"runs: {', '.join(choice.runs)}, and their blend; {about(choice.seconds)} on two cores")

@@ -136,6 +136,17 @@ def shown_times(values: pl.Series, pattern: str, zone: str, day_first: bool | No
     return _in_range(pl.select(pl.coalesce(found, more)).to_series(), text, said, wrong)
 
 
+def needs_zone(values: pl.Series, pattern: str, day_first: bool | None = None) -> bool:
+    """Whether a column has times that name no zone, as its first cells show: in two zones they are two moments.
+
+    >>> needs_zone(pl.Series(["2020-01-31 10:00"]), "auto"), needs_zone(pl.Series(["1580000000"]), "auto")
+    (True, False)
+    """
+    first = values.drop_nulls().head(20)
+    there = [shown_times(first, pattern, zone, bool(day_first)).moments for zone in ("UTC", "Asia/Tokyo")]
+    return bool((there[0] != there[1]).any())
+
+
 def _unix(text: pl.Series) -> pl.Series:
     """Unix times by their digits: 9 and 10 are seconds, 12 and 13 milli-, 15 and 16 micro-, 18 and 19 nanoseconds."""
     digits = text.str.extract(r"^(\d+)(?:\.\d+)?$").str.len_chars()

@@ -91,6 +91,8 @@ class PostColumns:
             shown = {"field": name, "value": error.cell, "expected": error.expected}
             raise bad_input(str(error), file=file, row=row, **shown) from None
         self.said += found.said
+        if times.needs_zone(values, self.layout.time_format, self.layout.day_first):
+            self.said.append(f"{name}: times that name no zone are taken to be of {self.zone} (zone)")
         expected = times.EXPECTED if self.layout.time_format == "auto" else self.layout.time_format
         lacking = found.moments.is_null()
         if len(lacking) and lacking.sum() > MOST * len(lacking):
