@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
+from popcast.core.errors import BadInput
+from popcast.core.params import said
 from popcast.datasets.guessing.column_looks import Look
 from popcast.datasets.params import Table
 
@@ -45,7 +49,10 @@ class Guess:
         return self.of("label")[0]
 
     def layout(self, labelled: str | list[str] = "posts", unlabelled: str | list[str] | None = None, **more) -> Table:
-        """``datasets.<name>.table`` for these roles. more: further settings of :class:`Table`, such as decimal."""
+        """``datasets.<name>.table`` for these roles. more: further settings of :class:`Table`, such as decimal.
+
+        Raises BadInput for a name that no setting can hold.
+        """
         columns = {role: self.one(role) for role in ("id", "author", "time", "tags", "media", "label")}
         columns |= dict(zip(CATEGORIES, self.of("category"), strict=False))
         columns |= {"text": self.of("text"), "posthoc": self.of("posthoc")}
@@ -53,4 +60,7 @@ class Guess:
         kept = {name: value for name, value in columns.items() if value not in (None, [])}
         settings = {"labelled": labelled, "unlabelled": unlabelled, "transform": self.transform, **self.form, **more}
         settings = {name: value for name, value in settings.items() if value is not None}
-        return Table.model_validate(settings | {"columns": {"id": None, **kept}})
+        try:
+            return Table.model_validate(settings | {"columns": {"id": None, **kept}})
+        except ValidationError as error:
+            raise BadInput(said(error)) from None
