@@ -110,7 +110,7 @@ class Forecaster(EstimatorParams):
             done = run_pipeline(DATASET, table, p, scratch, files_folder(posts, folder))
             kept.mkdir()
             write_bundle(kept, done, scratch, DATASET, p.datasets[DATASET], rows.names, self.seed)
-            forecast = Forecast.load(kept)
+            forecast = Forecast.load(kept, keep=False)
         return self._fitted(read, done, sections, forecast)
 
     def _given(self) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class Contents(Section):
     transform: Literal["log2(x)", "log2(x+1)", "none"]
     snapshot: datetime | None = Field(None, description="when the outcomes were counted, if all at one moment")
     allow_posthoc: bool
+    maturity_days: float = Field(1.0, ge=0, description="age of a post from which on its outcome is observed")
     columns: dict[Line, Line] = Field(description="columns of the table of posts -> type, see TYPES")
     table: Table | None = Field(None, description="how a file of posts is read")
     names: list[str] = Field([], description="columns of the posts it was fitted on, as they were called")
