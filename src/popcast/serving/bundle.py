@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
+from popcast.core import paths, tables
 from popcast.core.errors import bad_input
 from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.core.section import Key, Line, Name, Section
@@ -105,6 +105,23 @@ class Contents(Section):
             )
         with putting_together(file):
             return cls.model_validate(content)
+
+
+def bundle_folder(name: str) -> Path:
+    """Where the bundle ``name`` lies: a folder with one in it, or a dataset of the project. Raises BadInput, one line."""
+    for folder in (Path(name), paths.bundle(name)):
+        if (folder / FILE).is_file():
+            return folder
+    expected = "a folder that was saved or exported, or a dataset of this project whose stage `bundle` has run"
+    raise bad_input("no bundle there", file=name, expected=expected)
+
+
+def check_free(folder: Path) -> None:
+    """Raise BadInput where ``folder`` holds anything but an older bundle."""
+    if folder.exists() and not folder.is_dir():
+        raise bad_input("not a folder", file=folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).is_file():
+        raise bad_input("other files are in it", file=folder, expected="a new folder, or an older bundle")
 
 
 def kinds_of(posts: pl.DataFrame) -> dict[str, str]:

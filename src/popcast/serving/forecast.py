@@ -22,7 +22,6 @@ import polars as pl
 from popcast.blend.blending import Blend
 from popcast.blend.count_scale import as_counts
 from popcast.core import tables
-from popcast.core.errors import bad_input
 from popcast.core.named import block_module, predictor_module
 from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.core.safety.whole_files import whole_folder
@@ -102,10 +101,7 @@ class Forecast:
 
     def save(self, folder: Path) -> None:
         """Write the bundle into ``folder``, which must be new or hold nothing but a bundle."""
-        if folder.exists() and not folder.is_dir():
-            raise bad_input("not a folder", file=folder)
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / bundle.FILE).is_file():
-            raise bad_input("other files are in it", file=folder, expected="a new folder, or an older bundle")
+        bundle.check_free(folder)
         with whole_folder(folder) as part:
             for name, content in self.files.items():
                 (part / name).parent.mkdir(parents=True, exist_ok=True)
