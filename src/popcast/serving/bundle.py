@@ -108,7 +108,7 @@ class Contents(Section):
 
 
 def bundle_folder(name: str) -> Path:
-    """Where the bundle ``name`` lies: a folder with one in it, or a dataset of the project. Raises BadInput, one line."""
+    """Folder of the bundle ``name``: one with a bundle in it, or a dataset of the project. BadInput, one line: none."""
     for folder in (Path(name), paths.bundle(name)):
         if (folder / FILE).is_file():
             return folder
