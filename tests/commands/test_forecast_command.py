@@ -42,10 +42,13 @@ def test_a_draft_by_options_is_the_draft_of_a_file(here):
     draft = {"page": "page 3", "created": "2025-07-01T12:00:00Z", "message": "storm harbour", "hashtags": "storm sea"}
     pl.DataFrame([draft | {"kind": "photo", "followers": 4000}]).write_csv("draft.csv")
     found = [orjson.loads(called("forecast", "posts", *given, "--json").stdout) for given in (OPTIONS, ["draft.csv"])]
+    for one in found:
+        one["forecasts"][0].pop("id")  # a hash of a row: of a file it is of texts
     assert found[0]["forecasts"] == found[1]["forecasts"]
     assert found[0]["notes"] == found[1]["notes"] == ["columns that the posts lack, taken as not known: 'id'"]
     row = found[0]["forecasts"][0]
-    expected = popcast.load(paths.bundle("posts")).predict("draft.csv")
+    with pytest.warns(UserWarning, match="taken as not known: 'id'"):
+        expected = popcast.load(paths.bundle("posts")).predict("draft.csv").drop("id")
     assert {name: row[name] for name in expected.columns} == expected.row(0, named=True)
     assert row["lower_count"] < row["prediction_count"] < row["upper_count"]
 
@@ -99,7 +102,7 @@ def test_an_exported_bundle_says_the_same_and_learns_what_came_of_posts(here, tm
         (["forecast", "posts", "none.csv"], "no such file"),
         (["forecast", "posts", "--time", "yesterday"], "not a time"),
         (["forecast", "posts", "--number", "fans=3"], "not a number of posts"),
-        (["forecast", "posts", "--number", "followers=many"], "not a number"),
+        (["forecast", "posts", "--number", "followers=many"], "expected a number such as"),
         (["forecast", "posts", "--media", "a.jpg"], "have no media"),
         (["observe", "posts", "came.csv"], "the out of a stage"),
         (["export", "nothing", "out"], "no bundle there"),

@@ -265,11 +265,9 @@ class Forecast:
 
     def _blended(self, posts: pl.DataFrame, media: Path | None) -> np.ndarray:
         features = self.features(posts, media)
-        shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
-        x = np.zeros((posts.height, len(self.blend.members)))  # 0 for members without weight
-        for column, name in enumerate(self.blend.members):
-            if name in self.members:
-                x[:, column] = self._member(self.contents.members[name], self.members[name], shown, features)
+        said = self.by_member(posts, features)
+        none = np.zeros(posts.height)  # of members without weight
+        x = np.column_stack([said.get(name, none) for name in self.blend.members])
         if len(self.blend.weights) == 1 and self.blend.drift is None:
             segment, age = np.full(posts.height, "all", dtype=object), np.full(posts.height, np.nan)
         else:
@@ -277,6 +275,12 @@ class Forecast:
             found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
             segment, age = found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
         return self.blend.predict(x, segment, age)
+
+    def by_member(self, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> dict[str, np.ndarray]:
+        """Member -> its own predictions [n] of prepared posts. features: from :meth:`features` of these posts."""
+        shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
+        told = self.contents.members
+        return {name: self._member(told[name], model, shown, features) for name, model in self.members.items()}
 
     @staticmethod
     def _member(told: Member, model: Predictor, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> np.ndarray:
