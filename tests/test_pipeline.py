@@ -144,7 +144,10 @@ def test_every_member_of_a_bundle_says_of_test_posts_what_the_pipeline_wrote(pip
 
 
 def check_members(clone, name: str) -> set[str]:
-    """Compare with the models of the training part: those in the bundle have learned the labels of the test part."""
+    """Compare with the models of the training part: those in the bundle have learned the labels of the test part.
+
+    To 1e-5: that is how far vectors of a text agree that was encoded in other company.
+    """
     forecast = Forecast.load(clone.folder / paths.bundle(name))
     runs = {run.name: run for run in settings(clone).runs_of(name)}
     posts = tables.read(clone.folder / paths.posts(name), tables.POSTS)
@@ -160,7 +163,7 @@ def check_members(clone, name: str) -> set[str]:
     for member, values in said.items():
         file = clone.folder / paths.predictions(name, member, runs[member].suite)
         theirs = test.select("post_id").join(tables.read(file, tables.PREDICTIONS), on="post_id", maintain_order="left")
-        np.testing.assert_allclose(values, theirs["prediction"].to_numpy(), atol=2e-6, err_msg=member)
+        np.testing.assert_allclose(values, theirs["prediction"].to_numpy(), atol=1e-5, err_msg=member)
     return set(said)
 
 
