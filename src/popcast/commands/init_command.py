@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from popcast.commands.budget_option import Budget
 from popcast.commands.column_table import print_columns
-from popcast.commands.durations import Budget
 from popcast.commands.overlay_text import overlay_text
 from popcast.commands.user_files import Given, dataset_name, raw_folder, sorted_out
 from popcast.core.errors import BadInput, bad_input, printable_lines
@@ -117,11 +118,11 @@ def init(files: tuple[Path, ...], name: str | None, out: Path | None, budget: fl
         given = sorted_out(list(files), form)
         found, said = looked_at(given, form, options, console)
         made = sections_for(given, found, name, budget, options)
-    head = [f"Written by popcast init, to be changed at will: popcast run {out}"]
+    head = [f"Written by popcast init, to be changed at will: popcast run {shlex.quote(str(out))}"]
     write_whole(overlay_text(made.sections, head).encode("utf-8"), out)
     for line in (line for line in made.lines if line not in said):
         console.print(printable_lines(line), soft_wrap=True)
-    console.print(f"{out}: written. Next: popcast run {out}", soft_wrap=True)
+    console.print(f"{out}: written. Next: popcast run {shlex.quote(str(out))}", soft_wrap=True)
 
 
 def looked_at(given: Given, form: FileForm, options: dict[str, Any], console: Console) -> tuple[Guess, list[str]]:

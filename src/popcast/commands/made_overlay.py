@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from popcast.commands.durations import about
 from popcast.commands.user_files import Given
 from popcast.core.params import parse
 from popcast.datasets.guessing.guessed_layout import Guess
 from popcast.datasets.params import Dataset, Table
+from popcast.planning.choosing.durations import about
 from popcast.planning.choosing.pipeline_choice import Choice, PostFacts, chosen, facts_of
 from popcast.planning.choosing.split_choice import snapshot_of
 
@@ -129,4 +129,6 @@ def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str,
     if choice.left_for_more:
         lines.append(f"a larger --budget than {about(budget).removeprefix('about ')} would add: "
                      f"{', '.join(choice.left_for_more)}")  # fmt: skip
+    for extra, names in choice.without_extra.items():
+        lines.append(f"not chosen for want of the extra `{extra}`, pip install 'popcast[{extra}]': {', '.join(names)}")
     return lines
