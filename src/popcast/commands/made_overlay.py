@@ -103,6 +103,7 @@ SPLITS = {
     "newest_per_author": "the newest posts of drawn authors are held back, as the posts to predict were drawn",
     "random": "at random, since there are no times: figures are of no forecast",
 }
+AT_ONCE = "at random, since too many posts have the same time to part them in time: figures are of no forecast"
 
 
 def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str, Any]) -> list[str]:
@@ -112,7 +113,8 @@ def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str,
     if facts.timed:
         lines[0] += f"; labels span {facts.span_days:,.0f} days"
     (split,) = choice.sections["splits"].values()
-    lines.append(f"split: {SPLITS[split['method']]}")
+    how = AT_ONCE if split["method"] == "random" and facts.moments and facts.newest else SPLITS[split["method"]]
+    lines.append(f"split: {how}")
     if "snapshot" in values:
         lines.append(f"counts are taken to be read at {values['snapshot']}: change datasets' snapshot if that is wrong")
     if facts.authors and not facts.timed:

@@ -88,7 +88,10 @@ def _pictures(facts: PostFacts, seconds: float, raw: str | None) -> bool:
 
 
 def _cross_fit(facts: PostFacts, split: dict[str, Any]) -> bool:
-    """Out-of-fold predictions join the validation part where that is too small for the blend's weights."""
+    """Out-of-fold predictions join the validation part where that is too small for the blend's weights, and
+    there are folds to learn from and to predict."""
+    if facts.folds < 2:
+        return False
     share = split["shares"][1]
     if split["method"] == "newest_per_author":
         return facts.authors * share < DRAWN_ENOUGH

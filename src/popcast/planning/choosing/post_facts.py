@@ -7,6 +7,11 @@ from datetime import datetime
 
 import polars as pl
 
+from popcast.splits.making import cut_at, time_folds
+from popcast.splits.params import Split
+
+SHARES = (0.7, 0.15, 0.15)
+"""Of the posts to learn from, choose on and report on."""
 DAY = 86400.0
 IMAGES, VIDEOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"), (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 NO_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
@@ -27,9 +32,11 @@ class PostFacts:
     every_author: bool
     """Every labelled post has an author."""
     timed: bool
-    """Every labelled post has a time, and there is more than one."""
+    """Every labelled post has a time, and times part them into some to learn from, to choose on and to report on."""
     moments: int
     """Different times of labelled posts."""
+    folds: int
+    """Folds that the posts to learn from fall into: fewer than asked for where bursts or equal times hold together."""
     span_days: float
     lag_days: float
     """How much younger the youngest post to predict is than the newest label; 0 where there is none."""
@@ -57,7 +64,7 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
     authors = _column(labelled, "user_id", pl.String)
     counts = authors.drop_nulls().value_counts()["count"]
     moments = times.n_unique()
-    timed = labelled.height > 0 and times.null_count() == 0 and moments > 2
+    timed = labelled.height > 0 and times.null_count() == 0 and moments > 2 and parts_in_time(times) is not None
     span = (times.max() - times.min()).total_seconds() / DAY if timed else 0.0
     text = _column(posts, "title", pl.String).drop_nulls()
     letters = text.head(2000).str.count_matches(r"\p{L}").sum() or 0
@@ -72,6 +79,7 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
         every_author=labelled.height > 0 and authors.null_count() == 0,
         timed=timed,
         moments=moments,
+        folds=_folds(labelled, times, timed),
         span_days=span,
         lag_days=_lag(times, unlabelled) if timed else 0.0,
         newest_drawn=timed and _newest_drawn(labelled, unlabelled),
@@ -89,6 +97,31 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
             sorted(name for name in labelled.columns if name.startswith("posthoc_") and labelled[name].count())
         ),
     )
+
+
+def parts_in_time(times: pl.Series) -> tuple[datetime, datetime] | None:
+    """Where a chronological split of ``SHARES`` begins to choose and to report; None where a part would be empty, as
+    posts of one moment are never separated."""
+    first, second = (cut_at(times, share) for share in (SHARES[0], SHARES[0] + SHARES[1]))
+    return (first, second) if times.min() < first < second else None
+
+
+def folds_of(labelled: int) -> int:
+    """Folds to ask for, by the number of posts with a label."""
+    return 4 if labelled >= 700 else 3 if labelled >= 150 else 2
+
+
+def _folds(labelled: pl.DataFrame, times: pl.Series, timed: bool) -> int:
+    if not labelled.height or times.null_count():
+        return folds_of(labelled.height)  # drawn, where there are no times
+    folds = folds_of(labelled.height)
+    if timed:
+        labelled = labelled.filter(pl.col("posted_at") < parts_in_time(times)[0])
+    if "user_id" not in labelled.columns:
+        labelled = labelled.with_columns(user_id=pl.lit(None, pl.String))
+    bursts = Split.model_fields
+    made = time_folds(labelled, folds, bursts["burst_hours"].default, bursts["burst_span_hours"].default)
+    return made["fold"].n_unique()
 
 
 def _column(posts: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Series:
