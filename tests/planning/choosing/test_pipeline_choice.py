@@ -146,6 +146,29 @@ def table(authors: int, each: int, **more) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        (lambda i: "", False),
+        (lambda i: "?!", False),
+        (lambda i: "🎉🔥", False),
+        (lambda i: f"w{i}x v{i}y", False),
+        (lambda i: "hello", False),
+        (lambda i: "good words shared today here" if i % 40 == 0 else None, True),
+        (lambda i: "good words shared today here" if i > 380 else None, False),
+        (lambda i: "今天天气很好", True),
+    ],
+    ids=["empty", "signs", "emoji", "no word twice", "one word", "some posts", "the newest posts only", "Chinese"],
+)
+def test_texts_count_where_posts_to_learn_from_share_words(text, there):
+    times = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=i) for i in range(400)]
+    posts = pl.DataFrame({"post_id": [f"{i:03}" for i in range(400)], "posted_at": times, "popularity": [1.0] * 400,
+                          "title": [text(i) for i in range(400)]}, schema_overrides={"title": pl.String})  # fmt: skip
+    facts = facts_of(posts.with_columns(pl.col("posted_at").cast(pl.Datetime("us", "UTC"))))
+    assert facts.text == there
+    assert ("mine-text" in choose("mine", facts)["blocks"]) == there
+
+
+@pytest.mark.parametrize(
     ("moments", "timed", "folds"),
     [
         ([0] * 400, False, 1),

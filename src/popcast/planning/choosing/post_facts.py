@@ -17,6 +17,11 @@ IMAGES, VIDEOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"), (".mp4", ".
 NO_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
 """Letters of scripts that put no blanks between words."""
 
+TERM = rf"{NO_BLANKS}|\w\w+"
+LOOKED_AT, LONG = 3000, 2000
+"""Posts that are looked at for words, and characters of each."""
+LEAST_TERMS, LEAST_POSTS = 5, 5
+
 COMMON = r"(?i)\b(the|and|of|to|is|you|for|this|that|with)\b"
 
 
@@ -44,11 +49,13 @@ class PostFacts:
     """Posts to predict are the newest of their authors, at times when other authors' posts have labels."""
     newest: datetime | None
     text: bool
+    """Posts to learn from share words; see :func:`_shared`."""
     blanks: bool
     """Words are written with blanks between them."""
     english: bool
     """At least one word in fifty is a common English one: the packaged sentence encoder reads English."""
     tags: bool
+    """Posts to learn from share tags."""
     categories: tuple[str, ...]
     images: bool
     videos: bool
@@ -66,6 +73,7 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
     moments = times.n_unique()
     timed = labelled.height > 0 and times.null_count() == 0 and moments > 2 and parts_in_time(times) is not None
     span = (times.max() - times.min()).total_seconds() / DAY if timed else 0.0
+    learned = _learned(labelled, timed)
     text = _column(posts, "title", pl.String).drop_nulls()
     letters = text.head(2000).str.count_matches(r"\p{L}").sum() or 0
     unspaced = text.head(2000).str.count_matches(NO_BLANKS).sum() or 0
@@ -84,10 +92,10 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
         lag_days=_lag(times, unlabelled) if timed else 0.0,
         newest_drawn=timed and _newest_drawn(labelled, unlabelled),
         newest=_column(posts, "posted_at", pl.Datetime("us", "UTC")).max(),
-        text=len(text) > 0,
+        text=_shared(learned, pl.col("title").str.head(LONG).str.extract_all(TERM)),
         blanks=unspaced < 0.2 * max(letters, 1),
         english=_english(text.head(2000)),
-        tags=_column(posts, "tags", pl.List(pl.String)).list.len().fill_null(0).sum() > 0,
+        tags=_shared(learned, pl.col("tags")),
         categories=tuple(
             name for name in ("category", "subcategory", "concept") if _column(posts, name, pl.String).count()
         ),
@@ -126,6 +134,20 @@ def _folds(labelled: pl.DataFrame, times: pl.Series, timed: bool) -> int:
 
 def _column(posts: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Series:
     return posts[name] if name in posts.columns else pl.Series(name, [None] * posts.height, dtype=kind)
+
+
+def _learned(labelled: pl.DataFrame, timed: bool) -> pl.DataFrame:
+    """``title`` and ``tags`` of at most ``LOOKED_AT`` posts out of those that models are fitted on."""
+    if timed:
+        labelled = labelled.filter(pl.col("posted_at") < parts_in_time(labelled["posted_at"])[0])
+    labelled = labelled.gather_every(max(1, labelled.height // LOOKED_AT))
+    return pl.DataFrame([_column(labelled, "title", pl.String), _column(labelled, "tags", pl.List(pl.String))])
+
+
+def _shared(posts: pl.DataFrame, terms: pl.Expr) -> bool:
+    """Whether ``LEAST_TERMS`` terms occur in ``LEAST_POSTS`` posts each: else there is nothing to learn in them."""
+    counts = posts.select(term=terms.list.unique()).explode("term").drop_nulls()["term"].value_counts()
+    return counts.filter(pl.col("count") >= LEAST_POSTS).height >= LEAST_TERMS
 
 
 def _english(text: pl.Series) -> bool:
