@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from popcast.commands.own_copies import copied_name
 from popcast.commands.user_files import Given
 from popcast.core.params import parse
 from popcast.datasets.guessing.guessed_layout import Guess
@@ -76,7 +77,7 @@ def layout_values(layout: Table) -> dict[str, Any]:
 def _below(raw: Path, files: list[Path]) -> str | list[str]:
     """Names below ``raw``: copies lie in it directly."""
     inside = all(file.is_relative_to(raw) for file in files) and raw.is_absolute()
-    names = [file.relative_to(raw).as_posix() if inside else file.name for file in files]
+    names = [file.relative_to(raw).as_posix() if inside else copied_name(file) for file in dict.fromkeys(files)]
     return names[0] if len(names) == 1 else names
 
 

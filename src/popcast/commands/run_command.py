@@ -14,6 +14,7 @@ from rich.console import Console
 from popcast.commands.budget_option import Budget
 from popcast.commands.hand_made_changes import keep_changes, note_made
 from popcast.commands.lay_over import lay_over, readable
+from popcast.commands.own_copies import OWN, refresh
 from popcast.commands.run_results import print_results
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input, one_line
@@ -43,6 +44,10 @@ def run(overlay: Path, raw: Path | None, jobs: int | None, budget: float | None)
     if budget is not None:
         overlay = with_budget(overlay, budget)
     prepared(overlay, raw)
+    for name, dataset in project_params.load().datasets.items():
+        if dataset.raw is not None and Path(dataset.raw) == OWN / name:
+            for file in refresh(name):
+                print(one_line(f"{file} has changed: read again"))
     console = Console(highlight=False, markup=False, emoji=False)
     own_python_first()
     run_stages(jobs or len(os.sched_getaffinity(0)), console)
