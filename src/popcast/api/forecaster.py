@@ -18,7 +18,6 @@ from typing import Any, Self
 
 import polars as pl
 
-from popcast.api.budget_time import seconds_of
 from popcast.api.bundling import write_bundle
 from popcast.api.columns_read import PostsRead, exposed, read_table
 from popcast.api.estimator_params import EstimatorParams, check_fitted
@@ -29,6 +28,7 @@ from popcast.api.score_frame import leaderboard
 from popcast.core.engine import in_this_process
 from popcast.core.errors import BadInput, shown
 from popcast.datasets.reading.row_table import RowTable
+from popcast.planning.choosing.durations import seconds_of
 from popcast.planning.choosing.pipeline_choice import choose, facts_of
 from popcast.planning.choosing.split_choice import snapshot_of
 from popcast.planning.default_params import with_sections
