@@ -175,6 +175,6 @@ def test_from_an_export_to_forecasts(tmp_path):
     assert predicted.height == 5
     assert predicted["prediction"].null_count() == 0
     ran = {path.parts[-2] for path in (clone.folder / "data/plan").glob("*/*.json")}
-    assert ran == {"posts", "features", "train", "suite", "blend", "evaluate", "report"}
+    assert ran == {"posts", "features", "train", "suite", "blend", "evaluate", "bundle", "report"}
     assert list(read_yaml(clone.folder / "params.yaml")["datasets"]) == ["posts"]
     assert "0 ran" in clone.popcast("run", "posts.yaml")
