@@ -17,6 +17,8 @@ from popcast.datasets.params import Dataset
 from popcast.serving import bundle, known_posts
 from popcast.serving.bundle import BundledBlock, Contents, Member
 from popcast.serving.bundle_card import card
+from popcast.serving.reasons.background import write_background
+from popcast.serving.reasons.similar_posts import write_past
 
 LIBRARIES = ("polars", "numpy", "scikit-learn", "catboost", "lightgbm", "torch")
 """Whose versions a bundle names."""
@@ -63,6 +65,9 @@ def write_bundle(
         model = "final" if (models / "final").is_dir() else "evaluation"
         shutil.copytree(models / model, folder / bundle.MEMBERS / name)
     done.blend.save(folder)
+    features = {one.block: done.features[one.block] for one in contents.blocks}
+    write_background(folder, done.posts, features, seed)
+    write_past(folder, done.posts, features)
     known = known_posts.known_posts(done.posts)
     known.write_parquet(folder / bundle.KNOWN, compression="zstd", statistics=False)
     tables.write_json(done.scores, folder / bundle.SCORES)

@@ -31,6 +31,9 @@ from popcast.models.contract.predictor_files import load_predictor
 from popcast.models.contract.predictors import Predictor, seed_predictions
 from popcast.serving import bundle, known_posts
 from popcast.serving.bundle import BundledBlock, Contents, Member
+from popcast.serving.reasons.background import POSTS
+from popcast.serving.reasons.explaining import explained
+from popcast.serving.reasons.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,13 @@ class Forecast:
         counts = (as_counts(table[name], self.contents.transform) for name in ("prediction", "lower", "upper"))
         return table.with_columns(column.alias(f"{column.name}_count") for column in counts)
 
+    def explain(
+        self, posts: pl.DataFrame, media: Path | None = None, against: int = POSTS, words: bool = True
+    ) -> list[Explanation]:
+        """Why each forecast is what it is, see ``popcast.serving.reasons``: contributions that add up to it, words,
+        similar posts. BadInput, one line: the bundle has no background."""
+        return explained(self, posts, media, against, words)
+
     def complete(self, posts: pl.DataFrame) -> pl.DataFrame:
         """``posts`` with the columns that the blocks were fitted with, in their order and types; absent ones null."""
         schema = self.contents.schema()
@@ -152,22 +162,29 @@ class Forecast:
         return block
 
     def _blended(self, posts: pl.DataFrame, media: Path | None) -> np.ndarray:
-        features = self.features(posts, media)
+        return self.blended(posts, self.features(posts, media), *self.segments(posts))
+
+    def blended(
+        self, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame], segment: np.ndarray, age: np.ndarray
+    ) -> np.ndarray:
+        """Forecasts [n], not rounded, of posts whose features (block -> table), segments and ages are known."""
         shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
         x = np.zeros((posts.height, len(self.blend.members)))  # 0 for members without weight
         for column, name in enumerate(self.blend.members):
             if name in self.members:
                 x[:, column] = self._member(self.contents.members[name], self.members[name], shown, features)
-        if len(self.blend.weights) == 1 and self.blend.drift is None:
-            segment, age = np.full(posts.height, "all", dtype=object), np.full(posts.height, np.nan)
-        else:
-            c = self.contents
-            found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
-            segment, age = found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
         return self.blend.predict(x, segment, age)
 
+    def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""
+        if len(self.blend.weights) == 1 and self.blend.drift is None:
+            return np.full(posts.height, "all", dtype=object), np.full(posts.height, np.nan)
+        c = self.contents
+        found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
+        return found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
+
     @staticmethod
-    def _member(told: Member, model: Predictor, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> np.ndarray:
+    def _member(told: Member, model: Predictor, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame]) -> np.ndarray:
         """Predictions [n] of one member, rounded as its table is."""
         wide = posts.select("post_id")
         for name in told.blocks:
