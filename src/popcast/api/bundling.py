@@ -17,8 +17,7 @@ from popcast.datasets.params import Dataset
 from popcast.serving import bundle, known_posts
 from popcast.serving.bundle import BundledBlock, Contents, Member
 from popcast.serving.bundle_card import card
-from popcast.serving.reasons.background import write_background
-from popcast.serving.reasons.similar_posts import write_past
+from popcast.serving.reason_files import write_reasons
 
 LIBRARIES = ("polars", "numpy", "scikit-learn", "catboost", "lightgbm", "torch")
 """Whose versions a bundle names."""
@@ -65,14 +64,12 @@ def write_bundle(
         model = "final" if (models / "final").is_dir() else "evaluation"
         shutil.copytree(models / model, folder / bundle.MEMBERS / name)
     done.blend.save(folder)
-    features = {one.block: done.features[one.block] for one in contents.blocks}
-    write_background(folder, done.posts, features, seed)
-    write_past(folder, done.posts, features)
     known = known_posts.known_posts(done.posts)
     known.write_parquet(folder / bundle.KNOWN, compression="zstd", statistics=False)
     tables.write_json(done.scores, folder / bundle.SCORES)
     write_whole(card(contents, done.scores, done.blend.half_width).encode(), folder / bundle.CARD)
     contents.write(folder)
+    write_reasons(folder, done.posts, done.features, lambda member: scratch / "runs" / member / "evaluation")
 
 
 def _needed(done: Finished, members: dict[str, float]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ call: drafts do not see one another. What they see is the posts that the bundle 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
@@ -34,6 +34,10 @@ from popcast.serving.bundle import BundledBlock, Contents, Member
 from popcast.serving.reasons.background import POSTS
 from popcast.serving.reasons.explaining import explained
 from popcast.serving.reasons.explanation import Explanation
+from popcast.serving.what_if.asking import what_if
+from popcast.serving.what_if.changed_drafts import Asked
+from popcast.serving.what_if.levers import LEVERS
+from popcast.serving.what_if.what_if_answer import WhatIf
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,19 @@ class Forecast:
         similar posts. BadInput, one line: the bundle has no background."""
         return explained(self, posts, media, against, words)
 
+    def what_if(
+        self,
+        post: pl.DataFrame,
+        titles: Sequence[str] = (),
+        tags: Sequence[Sequence[str]] = (),
+        categories: Sequence[str] | None = None,
+        levers: Sequence[str] = tuple(LEVERS),
+        media: Path | None = None,
+    ) -> WhatIf:
+        """What would change the forecast of one post, see ``popcast.serving.what_if``; titles and tags: to try."""
+        named = None if categories is None else tuple(categories)
+        return what_if(self, post, Asked(tuple(titles), tuple(map(tuple, tags)), named), levers, media)
+
     def complete(self, posts: pl.DataFrame) -> pl.DataFrame:
         """``posts`` with the columns that the blocks were fitted with, in their order and types; absent ones null."""
         schema = self.contents.schema()
@@ -184,7 +201,9 @@ class Forecast:
         return found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
 
     @staticmethod
-    def _member(told: Member, model: Predictor, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame]) -> np.ndarray:
+    def _member(
+        told: Member, model: Predictor, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame]
+    ) -> np.ndarray:
         """Predictions [n] of one member, rounded as its table is."""
         wide = posts.select("post_id")
         for name in told.blocks:

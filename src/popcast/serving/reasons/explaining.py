@@ -49,9 +49,7 @@ def explained(
         values[0], values[-1] = nothing, whole[row]
         shares = contributions(shapley_values(values), groups, forecast.contents.transform)
         prediction = float(whole[row])
-        found.append(
-            Explanation(posts["post_id"][row], prediction, nothing, shares, effects[row], similar[row], said)
-        )
+        found.append(Explanation(posts["post_id"][row], prediction, nothing, shares, effects[row], similar[row], said))
     return found
 
 

@@ -57,7 +57,10 @@ class Seen:
         found = {PAST} if len(set(self.segment)) > 1 else set()
         found |= {TIME} if len(set(np.nan_to_num(self.age, nan=-1.0))) > 1 else set()
         read = self.posts.select(name for name in READ if name in self.posts.columns)
-        tables = [(read, group_of_field), *((table.drop("post_id"), group_of_column) for table in self.features.values())]
+        tables = [
+            (read, group_of_field),
+            *((table.drop("post_id"), group_of_column) for table in self.features.values()),
+        ]
         for table, group_of in tables:
             found |= {group_of(name) for name in table.columns if group_of(name) not in found and _differ(table[name])}
         return [name for name in GROUPS if name in found]
