@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -44,12 +46,26 @@ def every_member() -> popcast.Forecaster:
 
 
 @pytest.fixture(scope="session")
-def forecast(every_member):
+def every(every_member):
+    """Its forecast, of all members."""
     return every_member.forecast_
 
 
 @pytest.fixture(scope="session")
-def drafts(forecast) -> pl.DataFrame:
+def forecast(every):
+    """The trees alone, which are fast."""
+    return only(every, "lightgbm")
+
+
+def only(every, name: str):
+    """The forecast of one member."""
+    weights = [1.0 if one == name else 0.0 for one in every.blend.members]
+    blend = replace(every.blend, method="nnls", weights={"all": weights})
+    return replace(every, blend=blend, members={name: every.members[name]})
+
+
+@pytest.fixture(scope="session")
+def drafts(every) -> pl.DataFrame:
     """The posts without a label, as the table ``posts``."""
     table = rows(400, unlabelled=20).filter(pl.col("likes").is_null()).drop("likes")
-    return asked_posts(given_rows(table, None), forecast.contents).posts
+    return asked_posts(given_rows(table, None), every.contents).posts

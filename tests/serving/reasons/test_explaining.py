@@ -14,16 +14,10 @@ from popcast.blend.drift import Drift
 from popcast.core.errors import BadInput
 from popcast.serving.reasons.background import FILE, POSTS, background, drawn
 from popcast.serving.reasons.mixed_posts import predicted
-from tests.serving.reasons.conftest import MEMBERS
+from tests.serving.reasons.conftest import MEMBERS, only
 
-FEW = 8
+FEW = 4
 """Posts of the background that tests explain against."""
-
-
-def only(forecast, name):
-    """The forecast of one member."""
-    weights = [1.0 if one == name else 0.0 for one in forecast.blend.members]
-    return replace(forecast, blend=replace(forecast.blend, method="nnls", weights={"all": weights}))
 
 
 def blends(blend):
@@ -51,9 +45,9 @@ def add_up(forecast, posts, **options):
 
 
 @pytest.mark.parametrize("member", MEMBERS)
-def test_contributions_add_up_to_each_member(forecast, drafts, member):
-    found = add_up(only(forecast, member), drafts[:2])
-    base = predicted(only(forecast, member), background(forecast, FEW)).mean()
+def test_contributions_add_up_to_each_member(every, drafts, member):
+    found = add_up(only(every, member), drafts[:2])
+    base = predicted(only(every, member), background(every, FEW)).mean()
     assert found[0].baseline == pytest.approx(base, abs=1e-9)
     assert any(c.value for c in found[0].contributions) == (member != "median")
 
@@ -63,10 +57,14 @@ def test_contributions_add_up_to_each_blend(forecast, drafts, kind):
     add_up(replace(forecast, blend=blends(forecast.blend)[kind]), drafts[:3])
 
 
-def test_a_member_of_one_block_has_reasons_of_that_block_alone(forecast, drafts):
-    for one in only(forecast, "author_mean").explain(drafts[:2], against=FEW, words=False):
+def test_contributions_add_up_to_all_members_together(every, drafts):
+    add_up(every, drafts[:1], against=4)
+
+
+def test_a_member_of_one_block_has_reasons_of_that_block_alone(every, drafts):
+    for one in only(every, "author_mean").explain(drafts[:2], against=FEW, words=False):
         assert {c.key for c in one.contributions if abs(c.value) > 1e-9} == {"author_past"}
-    one = only(forecast, "knn").explain(drafts[:1], against=FEW, words=False)[0]
+    one = only(every, "knn").explain(drafts[:1], against=FEW, words=False)[0]
     assert {c.key for c in one.contributions if abs(c.value) > 1e-9} <= {"similar_posts"}
 
 
@@ -96,13 +94,13 @@ def test_no_posts_have_no_explanations(forecast, drafts):
 def test_it_is_what_the_library_and_a_saved_forecaster_say(every_member, drafts, tmp_path):
     posts = [{"page": "page 3", "created": "2026-01-01T10:00:00Z", "message": "kitten storm", "likes": None}]
     with pytest.warns(UserWarning, match="not known"):
-        found = every_member.explain(posts)
+        found = every_member.explain(posts, words=False)
     with pytest.warns(UserWarning, match="not known"):
         said = every_member.predict(posts)["prediction"][0]
     assert found[0].prediction == pytest.approx(said, abs=1e-6)
     every_member.save(tmp_path / "bundle")
     with pytest.warns(UserWarning, match="not known"):
-        assert popcast.load(tmp_path / "bundle").explain(posts) == found
+        assert popcast.load(tmp_path / "bundle").explain(posts, words=False) == found
     content = orjson.loads(orjson.dumps(found[0].as_dict()))
     assert set(content) == {"id", "prediction", "baseline", "contributions", "words", "similar", "said"}
     first = content["contributions"][0]
