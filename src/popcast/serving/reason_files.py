@@ -5,7 +5,7 @@ They are written last, beside a bundle that is whole without them: it forecasts,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,16 +21,16 @@ from popcast.serving.what_if.held_out_levers import write_levers
 
 
 def write_reasons(
-    folder: Path, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame], evaluation: Callable[[str], Path]
+    folder: Path, posts: pl.DataFrame, features_of: Callable[[str], pl.DataFrame], evaluation: Callable[[str], Path]
 ) -> None:
     """Add them to the bundle in ``folder``.
 
-    posts: the ``posts`` table joined with ``split`` and ``fold``. features: block -> its table, of those of the bundle
-    at least. evaluation: name of a member -> folder of its model that learned the training part only.
+    posts: the ``posts`` table joined with ``split`` and ``fold``. features_of: block -> its table of all
+    these posts. evaluation: name of a member -> folder of its model that learned the training part only.
     """
-    bundle = Forecast.load(folder)
+    bundle = Forecast.load(folder, keep=False)
     contents = bundle.contents
-    features = {one.block: features[one.block] for one in contents.blocks}
+    features = {one.block: features_of(one.block) for one in contents.blocks}
     write_background(folder, posts, features, contents.seed)
     write_past(folder, posts, features)
     files = dict(bundle.files) | {BACKGROUND: (folder / BACKGROUND).read_bytes()}
