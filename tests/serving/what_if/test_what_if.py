@@ -75,6 +75,7 @@ def planted():
 
 
 DRAFT = {
+    "id": "d1",
     "page": "page 3",
     "created": "2025-06-20T09:30:00Z",
     "message": "kitten storm",
