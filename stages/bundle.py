@@ -18,6 +18,7 @@ from popcast.scoring.params import Evaluation, ScoredRun
 from popcast.serving import pipeline_parts
 from popcast.serving.bundle_writing import Parts, weighted, write_bundle
 from popcast.serving.final_models import forecasting_model
+from popcast.serving.reason_files import write_reasons
 from popcast.serving.settled_layout import settled_dataset
 
 
@@ -52,6 +53,9 @@ def main(plan: Plan) -> None:
         )  # fmt: skip
         with whole_folder(paths.bundle(name)) as folder:
             write_bundle(folder, parts)
+            write_reasons(
+                folder, inputs.posts, inputs.block, lambda one: paths.model(name, one, runs[one].suite) / "evaluation"
+            )
     print(f"{name}: {', '.join(members)} with {len(blocks)} blocks; left out: {', '.join(left_out) or 'none'}")
 
 

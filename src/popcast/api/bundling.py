@@ -8,6 +8,7 @@ from popcast.api.pipeline_in_process import Finished
 from popcast.datasets.params import Dataset
 from popcast.serving import bundle_writing
 from popcast.serving.bundle_writing import Parts
+from popcast.serving.reason_files import write_reasons
 
 
 def write_bundle(
@@ -36,3 +37,4 @@ def write_bundle(
         model_folder=model_folder,
     )
     bundle_writing.write_bundle(folder, parts)
+    write_reasons(folder, done.posts, done.features.__getitem__, lambda name: scratch / "runs" / name / "evaluation")

@@ -34,8 +34,10 @@ from popcast.planning.choosing.pipeline_choice import choose, facts_of
 from popcast.planning.choosing.split_choice import snapshot_of
 from popcast.planning.default_params import with_sections
 from popcast.planning.project_params import Params
-from popcast.serving.asked_posts import asked_posts, observed_posts
+from popcast.serving.asked_posts import Asked, asked_posts, observed_posts
 from popcast.serving.forecast import Forecast
+from popcast.serving.reasons.explanation import Explanation
+from popcast.serving.what_if.what_if_answer import WhatIf
 
 DATASET = "posts"
 """Key of the posts in all sections of the settings."""
@@ -163,6 +165,40 @@ class Forecaster(EstimatorParams):
         return forecasts(self.forecast_, posts, folder if folder is not None else self.folder)
 
     @one_line
+    def explain(self, posts: Any, folder: str | os.PathLike | None = None, words: bool = True) -> list[Explanation]:
+        """Why each forecast is what it is: contributions of the author's past, time, text and so on that add up to it,
+        words that matter, similar older posts; see :class:`popcast.serving.reasons.explanation.Explanation`.
+
+        posts, folder: as for ``predict``. words: whether words are left out one by one, which takes longest.
+        """
+        check_fitted(self, "forecast_")
+        asked, media = _asked(self.forecast_, posts, folder if folder is not None else self._folder())
+        with in_this_process():
+            return self.forecast_.explain(asked.posts, media, words=words)
+
+    @one_line
+    def what_if(
+        self,
+        post: Any,
+        titles: Sequence[str] = (),
+        tags: Sequence[Sequence[str]] = (),
+        categories: Sequence[str] | None = None,
+        folder: str | os.PathLike | None = None,
+    ) -> WhatIf:
+        """What would change the forecast of one post, as far as posts that were held out bear it out; see
+        :class:`popcast.serving.what_if.what_if_answer.WhatIf`.
+
+        post: one row, as for ``predict``. titles, tags: to try. categories: None for those that many posts have.
+        """
+        check_fitted(self, "forecast_")
+        asked, media = _asked(self.forecast_, post, folder if folder is not None else self._folder())
+        with in_this_process():
+            return self.forecast_.what_if(asked.posts, titles, tags, categories, media=media)
+
+    def _folder(self) -> str | os.PathLike | None:
+        return getattr(self, "folder", None)
+
+    @one_line
     def observe(
         self, posts: Any, counted_at: datetime | None = None, folder: str | os.PathLike | None = None
     ) -> dict[str, int]:
@@ -198,8 +234,11 @@ class LoadedForecaster:
         self.blend_, self.scores_ = forecast.blend, forecast.scores
 
     leaderboard = Forecaster.leaderboard
+    explain = Forecaster.explain
+    what_if = Forecaster.what_if
     observe = Forecaster.observe
     save = Forecaster.save
+    _folder = Forecaster._folder
 
     @one_line
     def predict(self, posts: Any, folder: str | os.PathLike | None = None) -> pl.DataFrame:
@@ -220,16 +259,22 @@ def load(folder: str | os.PathLike, maturity_days: float | None = None) -> Loade
 
 def forecasts(forecast: Forecast, posts: Any, folder: str | os.PathLike | None) -> pl.DataFrame:
     """Forecasts of posts as a caller has them; what was odd about them is a warning."""
+    asked, media = _asked(forecast, posts, folder, 5)
+    with waiting_passively(), in_this_process():
+        found = forecast.predict(asked.posts, media)
+    return found.rename({"post_id": "id"})
+
+
+def _asked(forecast: Forecast, posts: Any, folder: str | os.PathLike | None, callers: int = 4) -> tuple[Asked, Path]:
+    """Posts as a caller has them, and where their media files lie; what is odd about them is a warning, given where
+    the library was called, ``callers`` calls above."""
     place = None if folder is None else Path(folder)
     asked = asked_posts(given_rows(posts, place), forecast.contents)
-    prepared = forecast.prepared(asked.posts)
-    if learned := forecast.learned_from(prepared):
+    if learned := forecast.learned_from(forecast.prepared(asked.posts)):
         asked.said.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
     for said in asked.said:
-        warnings.warn(said, stacklevel=4)
-    with waiting_passively(), in_this_process():
-        found = forecast.predict_prepared(prepared, files_folder(posts, place))
-    return found.with_columns(asked.posts["post_id"]).rename({"post_id": "id"})
+        warnings.warn(said, stacklevel=callers)
+    return asked, files_folder(posts, place)
 
 
 def _with_label(rows: RowTable, y: Any, name: str | None) -> tuple[RowTable, str]:

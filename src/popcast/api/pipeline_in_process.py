@@ -39,6 +39,7 @@ class Finished:
 
     posts: pl.DataFrame
     blocks: list[dict[str, Any]]
+    features: dict[str, pl.DataFrame]
     runs: dict[str, PlannedRun]
     predictions: dict[str, pl.DataFrame]
     blend: blending.Blend
@@ -75,7 +76,7 @@ def run_pipeline(name: str, posts: pl.DataFrame, p: Params, scratch: Path, raw: 
     scores = _scores(posts, predictions, told, fitted.members, facts)
     for label in weighted(fitted):  # what others come to in posts without a label makes no difference
         fit.run(runs[label], always_final=True)
-    return Finished(posts, blocks, runs, predictions, fitted, scores, told)
+    return Finished(posts, blocks, features, runs, predictions, fitted, scores, told)
 
 
 def _settings(made: Any, name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,13 @@ from popcast.serving import bundle, known_posts, observed_journal, observing
 from popcast.serving.bundle import BundledBlock, Contents, Member
 from popcast.serving.observed_journal import ObservedJournal
 from popcast.serving.observing import Embeddings, Observed
+from popcast.serving.reasons.background import POSTS
+from popcast.serving.reasons.explaining import explained
+from popcast.serving.reasons.explanation import Explanation
+from popcast.serving.what_if.asking import what_if
+from popcast.serving.what_if.changed_drafts import Asked
+from popcast.serving.what_if.levers import LEVERS
+from popcast.serving.what_if.what_if_answer import WhatIf
 
 TEXTS = 4096
 """Texts whose vectors an encoder remembers."""
@@ -148,6 +155,26 @@ class Forecast:
             return table
         counts = (as_counts(table[name], self.contents.transform) for name in ("prediction", "lower", "upper"))
         return table.with_columns(column.alias(f"{column.name}_count") for column in counts)
+
+    def explain(
+        self, posts: pl.DataFrame, media: Path | None = None, against: int = POSTS, words: bool = True
+    ) -> list[Explanation]:
+        """Why each forecast is what it is, see ``popcast.serving.reasons``: contributions that add up to it, words,
+        similar posts. BadInput, one line: the bundle has no background."""
+        return explained(self, posts, media, against, words)
+
+    def what_if(
+        self,
+        post: pl.DataFrame,
+        titles: Sequence[str] = (),
+        tags: Sequence[Sequence[str]] = (),
+        categories: Sequence[str] | None = None,
+        levers: Sequence[str] = tuple(LEVERS),
+        media: Path | None = None,
+    ) -> WhatIf:
+        """What would change the forecast of one post, see ``popcast.serving.what_if``; titles and tags: to try."""
+        named = None if categories is None else tuple(categories)
+        return what_if(self, post, Asked(tuple(titles), tuple(map(tuple, tags)), named), levers, media)
 
     def observe(
         self,
@@ -264,17 +291,24 @@ class Forecast:
         return block
 
     def _blended(self, posts: pl.DataFrame, media: Path | None) -> np.ndarray:
-        features = self.features(posts, media)
+        return self.blended(posts, self.features(posts, media), *self.segments(posts))
+
+    def blended(
+        self, posts: pl.DataFrame, features: dict[str, pl.DataFrame], segment: np.ndarray, age: np.ndarray
+    ) -> np.ndarray:
+        """Forecasts [n], not rounded, of posts whose features (block -> table), segments and ages are known."""
         said = self.by_member(posts, features)
         none = np.zeros(posts.height)  # of members without weight
         x = np.column_stack([said.get(name, none) for name in self.blend.members])
-        if len(self.blend.weights) == 1 and self.blend.drift is None:
-            segment, age = np.full(posts.height, "all", dtype=object), np.full(posts.height, np.nan)
-        else:
-            c = self.contents
-            found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
-            segment, age = found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
         return self.blend.predict(x, segment, age)
+
+    def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""
+        if len(self.blend.weights) == 1 and self.blend.drift is None:
+            return np.full(posts.height, "all", dtype=object), np.full(posts.height, np.nan)
+        c = self.contents
+        found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
+        return found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
 
     def by_member(self, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> dict[str, np.ndarray]:
         """Member -> its own predictions [n] of prepared posts. features: from :meth:`features` of these posts."""
