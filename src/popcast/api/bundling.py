@@ -66,13 +66,14 @@ def write_bundle(
     known = known_posts.known_posts(done.posts)
     known.write_parquet(folder / bundle.KNOWN, compression="zstd", statistics=False)
     tables.write_json(done.scores, folder / bundle.SCORES)
-    write_whole(card(contents, done.scores, done.blend.half_width).encode(), folder / bundle.CARD)
+    write_whole(card(contents, done.scores).encode(), folder / bundle.CARD)
     contents.write(folder)
 
 
 def _needed(done: Finished, members: dict[str, float]) -> list[dict[str, Any]]:
     """Settings of the blocks that members use, and of those that these are made of, in the order of making."""
     named = {block for name in members for block in done.runs[name].blocks}
+    named |= set(done.blend.widths.blocks if done.blend.widths is not None else ())
     for settings in reversed(done.blocks):
         if settings["block"] in named and settings.get("of"):
             named.add(settings["of"])

@@ -18,6 +18,8 @@ import polars as pl
 
 from popcast.blend.blending import Blend
 from popcast.blend.count_scale import as_counts
+from popcast.blend.widths.held_out_posts import wide_features
+from popcast.blend.widths.spread import Spread
 from popcast.core import tables
 from popcast.core.errors import bad_input
 from popcast.core.named import block_module, predictor_module
@@ -99,10 +101,11 @@ class Forecast:
 
     def predict_prepared(self, prepared: pl.DataFrame, media: Path | None = None) -> pl.DataFrame:
         """:meth:`predict` of what :meth:`prepared` returned, under those ids."""
-        blended = self._blended(prepared, media) if prepared.height else np.empty(0)
-        reach = pl.lit(self.blend.half_width, dtype=pl.Float64)
+        blended, spread = self.spread_of(prepared, media)
+        ends = (None, None) if spread is None else (pl.Series(spread.lower), pl.Series(spread.upper))
         table = prepared.select("post_id", prediction=pl.Series(blended, dtype=pl.Float64)).with_columns(
-            lower=pl.col("prediction") - reach, upper=pl.col("prediction") + reach
+            pl.lit(end, dtype=pl.Float64).alias(name) if end is None else end.alias(name)
+            for name, end in zip(("lower", "upper"), ends, strict=True)
         )
         table = tables.rounded(table)
         if self.contents.transform == "none":
@@ -151,20 +154,30 @@ class Forecast:
             block.forget()
         return block
 
-    def _blended(self, posts: pl.DataFrame, media: Path | None) -> np.ndarray:
+    def spread_of(self, prepared: pl.DataFrame, media: Path | None = None) -> tuple[np.ndarray, Spread | None]:
+        """The blend's prediction [n] of what :meth:`prepared` returned, and what may become of each post: quantiles,
+        intervals at any coverage, chances. None: the valid part was too small."""
+        posts = prepared
+        if not posts.height:
+            return np.empty(0), None
         features = self.features(posts, media)
         shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
         x = np.zeros((posts.height, len(self.blend.members)))  # 0 for members without weight
         for column, name in enumerate(self.blend.members):
             if name in self.members:
                 x[:, column] = self._member(self.contents.members[name], self.members[name], shown, features)
+        c = self.contents
         if len(self.blend.weights) == 1 and self.blend.drift is None:
             segment, age = np.full(posts.height, "all", dtype=object), np.full(posts.height, np.nan)
         else:
-            c = self.contents
             found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
             segment, age = found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
-        return self.blend.predict(x, segment, age)
+        blended = self.blend.predict(x, segment, age)
+        if self.blend.widths is None:
+            return blended, None
+        wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, posts["post_id"])
+        warm = known_posts.warm_authors(posts, self.known, c.final_fit).to_numpy()
+        return blended, self.blend.spread(blended, x, wide, warm)
 
     @staticmethod
     def _member(told: Member, model: Predictor, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> np.ndarray:
