@@ -75,7 +75,7 @@ class Blend:
         return () if self.widths is None else self.widths.levels
 
     def spread(self, prediction: np.ndarray, x: np.ndarray, features: pl.DataFrame, warm: np.ndarray) -> Spread | None:
-        """Calibrated quantiles of the outcomes of posts with :meth:`predict`'s ``prediction`` [n] of ``x`` [n, members].
+        """Calibrated quantiles of outcomes of posts with :meth:`predict`'s ``prediction`` [n] of ``x`` [n, members].
 
         features: columns of ``widths.blocks`` [n]. warm: bool [n], authors with an older post that models learned from.
         """

@@ -30,8 +30,8 @@ CAPTIONS = {
     "prediction would be exact.",
     "calibration": "Test posts in ten groups of equal size by prediction. A point below the dashed line: predicted too "
     "high on average.",
-    "coverage_by_level": "Share of test outcomes at or below each quantile of the blend. On the dashed line the quantiles "
-    "keep what they promise; a line that is flatter than it: the intervals are too narrow.",
+    "coverage_by_level": "Share of test outcomes at or below each quantile of the blend. On the dashed line the "
+    "quantiles keep what they promise; a flatter line: the intervals are too narrow.",
     "residual_by_time": "Mean error per day, week or month. A line that leaves zero is drift that the models did not "
     "follow. Periods with fewer than 3 posts are left out.",
     "error_by_history_length": "Cold authors stand at the left. The more a model lives off an author's past, the more "

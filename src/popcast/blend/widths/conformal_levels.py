@@ -13,6 +13,8 @@ import numpy as np
 
 SHRINK = 300
 """A segment with this many posts is trusted half, as the blend's weights are."""
+POSTS_PER_AUTHOR = 10
+"""Posts of one author err alike: of more than this per author, a segment counts no more."""
 
 COLD, WARM = "cold", "warm"
 
@@ -45,18 +47,20 @@ def conformal_quantile(scores: np.ndarray, level: float) -> float | None:
 
 
 def offsets(
-    scores: np.ndarray, warm: np.ndarray, levels: tuple[float, ...], least_segment: int
+    scores: np.ndarray, warm: np.ndarray, author: np.ndarray, levels: tuple[float, ...], least_segment: int
 ) -> dict[str, list[float]] | None:
-    """Segment -> offset of each level. scores: float64 [n, k] held out. warm: bool [n]. None: n is too small."""
+    """Segment -> offset of each level. scores: float64 [n, k] held out. warm: bool [n]. author: whole numbers [n].
+    None: n is too small. A segment that counts fewer than ``least_segment`` posts gets the offsets of all posts."""
     shared = [conformal_quantile(scores[:, place], level) for place, level in enumerate(levels)]
     if None in shared:
         return None
     found = {}
     for name, rows in ((COLD, ~warm), (WARM, warm)):
+        count = min(int(rows.sum()), POSTS_PER_AUTHOR * len(np.unique(author[rows])))
         own = [conformal_quantile(scores[rows, place], level) for place, level in enumerate(levels)]
-        trust = rows.sum() / (rows.sum() + SHRINK) if rows.sum() >= least_segment and None not in own else 0.0
+        trust = count / (count + SHRINK) if count >= least_segment and None not in own else 0.0
         found[name] = [
-            round(common if not trust else trust * mine + (1 - trust) * common, 6)
+            round(float(common if not trust else trust * mine + (1 - trust) * common), 6)
             for mine, common in zip(own, shared, strict=True)
         ]
     return found

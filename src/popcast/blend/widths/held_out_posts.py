@@ -1,4 +1,4 @@
-"""The posts that widths are learned from: valid posts, out-of-fold posts of the training part, and stand-ins for the rest.
+"""The posts that widths are learned from: valid posts, out-of-fold posts of the training part, stand-ins for the rest.
 
 Folds are made of whole authors, so that a shape is judged on authors that it never saw; of stretches of time where
 there are hardly any authors.
@@ -25,19 +25,21 @@ STRETCHES = 20
 class HeldOut:
     """Posts with residuals that nothing had learned from, in the order of ids, the valid part first.
 
-    columns: see ``width_columns``. residual: label minus blend [n]. warm: bool [n]. fold: [n]. calibrates: bool [n],
-    posts of the valid part; the others only help to learn the shape.
+    columns: see ``width_columns``. residual: label minus blend [n]. warm: bool [n]. author, fold: whole numbers
+    [n], see :func:`authors` and :func:`folds`. calibrates: bool [n], posts of the valid part; the others only help to
+    learn the shape.
     """
 
     columns: pl.DataFrame
     residual: np.ndarray
     warm: np.ndarray
+    author: np.ndarray
     fold: np.ndarray
     calibrates: np.ndarray
 
     def part(self, chosen: np.ndarray) -> HeldOut:
         """Some rows, by their numbers."""
-        kept = (getattr(self, name)[chosen] for name in ("columns", "residual", "warm", "fold", "calibrates"))
+        kept = (getattr(self, name)[chosen] for name in ("columns", "residual", "warm", "author", "fold", "calibrates"))
         return HeldOut(*kept)
 
 
@@ -53,8 +55,10 @@ def held_out_posts(
     posts: pl.DataFrame, predicted: pl.DataFrame, members: np.ndarray, features: dict[str, pl.DataFrame],
     section: Widths, seed: int,
 ) -> HeldOut:  # fmt: skip
-    """posts: ``posts`` with ``split`` and ``warm``. predicted: ``post_id`` and ``prediction`` of the blend, held out for
-    valid posts (null: none), row by row as members [n, m]. No label outside the valid and the training part is read.
+    """What a blend has to learn its widths from; no label outside the valid and the training part is read.
+
+    posts: with ``split`` and ``warm``. predicted: ``post_id`` and ``prediction`` of the blend, held out for valid posts
+    (null: none), row by row as members [n, m].
     """
     facts = posts.select("post_id", "user_id", "posted_at", "split", "warm", "popularity")
     place = pl.int_range(pl.len()).alias("place")
@@ -77,6 +81,7 @@ def held_out_posts(
         pl.concat([of for _, of in parts], how="diagonal"),
         keys["residual"].to_numpy(),
         keys["warm"].to_numpy(),
+        authors(keys),
         folds(keys),
         (keys["split"] == "valid").to_numpy(),
     )
@@ -98,10 +103,15 @@ def _stand_ins(
     return [(rows, width_columns(shown, predicted, np.empty((len(predicted), 0)), rows["warm"].to_numpy()))]
 
 
-def folds(rows: pl.DataFrame) -> np.ndarray:
-    """Fold [n] of each post: whole authors (``user_id``; a post without one stands alone), about as many posts each."""
+def authors(rows: pl.DataFrame) -> np.ndarray:
+    """A number [n] per author; a post without one has its own."""
     own = pl.coalesce(pl.lit("user ") + pl.col("user_id"), pl.lit("post ") + pl.col("post_id"))
-    groups = rows.select(own.rank("dense")).to_series().to_numpy().astype(np.int64)
+    return rows.select(own.rank("dense")).to_series().to_numpy().astype(np.int64)
+
+
+def folds(rows: pl.DataFrame) -> np.ndarray:
+    """Fold [n] of each post, about as many posts in each: whole authors; with hardly any of them stretches of time."""
+    groups = authors(rows)
     if len(np.unique(groups)) < LEAST_AUTHORS:
         order = rows.select(pl.arg_sort_by("posted_at", "post_id", nulls_last=True)).to_series().to_numpy()
         groups = np.empty(rows.height, np.int64)

@@ -1,4 +1,4 @@
-"""Residuals of training posts where the members have no out-of-fold prediction: those of a quick stand-in for the blend.
+"""Residuals of training posts that members do not predict out of fold: those of a quick stand-in for the blend.
 
 How far outcomes lie apart is mostly a matter of the post and its author, not of the model; so errors of boosted trees
 on the widths' own columns, each predicted by trees of other authors, teach the shape of the widths well where valid

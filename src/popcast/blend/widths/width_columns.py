@@ -1,4 +1,4 @@
-"""What says how sure one can be about a post: the blend's prediction, how far its members lie apart, the past, the time.
+"""What says how sure one can be of a post: the blend's prediction, how far its members lie apart, the past, the time.
 
 Each row depends on that row alone. No column is made of labels but what the feature blocks show of older posts.
 """

@@ -1,4 +1,4 @@
-"""A fitted model of widths: from what is known of a post to calibrated quantiles of its outcome. Saved without pickle."""
+"""A fitted model of widths: from what is known of a post to calibrated quantiles of its outcome, without pickle."""
 
 from __future__ import annotations
 
