@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import orjson
 import polars as pl
 import pytest
 
 from popcast.core import paths, tables
+from popcast.core.engine import in_this_process
+from popcast.models.contract.predictor_files import load_predictor
 from popcast.planning import overlay, project_params
+from popcast.serving.forecast import Forecast
 from tests.clone import stages_run, tiny_clone
 
 pytestmark = pytest.mark.slow
+
+ENDS = ("blend", "evaluate", "bundle")
 
 
 def settings(clone) -> project_params.Params:
@@ -70,7 +76,7 @@ def test_a_docstring_and_a_comment_run_nothing_but_the_plan(pipeline, tmp_path):
 def test_a_changed_number_runs_what_reads_it_and_what_follows(pipeline, tmp_path):
     clone = pipeline.copied_to(tmp_path / "project")
     output = clone.dvc("exp", "run", "-S", "models.lightgbm.learning_rate=0.2")
-    assert stages_run(output) == {"plan", "train@smpd-lightgbm", "blend@smpd", "evaluate@smpd", "report"}
+    assert stages_run(output) == {"plan", "train@smpd-lightgbm", "blend@smpd", "evaluate@smpd", "bundle@smpd", "report"}
     changed = clone.dvc("params", "diff", "--md")
     assert "models.lightgbm.learning_rate" in changed
     assert len(changed.splitlines()) < 10
@@ -94,7 +100,7 @@ def test_dropped_dataset_leaves_no_ghost_and_reruns_only_the_end(pipeline, tmp_p
     clone.set("blend.method", "mean")
     drop_dataset(clone, "tpic2017")
     ran = stages_run(clone.dvc("repro"))
-    assert ran == {"plan", "blend@smpd", "blend@microlens", "evaluate@smpd", "evaluate@microlens", "report"}
+    assert ran == {"plan", "report"} | {f"{stage}@{key}" for stage in ENDS for key in ("smpd", "microlens")}
     assert not [key for key in summary(clone) if "tpic2017" in key]
     assert "tpic2017" not in (clone.folder / paths.LEADERBOARD).read_text()
     assert (clone.folder / paths.posts("tpic2017")).exists()
@@ -126,3 +132,37 @@ def test_tuned_adapter_is_merged_into_whole_weights(pipeline, tmp_path):
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
         file.name for file in (tmp_path / "whole").iterdir()
     }
+
+
+@pytest.mark.parametrize("name", ["smpd", "tpic2017", "microlens"])
+def test_every_member_of_a_bundle_says_of_test_posts_what_the_pipeline_wrote(pipeline, name):
+    """With the models of the training part: those in the bundle have learned the labels of the test part."""
+    forecast = Forecast.load(pipeline.folder / paths.bundle(name))
+    runs = {run.name: run for run in settings(pipeline).runs_of(name)}
+    posts = tables.read(pipeline.folder / paths.posts(name), tables.POSTS)
+    test = posts.join(splits_of(pipeline, name).filter(split="test"), on="post_id", how="semi").sample(25, seed=1)
+    for member in forecast.members:
+        folder = pipeline.folder / paths.model(name, member, runs[member].suite) / "evaluation"
+        forecast.members[member] = load_predictor(type(forecast.members[member]), folder)
+    prepared = forecast.prepared(test)
+    raw = pipeline.folder / settings(pipeline).datasets[name].raw
+    with in_this_process():
+        said = forecast.by_member(prepared, forecast.features(prepared, raw))
+    assert len(said) >= 1
+    for member, values in said.items():
+        file = pipeline.folder / paths.predictions(name, member, runs[member].suite)
+        theirs = test.select("post_id").join(tables.read(file, tables.PREDICTIONS), on="post_id", maintain_order="left")
+        np.testing.assert_allclose(values, theirs["prediction"].to_numpy(), atol=2e-6, err_msg=member)
+
+
+@pytest.mark.parametrize("name", ["smpd", "tpic2017", "microlens"])
+def test_a_bundle_says_what_it_left_out_and_forecasts_a_draft_elsewhere(pipeline, name, tmp_path):
+    pipeline.popcast("export", name, str(tmp_path / "out"))
+    forecast = Forecast.load(tmp_path / "out")
+    left = {run.name for run in settings(pipeline).llm_runs.values() if run.dataset == name}
+    assert set(forecast.contents.facts["left_out"]) == left
+    assert not left & set(forecast.members)
+    assert abs(sum(member.weight for member in forecast.contents.members.values()) - 1) < 0.01
+    assert forecast.contents.facts["generated"]
+    said = forecast.predict(pl.DataFrame({"post_id": ["new"], "title": ["a harbour at sunset"]}))
+    assert said["prediction"].is_finite().all()

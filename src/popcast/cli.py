@@ -12,8 +12,11 @@ from pathlib import Path
 import click
 import orjson
 
+from popcast.commands.export_command import export
+from popcast.commands.forecast_command import forecast
 from popcast.commands.init_command import init
 from popcast.commands.lay_over import lay_over
+from popcast.commands.observe_command import observe
 from popcast.commands.run_command import run
 from popcast.commands.show import show
 from popcast.core import params, paths
@@ -348,6 +351,9 @@ def _where(encoder: str) -> str:
 main.add_command(init)
 main.add_command(run)
 main.add_command(show)
+main.add_command(export)
+main.add_command(forecast)
+main.add_command(observe)
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import orjson
 import polars as pl
 import pytest
@@ -9,14 +11,20 @@ from ruamel.yaml import YAML
 
 import popcast
 from popcast.core import paths, tables
+from popcast.core.plan_file import Plan
+from popcast.models.contract.finished import Inputs
+from popcast.models.contract.fitting import make_design
+from popcast.models.params import PlannedRun
 from popcast.planning.default_params import default_params
+from popcast.serving.bundle import Contents
+from popcast.serving.final_models import forecasting_model
 from tests.api.fixed_choice import GIVEN, SETTINGS
 from tests.plans import run_stage
 
 STAGES = (
     ("posts", "posts"), ("features", "posts-metadata"), ("features", "posts-history"), ("features", "posts-text"),
     ("derive", "posts-neighbours"), ("derive", "posts-windows"), ("suite", "posts-chosen"), ("blend", "posts"),
-    ("evaluate", "posts"),
+    ("evaluate", "posts"), ("bundle", "posts"),
 )  # fmt: skip
 
 
@@ -89,3 +97,36 @@ def test_models_of_the_bundle_are_those_of_the_pipeline(project, fitted):
         for path in theirs.rglob("*"):
             assert fitted.forecast_.files[f"members/{name}/{path.name}"] == path.read_bytes()
     assert len(fitted.members_) >= 2
+
+
+def test_the_bundle_of_the_stage_is_that_of_the_library(project, fitted, drafts, tmp_path):
+    theirs = project / paths.bundle("posts")
+    fitted.save(tmp_path / "ours")
+    ours = {file: (tmp_path / "ours" / file).read_bytes() for file in fitted.forecast_.files}
+    assert {path.relative_to(theirs).as_posix() for path in theirs.rglob("*") if path.is_file()} == set(ours)
+    differ = {name for name, content in ours.items() if (theirs / name).read_bytes() != content}
+    assert differ <= {"bundle.json", "scores.json"}  # how the file was named; what else is compared with the blend
+    made, own = Contents.read(theirs), fitted.forecast_.contents
+    assert made.table.columns == own.table.columns
+    kept = {"table", "names", "dataset"}
+    assert made.model_dump(exclude=kept) == own.model_dump(exclude=kept)
+    assert popcast.load(theirs).predict(drafts).equals(fitted.predict(drafts))
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "hyfea"])
+def test_where_no_post_waits_the_stage_fits_the_same_final_model_once(project, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    saved, plan = tmp_path / "saved", Plan("bundle", "posts")
+    shutil.copytree(paths.model("posts", name, "chosen"), saved)
+    shutil.move(saved / "final", tmp_path / "final")
+    run, inputs = plan.sections("members", PlannedRun)[name], Inputs("posts")
+
+    def design():
+        return make_design(inputs.posts, inputs.blocks(run.blocks), run.allow_posthoc)
+
+    found = forecasting_model(run, saved, design, plan["seed"], "labelled", tmp_path / "work")
+    assert found == tmp_path / "work" / "final"
+    for path in (tmp_path / "final").rglob("*"):
+        assert (found / path.name).read_bytes() == path.read_bytes()
+    assert forecasting_model(run, saved, None, plan["seed"], "labelled", tmp_path / "work") == found  # it goes on
+    assert forecasting_model(run, saved, None, plan["seed"], "train", tmp_path / "other") == saved / "evaluation"

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from popcast.commands.init_command import init
+from popcast.commands.own_copies import refresh
 from popcast.commands.user_files import dataset_name
 from popcast.core.yaml_reading import read_yaml
 from popcast.datasets import loading
@@ -91,10 +92,14 @@ def test_an_overlay_is_not_written_over_without_force(here):
         (["--name", "Mein Name"], ["--name"]),
         (["--time", "Seite"], ["--time", "times"]),
         (["--leave-out", "Gefällt mir"], ["--label"]),
-        (["--zone", "Europe/Nowhere"], ["zone", "Europe/Nowhere"]),
+        (["--zone", "Europe/Nowhere"], ["error: --zone", "Europe/Nowhere"]),
         (["--delimiter", ","], ["delimiter", ";"]),
         (["--encoding", "latin-99"], ["encoding"]),
         (["--budget", "soon"], ["--budget", "5m"]),
+        (["--budget", "5"], ["--budget", "5m"]),
+        (["--repeated-by", "Gefällt mir"], ["--repeated-by needs --repeated"]),
+        (["--thousands", "xx"], ["--thousands"]),
+        (["--out", "/dev/null/posts.yaml"], ["/dev/null/posts.yaml"]),
         (["--text", "Seite", "--author", "Seite"], ["'Seite'"]),
     ],
     ids=lambda value: " ".join(value) if value and value[0].startswith("--") and len(value) > 1 else None,
@@ -105,6 +110,81 @@ def test_what_is_wrong_is_one_line_and_writes_nothing(here, arguments, words):
     assert "Traceback" not in done.output
     assert not [word for word in words if word not in done.output], done.output
     assert not Path("posts.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["Beitrags\x07text", "Beitrags\x1b[2Jtext", "Beitrags\x7ftext", "Beitrags\x85text",
+                                  "Beitrags\u2028text", "B" * 301])  # fmt: skip
+def test_a_column_name_that_no_setting_can_hold_is_named(here, name):
+    file = german(here / "posts.csv")
+    file.write_text(file.read_bytes().decode("cp1252").replace("Beitragstext", name))
+    done = run(file, "--text", name)
+    assert done.exit_code == 1
+    (line,) = [line for line in done.output.splitlines() if line.startswith("error: ")]
+    assert repr(name)[:40] in line
+    assert "rename it" in line
+    assert run(file, "--leave-out", name).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "file"),
+    [("plain", 'Beiträge "März".csv'), ("plain", "-x.csv"), ("it's \"here\"", "posts.csv"), ("a $HOME", "posts.csv"),
+     ("plain", "a;b|c.csv")],
+)  # fmt: skip
+def test_names_that_dvc_takes_not_are_copied_under_others(here, folder, file):
+    (here / folder).mkdir()
+    made = german(here / folder / file)
+    done = run("--name", "mine", "--", made)
+    assert done.exit_code == 1
+    assert "rename it" in done.output
+    Path("params.yaml").write_text("")
+    assert run("--name", "mine", "--", made).exit_code == 0
+    values = read_yaml(Path("mine.yaml"))["datasets"]["mine"]
+    posts, _ = loading.load("mine", Dataset.model_validate(values))
+    assert posts.height == 90
+
+
+@pytest.fixture
+def copied(here):
+    """A project in whose root the file of posts lies, as in the tutorial: much lies beside it."""
+    Path("params.yaml").write_text("")
+    file = german(here / 'a "b".csv')
+    assert run(file, "--name", "mine").exit_code == 0
+    return file
+
+
+def test_copies_follow_their_files(copied):
+    assert refresh("mine") == []
+    copied.write_bytes(copied.read_bytes() + b"more\n")
+    assert refresh("mine") == [str(copied)]
+    assert Path("data/own/mine/a _b_.csv").read_bytes() == copied.read_bytes()
+    assert refresh("mine") == []
+    copied.unlink()
+    assert refresh("mine") == []
+    assert Path("data/own/mine/a _b_.csv").exists()
+
+
+def test_a_copy_is_never_written_over_by_another_file_of_its_name(copied, here):
+    (here / "other").mkdir()
+    other = german(here / "other" / copied.name)
+    done = run(other, "--name", "mine", "--force")
+    assert done.exit_code == 1
+    assert "--name" in done.output
+    copied.unlink()
+    assert run(other, "--name", "mine", "--force").exit_code == 0
+
+
+def test_a_file_named_twice_is_read_once(here):
+    file = german(here / "posts.csv", unpublished=0)
+    assert run(file, file).exit_code == 0
+    assert read_yaml(Path("posts.yaml"))["datasets"]["posts"]["table"]["labelled"] == "posts.csv"
+
+
+def test_what_is_not_chosen_for_want_of_an_extra_is_said(here, monkeypatch):
+    monkeypatch.setattr("popcast.planning.choosing.pipeline_choice.installed", lambda extra: False)
+    done = run(german(here / "posts.csv"))
+    assert done.exit_code == 0
+    assert "not chosen for want of the extra `text`, pip install 'popcast[text]': cnn" in done.output
+    assert not [key for key in read_yaml(Path("posts.yaml"))["runs"] if "cnn" in key]
 
 
 @pytest.mark.parametrize(

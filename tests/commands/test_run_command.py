@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +16,7 @@ from rich.console import Console
 
 from popcast.commands.hand_made_changes import keep_changes, note_made
 from popcast.commands.init_command import init
-from popcast.commands.run_command import run, with_budget
+from popcast.commands.run_command import own_python_first, run, with_budget
 from popcast.commands.run_results import board, sentence
 from popcast.core.errors import BadInput
 from popcast.core.yaml_reading import read_yaml
@@ -32,6 +35,15 @@ def test_outside_of_a_project_one_line_says_so(tmp_path, monkeypatch):
     assert done.exit_code == 1
     assert "no popcast project" in done.output
     assert done.output.count("\n") == 1
+
+
+def test_stages_get_the_python_that_runs_the_command(monkeypatch):
+    monkeypatch.setenv("PATH", f"/usr/bin{os.pathsep}/bin")
+    own_python_first()
+    assert shutil.which("python") is None or Path(shutil.which("python")).parent == Path(sys.executable).parent
+    assert os.environ["PATH"].split(os.pathsep) == [str(Path(sys.executable).parent), "/usr/bin", "/bin"]
+    own_python_first()
+    assert os.environ["PATH"].count(os.pathsep) == 2
 
 
 @pytest.fixture
@@ -149,6 +161,6 @@ def test_from_an_export_to_forecasts(tmp_path):
     assert predicted.height == 5
     assert predicted["prediction"].null_count() == 0
     ran = {path.parts[-2] for path in (clone.folder / "data/plan").glob("*/*.json")}
-    assert ran == {"posts", "features", "train", "suite", "blend", "evaluate", "report"}
+    assert ran == {"posts", "features", "train", "suite", "blend", "evaluate", "bundle", "report"}
     assert list(read_yaml(clone.folder / "params.yaml")["datasets"]) == ["posts"]
     assert "0 ran" in clone.popcast("run", "posts.yaml")

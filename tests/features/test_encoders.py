@@ -185,3 +185,16 @@ def test_the_image_block_reads_pictures_with_texts(folder, tmp_path):
     assert block.transform(posts.reverse()).reverse().equals(table)
     block.save(tmp_path / "kept")
     assert Block.load(tmp_path / "kept", block.context).transform(posts).equals(table)
+
+
+def test_an_encoder_remembers_the_texts_that_were_asked_last(folder):
+    encoder = SentenceEncoder(str(folder("bert")))
+    encoder.most = 3
+    texts = [f"text number {number}" for number in range(5)]
+    said = np.concatenate([encoder.encode([text]) for text in texts])
+    assert list(encoder._known) == texts[2:]
+    encoder.encode(texts[2:3])
+    assert list(encoder._known) == [*texts[3:], texts[2]]
+    np.testing.assert_array_equal(encoder.encode([texts[2]]), said[2:3])
+    assert encoder.encode(texts).shape == said.shape
+    assert len(encoder._known) == 3

@@ -20,8 +20,9 @@ from tests.conftest import ROOT
 TRAINS_SMPD = {"train@smpd-hyfea", "train@smpd-cr", "train@smpd-lightgbm"}
 SUITES_SMPD = {"suite@smpd-simple", "suite@smpd-neural"}
 LLM_RUNS = {"train_llm@smpd-multismpllm", "train_llm@smpd-popsim_agent"}
-ENDS = {f"{stage}@{name}" for stage in ("blend", "evaluate") for name in ("smpd", "tpic2017", "microlens")}
-EVALUATES = {end for end in ENDS if end.startswith("evaluate")}
+ENDS = {f"{stage}@{name}" for stage in ("blend", "evaluate", "bundle") for name in ("smpd", "tpic2017", "microlens")}
+BUNDLES = {end for end in ENDS if end.startswith("bundle")}
+EVALUATES = {end for end in ENDS if not end.startswith("blend")}
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,7 @@ def changed(values: dict, key: str, value: object, folder: Path) -> dict[str, by
             "train",
             {"features@smpd-metadata", "features@smpd-profile", "features@smpd-history", "features@smpd-text"}
             | {"derive@smpd-neighbours", "derive@smpd-windows", "derive@smpd-knn_values", "blend@smpd", "evaluate@smpd"}
+            | {"bundle@smpd"}
             | TRAINS_SMPD
             | SUITES_SMPD
             | LLM_RUNS,
@@ -68,16 +70,16 @@ def changed(values: dict, key: str, value: object, folder: Path) -> dict[str, by
         (
             "models.lightgbm.learning_rate",
             0.1,
-            {"train@smpd-lightgbm", "suite@smpd-simple", "suite@tpic2017-simple", "suite@microlens-simple"},
+            {"train@smpd-lightgbm", "suite@smpd-simple", "suite@tpic2017-simple", "suite@microlens-simple"} | BUNDLES,
         ),
-        ("models.mmra.k", 5, {"suite@microlens-neural"}),
-        ("models.cnn.loss", "rmse", {"suite@smpd-neural"}),
-        ("suites.microlens-simple.runs.svr.set", {"c": 2.0}, {"suite@microlens-simple"}),
+        ("models.mmra.k", 5, {"suite@microlens-neural", "bundle@microlens"}),
+        ("models.cnn.loss", "rmse", {"suite@smpd-neural", "bundle@smpd"}),
+        ("suites.microlens-simple.runs.svr.set", {"c": 2.0}, {"suite@microlens-simple", "bundle@microlens"}),
         ("sample.microlens.videos", 110, {"sample@microlens"}),
         (
             "datasets.tpic2017.metric",
             "rmse",
-            {"suite@tpic2017-simple", "blend@tpic2017", "evaluate@tpic2017", "report"},
+            {"suite@tpic2017-simple", "blend@tpic2017", "evaluate@tpic2017", "bundle@tpic2017", "report"},
         ),
         ("blend.intercept", True, ENDS),
         (
@@ -149,11 +151,11 @@ def test_words_make_nothing_stale(copy, planned, file):
 @pytest.mark.parametrize(
     ("file", "stale"),
     [
-        ("models/mmra/predictor.py", {"suite@microlens-neural"}),
-        ("models/stacker/stacker_members.py", {"suite@smpd-neural"}),
+        ("models/mmra/predictor.py", {"suite@microlens-neural", "bundle@microlens"}),
+        ("models/stacker/stacker_members.py", {"suite@smpd-neural", "bundle@smpd"}),
         (
             "models/hyfea/predictor.py",
-            {"train@smpd-hyfea", "suite@tpic2017-simple", "suite@microlens-neural", "tracks@smpd"},
+            {"train@smpd-hyfea", "suite@tpic2017-simple", "suite@microlens-neural", "tracks@smpd"} | BUNDLES,
         ),
         ("features/windows/block.py", {"derive@smpd-windows"}),
         ("datasets/tpic2017.py", {"posts@tpic2017"}),

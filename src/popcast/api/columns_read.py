@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from popcast.api.settled_layout import settled
 from popcast.core import tables
 from popcast.core.errors import bad_input
 from popcast.core.params import parse
@@ -19,6 +18,7 @@ from popcast.datasets.loading import Quality
 from popcast.datasets.params import Dataset, Table
 from popcast.datasets.reading.row_table import RowTable
 from popcast.datasets.table import posts_of
+from popcast.serving.settled_layout import settled
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
 
-from popcast.api.budget_time import seconds_of
 from popcast.api.bundling import write_bundle
 from popcast.api.columns_read import PostsRead, exposed, read_table
 from popcast.api.estimator_params import EstimatorParams, check_fitted
@@ -28,11 +28,12 @@ from popcast.api.score_frame import leaderboard
 from popcast.core.engine import in_this_process
 from popcast.core.errors import BadInput, shown
 from popcast.datasets.reading.row_table import RowTable
+from popcast.planning.choosing.durations import seconds_of
 from popcast.planning.choosing.pipeline_choice import choose, facts_of
 from popcast.planning.choosing.split_choice import snapshot_of
 from popcast.planning.default_params import with_sections
 from popcast.planning.project_params import Params
-from popcast.serving.asked_posts import asked_posts
+from popcast.serving.asked_posts import asked_posts, observed_posts
 from popcast.serving.forecast import Forecast
 
 DATASET = "posts"
@@ -110,7 +111,7 @@ class Forecaster(EstimatorParams):
             done = run_pipeline(DATASET, table, p, scratch, files_folder(posts, folder))
             kept.mkdir()
             write_bundle(kept, done, scratch, DATASET, p.datasets[DATASET], rows.names, self.seed)
-            forecast = Forecast.load(kept)
+            forecast = Forecast.load(kept, keep=False)
         return self._fitted(read, done, sections, forecast)
 
     def _given(self) -> dict[str, Any]:
@@ -161,6 +162,23 @@ class Forecaster(EstimatorParams):
         return forecasts(self.forecast_, posts, folder if folder is not None else self.folder)
 
     @one_line
+    def observe(
+        self, posts: Any, counted_at: datetime | None = None, folder: str | os.PathLike | None = None
+    ) -> dict[str, int]:
+        """Tell of posts that came out, with their labels as far as they are known: later forecasts look back at them.
+        Nothing is fitted again. A loaded forecaster keeps them in a journal in its folder.
+
+        posts: as for ``fit``, with ids; of a known post id and label are enough. counted_at: when the labels were
+        counted; None: now. A label counts where its post was a day old then (``maturity_days`` of
+        :func:`popcast.load`). Returns how many ``posts`` and ``outcomes`` were new, and how many were ``too_young``.
+        """
+        check_fitted(self, "forecast_")
+        place = None if folder is None else Path(folder)
+        asked, outcomes = observed_posts(given_rows(posts, place), self.forecast_.contents)
+        with in_this_process():
+            return self.forecast_.observe(asked.posts, outcomes, counted_at, files_folder(posts, place))
+
+    @one_line
     def save(self, folder: str | os.PathLike) -> None:
         """Write a bundle that :func:`popcast.load` reads, wherever it is moved to. It needs no file of posts.
 
@@ -179,6 +197,7 @@ class LoadedForecaster:
         self.blend_, self.scores_ = forecast.blend, forecast.scores
 
     leaderboard = Forecaster.leaderboard
+    observe = Forecaster.observe
     save = Forecaster.save
 
     @one_line
@@ -188,10 +207,13 @@ class LoadedForecaster:
 
 
 @one_line
-def load(folder: str | os.PathLike) -> LoadedForecaster:
-    """The forecaster that :meth:`Forecaster.save` wrote to ``folder``. BadPosts, one line: there is none, or a broken
-    one."""
-    return LoadedForecaster(Forecast.load(Path(folder)))
+def load(folder: str | os.PathLike, maturity_days: float | None = None) -> LoadedForecaster:
+    """The forecaster that :meth:`Forecaster.save` or ``popcast export`` wrote to ``folder``, with what was observed
+    since. BadPosts, one line: there is none, or a broken one.
+
+    maturity_days: how old a post must be when its label is counted; None: a day.
+    """
+    return LoadedForecaster(Forecast.load(Path(folder), maturity_days))
 
 
 def forecasts(forecast: Forecast, posts: Any, folder: str | os.PathLike | None) -> pl.DataFrame:

@@ -27,6 +27,7 @@ from popcast.planning.project_params import Params
 from popcast.scoring import evaluation
 from popcast.scoring.interval_scoring import OneWidth
 from popcast.scoring.params import Evaluation, ScoredRun
+from popcast.serving.bundle_writing import weighted
 from popcast.splits.making import make_splits
 
 
@@ -135,15 +136,6 @@ class _Fits:
 def facts_of(model: Predictor) -> dict[str, object]:
     """What must be said about a fitted predictor."""
     return model.facts() if hasattr(model, "facts") else {}
-
-
-def weighted(blend: blending.Blend) -> dict[str, float]:
-    """Weight in the blend of all posts of each member that has any weight anywhere, the heaviest first."""
-    found = {}
-    for place, name in enumerate(blend.members):
-        if any(weights[place] != 0 for weights in blend.weights.values()):
-            found[name] = blend.weights["all"][place]
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _scores(

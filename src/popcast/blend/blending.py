@@ -74,6 +74,11 @@ class Blend:
         """Probabilities of the quantiles of :meth:`spread`; none where there is no interval."""
         return () if self.widths is None else self.widths.levels
 
+    @property
+    def width_blocks(self) -> tuple[str, ...]:
+        """Feature blocks that :meth:`spread` looks at."""
+        return () if self.widths is None else self.widths.blocks
+
     def spread(self, prediction: np.ndarray, x: np.ndarray, features: pl.DataFrame, warm: np.ndarray) -> Spread | None:
         """Calibrated quantiles of outcomes of posts with :meth:`predict`'s ``prediction`` [n] of ``x`` [n, members].
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,11 @@ from typing import Any
 import click
 from rich.console import Console
 
+from popcast.commands.budget_option import Budget
 from popcast.commands.column_table import print_columns
-from popcast.commands.durations import Budget
 from popcast.commands.overlay_text import overlay_text
-from popcast.commands.user_files import Given, dataset_name, raw_folder, sorted_out
+from popcast.commands.user_files import Given, dataset_name, raw_folder, sorted_out, write_asked
 from popcast.core.errors import BadInput, bad_input, printable_lines
-from popcast.core.safety.whole_files import write_whole
 from popcast.core.section import NAME
 from popcast.core.stage import one_line_errors
 from popcast.datasets.guessing.column_roles import Guess, guess
@@ -51,6 +51,10 @@ def told_as_options() -> Iterator[None]:
     except BadInput as error:
         line = re.sub(r"table\.day_first: true or false", "--day-first or --month-first", str(error))
         line = re.sub(r"(?:params\.yaml: )?(?:datasets\.\w+\.)?table\.(\w+)", _option, line)
+        line = re.sub(r"^(?:params\.yaml: )?datasets\.\w+\.zone\b", "--zone", line)
+        line = re.sub(r"^(\w+)(?=: | needs )", _option, line).replace(
+            "--repeated-by needs repeated", "--repeated-by needs --repeated"
+        )
         raise BadInput(line) from None
 
 
@@ -117,11 +121,11 @@ def init(files: tuple[Path, ...], name: str | None, out: Path | None, budget: fl
         given = sorted_out(list(files), form)
         found, said = looked_at(given, form, options, console)
         made = sections_for(given, found, name, budget, options)
-    head = [f"Written by popcast init, to be changed at will: popcast run {out}"]
-    write_whole(overlay_text(made.sections, head).encode("utf-8"), out)
+    head = [f"Written by popcast init, to be changed at will: popcast run {shlex.quote(str(out))}"]
+    write_asked(overlay_text(made.sections, head).encode("utf-8"), out)
     for line in (line for line in made.lines if line not in said):
         console.print(printable_lines(line), soft_wrap=True)
-    console.print(f"{out}: written. Next: popcast run {out}", soft_wrap=True)
+    console.print(f"{out}: written. Next: popcast run {shlex.quote(str(out))}", soft_wrap=True)
 
 
 def looked_at(given: Given, form: FileForm, options: dict[str, Any], console: Console) -> tuple[Guess, list[str]]:
@@ -148,5 +152,8 @@ def sections_for(given: Given, found: Guess, name: str, budget: float, options: 
     table = {key: options[key] for key in TABLE if options[key] is not None}
     table |= {"day_first": options["day_first"]} if options["day_first"] is not None else {}
     table |= {"missing": list(options["missing"])} if options["missing"] else {}
-    folder, _ = raw_folder(given, name, bool(found.of("media")))
-    return made_overlay(folder, given, found, name, options["zone"], table, budget)
+    folder, copied = raw_folder(given, name, bool(found.of("media")))
+    made = made_overlay(folder, given, found, name, options["zone"], table, budget)
+    if copied:
+        made.lines.append(f"copies of the files lie in {folder}, and follow them when popcast run begins")
+    return made

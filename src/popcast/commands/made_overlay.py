@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from popcast.commands.durations import about
+from popcast.commands.own_copies import copied_name
 from popcast.commands.user_files import Given
 from popcast.core.params import parse
 from popcast.datasets.guessing.guessed_layout import Guess
 from popcast.datasets.params import Dataset, Table
+from popcast.planning.choosing.durations import about
 from popcast.planning.choosing.pipeline_choice import Choice, PostFacts, chosen, facts_of
 from popcast.planning.choosing.split_choice import snapshot_of
 
@@ -76,7 +77,7 @@ def layout_values(layout: Table) -> dict[str, Any]:
 def _below(raw: Path, files: list[Path]) -> str | list[str]:
     """Names below ``raw``: copies lie in it directly."""
     inside = all(file.is_relative_to(raw) for file in files) and raw.is_absolute()
-    names = [file.relative_to(raw).as_posix() if inside else file.name for file in files]
+    names = [file.relative_to(raw).as_posix() if inside else copied_name(file) for file in dict.fromkeys(files)]
     return names[0] if len(names) == 1 else names
 
 
@@ -103,6 +104,7 @@ SPLITS = {
     "newest_per_author": "the newest posts of drawn authors are held back, as the posts to predict were drawn",
     "random": "at random, since there are no times: figures are of no forecast",
 }
+AT_ONCE = "at random, since too many posts have the same time to part them in time: figures are of no forecast"
 
 
 def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str, Any]) -> list[str]:
@@ -112,7 +114,8 @@ def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str,
     if facts.timed:
         lines[0] += f"; labels span {facts.span_days:,.0f} days"
     (split,) = choice.sections["splits"].values()
-    lines.append(f"split: {SPLITS[split['method']]}")
+    how = AT_ONCE if split["method"] == "random" and facts.moments and facts.newest else SPLITS[split["method"]]
+    lines.append(f"split: {how}")
     if "snapshot" in values:
         lines.append(f"counts are taken to be read at {values['snapshot']}: change datasets' snapshot if that is wrong")
     if facts.authors and not facts.timed:
@@ -129,4 +132,6 @@ def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str,
     if choice.left_for_more:
         lines.append(f"a larger --budget than {about(budget).removeprefix('about ')} would add: "
                      f"{', '.join(choice.left_for_more)}")  # fmt: skip
+    for extra, names in choice.without_extra.items():
+        lines.append(f"not chosen for want of the extra `{extra}`, pip install 'popcast[{extra}]': {', '.join(names)}")
     return lines

@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from popcast.commands.durations import Budget
+from popcast.commands.budget_option import Budget
 from popcast.commands.hand_made_changes import keep_changes, note_made
 from popcast.commands.lay_over import lay_over, readable
+from popcast.commands.own_copies import OWN, refresh
 from popcast.commands.run_results import print_results
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input, one_line
@@ -43,7 +44,12 @@ def run(overlay: Path, raw: Path | None, jobs: int | None, budget: float | None)
     if budget is not None:
         overlay = with_budget(overlay, budget)
     prepared(overlay, raw)
+    for name, dataset in project_params.load().datasets.items():
+        if dataset.raw is not None and Path(dataset.raw) == OWN / name:
+            for file in refresh(name):
+                print(one_line(f"{file} has changed: read again"))
     console = Console(highlight=False, markup=False, emoji=False)
+    own_python_first()
     run_stages(jobs or len(os.sched_getaffinity(0)), console)
     print_results(project_params.load(), console)
 
@@ -95,6 +101,15 @@ def with_budget(overlay: Path, budget: float) -> Path:
     write_whole(overlay_text({**sections, **chosen}, head).encode("utf-8"), place)
     print(f"splits, blocks, runs and blend of {overlay} are chosen anew for this run: {place}")
     return place
+
+
+def own_python_first() -> None:
+    """Stages are started as ``python -m stages.<name>``: with the Python that runs this, activated or not."""
+    if not sys.executable:
+        return
+    own = os.path.dirname(sys.executable)
+    others = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != own]
+    os.environ["PATH"] = os.pathsep.join([own, *others])
 
 
 def run_stages(jobs: int, console: Console) -> None:

@@ -12,9 +12,9 @@ import click
 import polars as pl
 
 from popcast.blend.count_scale import as_counts, transform_of
+from popcast.commands.user_files import write_asked
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input, printable
-from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors
 from popcast.datasets.params import Dataset
 
@@ -48,7 +48,7 @@ def show(dataset: str, part: str | None, limit: int, file: Path | None) -> None:
         if table.height > limit:
             print(f"... {table.height - limit} more: --limit, or --csv FILE for all")
         return
-    write_whole(as_csv(table).encode("utf-8-sig"), file)
+    write_asked(as_csv(table).encode("utf-8-sig"), file)
     print(f"{file}: {table.height} rows")
 
 

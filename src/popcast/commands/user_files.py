@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from popcast.commands.own_copies import copy_files, fits
 from popcast.core import paths
-from popcast.core.errors import BadInput, bad_input, cut
-from popcast.core.section import PLACE
+from popcast.core.errors import BadInput, bad_input, cut, shown
+from popcast.core.safety.whole_files import write_whole
 from popcast.datasets.reading.file_form import FileForm
 from popcast.datasets.reading.open_rows import read_rows
 
@@ -19,9 +19,6 @@ MOST_BESIDE = 200 << 20
 """Bytes of other files in a folder that DVC may watch with them."""
 
 MOST_FILES = 500
-
-OWN = Path("data/own")
-"""Copies of users' files in a project; data/raw is for generated posts, and reports call them so."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,8 @@ def sorted_out(files: list[Path], form: FileForm) -> Given:
         if not file.is_file():
             raise bad_input("a folder" if file.is_dir() else "no such file", file=file, expected="a file of posts")
         full = Path(os.path.abspath(file))
+        if any(full in group for group in groups.values()):
+            continue
         names = read_rows(full.parent, full.name, None, form, most_rows=20).names
         groups.setdefault(tuple(sorted(names)), []).append(full)
     kinds = sorted(groups, key=len, reverse=True)
@@ -77,23 +76,24 @@ def raw_folder(given: Given, name: str, media: bool) -> tuple[Path, bool]:
     """
     files = given.labelled + given.unlabelled
     folder = Path(os.path.commonpath([str(file.parent) for file in files]))
-    fits = re.fullmatch(PLACE.removesuffix("$"), str(folder)) is not None
-    if media or (fits and not _much_beside(folder, files)):
+    odd = next((one for one in [str(folder), *(file.name for file in files)] if not fits(one)), None)
+    if odd is None and (media or not _much_beside(folder, files)):
         return folder, False
-    if not paths.PARAMS.exists():
-        raise BadInput(
-            f"{folder}: holds much besides these files, and DVC would read it all: run this from the root of a "
-            "popcast project, which gets copies, or put the files into a folder of their own"
-        )
-    place = OWN / name
-    if len({file.name for file in files}) < len(files):
-        raise BadInput("two of the files have one name: put them into a folder of their own")
-    place.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        target = place / file.name
-        if not (target.exists() and os.path.samefile(file, target)):
-            shutil.copy2(file, target)
-    return place, True
+    if paths.PARAMS.exists() and not media:
+        return copy_files(files, name), True
+    copies = "" if media else ", or run this from the root of a popcast project, which gets copies"
+    if odd is not None:
+        raise BadInput(f"{shown(odd, 200)}: DVC takes no file or folder of that name: rename it{copies}")
+    raise BadInput(f"{folder}: holds much besides these files, and DVC would read it all: put the files into a folder "
+                   f"of their own{copies}")  # fmt: skip
+
+
+def write_asked(content: bytes, file: Path) -> None:
+    """Write a file that the user has named. Raises BadInput where that is not possible."""
+    try:
+        write_whole(content, file)
+    except OSError as error:
+        raise bad_input(f"cannot be written: {error.strerror or error}", file=file) from None
 
 
 def _much_beside(folder: Path, files: list[Path]) -> bool:

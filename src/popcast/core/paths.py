@@ -78,6 +78,11 @@ def model(dataset: str, name: str, suite: str | None = None) -> Path:
     return models(dataset, suite) / name
 
 
+def bundle(dataset: str) -> Path:
+    """Everything that forecasts of new posts need. Not below ``models(dataset)``, on which the stage depends."""
+    return Path("models/bundles") / dataset
+
+
 def metrics(dataset: str, name: str | None = None) -> Path:
     folder = Path("metrics/runs") / dataset
     return folder if name is None else folder / f"{name}.json"

@@ -149,7 +149,8 @@ def needs_zone(values: pl.Series, pattern: str, day_first: bool | None = None) -
 
 def _unix(text: pl.Series) -> pl.Series:
     """Unix times by their digits: 9 and 10 are seconds, 12 and 13 milli-, 15 and 16 micro-, 18 and 19 nanoseconds."""
-    digits = text.str.extract(r"^(\d+)(?:\.\d+)?$").str.len_chars()
+    packed = text.str.contains(r"^(?:19|20)\d{10}$")  # yyyymmddhhmm, which as milliseconds would be 1976
+    digits = pl.select(pl.when(~packed).then(text)).to_series().str.extract(r"^(\d+)(?:[.,]\d+)?$").str.len_chars()
     found = pl.Series([None] * len(text), dtype=TIME)
     for unit, lengths in zip(UNITS, ((9, 10), (12, 13), (15, 16), (18, 19)), strict=True):
         fits = digits.is_in(lengths)
@@ -161,7 +162,7 @@ def _unix(text: pl.Series) -> pl.Series:
 
 def _epoch(text: pl.Series, unit: str) -> pl.Series:
     """Unix times in ``unit``, with a fraction or not; null where there is none."""
-    parts = text.str.extract_groups(r"^(\d{1,19})(?:\.(\d+))?$").struct.unnest()
+    parts = text.str.extract_groups(r"^(\d{1,19})(?:[.,](\d+))?$").struct.unnest()
     whole = parts["1"].cast(pl.Int64, strict=False)
     if unit == "epoch_ns":
         return (whole // 1000).cast(TIME)
@@ -276,7 +277,7 @@ def looks_like_time(values: pl.Series) -> tuple[float, str]:
         pl.DataFrame({"text": text.filter(~unix)}).group_by("text", maintain_order=True).len().iter_rows()
     ):
         cell = clock_cell(one)
-        if cell is not None and (cell.clock is None or 1990 <= cell.clock.year < 2100):
+        if cell is not None and cell.form in FORMS and (cell.clock is None or 1990 <= cell.clock.year < 2100):
             name = FORMS[cell.form]
             forms[name] = forms.get(name, 0) + count
     best = max(forms, key=forms.get)

@@ -23,6 +23,7 @@ from popcast.models.params import ModelRun, PlannedRun
 from popcast.planning.project_params import Params
 from popcast.scoring.evaluation import is_generated
 from popcast.scoring.params import ScoredRun
+from popcast.serving.pipeline_parts import why_left_out
 from popcast.simulation.params import MEAN_FIELD, SIMULATION
 from popcast.simulation.params import settings as audience_settings
 
@@ -206,6 +207,35 @@ def evaluate(p: Params) -> Iterator[Instance]:
             "rule_audience": key in p.simulations and _policy(p, key) == "persona",
         }
         yield Instance("evaluate", key, settings)
+
+
+def bundle(p: Params) -> Iterator[Instance]:
+    """Members as the blend has them; those that need a simulated audience or a language model of the project do not
+    go along."""
+    told = {one.key: one.settings for one in evaluate(p)}
+    for blended in blend(p):
+        key, names = blended.key, blended.settings["members"]
+        runs = planned_runs(p, [run for run in p.runs_of(key) if run.name in names])
+        settings = told[key] | {
+            "dataset": plain(p.datasets[key]),
+            "blocks": list(_making_order(p, key)),
+            "width_blocks": blended.settings["width_blocks"],
+            "members": {run.name: plain(run) for run in runs},
+        }
+        fitted = {name for run in runs if why_left_out(run) is None for name in (run.model, *run.inner)}
+        yield Instance("bundle", key, settings, tuple(sorted(predictor_package(name) for name in fitted)))
+
+
+def _making_order(p: Params, dataset: str) -> Iterator[dict[str, Any]]:
+    """Settings of the blocks of a dataset without their params, those before that others are made of."""
+    waiting = [one.settings for stage in (features, media, derive) for one in stage(p)]
+    waiting = [settings for settings in waiting if settings["dataset"] == dataset]
+    made: set[str | None] = {None}
+    while waiting:
+        ready = next((one for one in waiting if one.get("of") in made), waiting[0])
+        waiting.remove(ready)
+        made.add(ready["block"])
+        yield {name: value for name, value in ready.items() if name != "params"}
 
 
 def _scored(run: ModelRun, allow_posthoc: bool) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def leftovers(settings: Params) -> list[Path]:
     keep = set()
     for name in names:
         keep |= {paths.posts(name), paths.splits(name), paths.quality(name), paths.plots(name), paths.metrics(name)}
-        keep |= {paths.predictions(name, "blend"), paths.model(name, "blend")}
+        keep |= {paths.predictions(name, "blend"), paths.model(name, "blend"), paths.bundle(name)}
         for block in settings.blocks_of(name):
             keep |= {paths.features(name, block), paths.feature_model(name, block)}
         for run in settings.runs_of(name):
@@ -66,6 +66,7 @@ def leftovers(settings: Params) -> list[Path]:
         paths.features("*", "*"),
         paths.feature_model("*", "*"),
         paths.model("*", "*"),
+        paths.bundle("*"),
     ]
     found = {path for place in places for path in Path().glob(str(place))}
     needed = keep | {parent for path in keep for parent in path.parents}

@@ -44,6 +44,7 @@ STAGES: tuple[Callable[[Params], Iterator[Instance]], ...] = (
     instances.train_llm,
     instances.blend,
     instances.evaluate,
+    instances.bundle,
     response_instances.response_cases,
     response_instances.response_train,
     response_instances.response_predict,

@@ -19,6 +19,7 @@ from popcast.datasets.values import id_cells
 from popcast.datasets.values.column_uses import INPUTS, OUTCOMES, uses
 from popcast.datasets.values.missing_words import WORDS, blank_words
 from popcast.serving.bundle import Contents
+from popcast.serving.own_columns import further_columns, layout_of
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,16 @@ class Asked:
 def asked_posts(rows: RowTable, contents: Contents) -> Asked:
     """The table of new posts. A column that is missing is not known; one that was never seen is left out: both are
     said. The label is never looked at. BadInput, one line: a value cannot be read."""
-    if contents.table is None:
-        raise bad_input("it was not fitted on a table of a user", expected="posts in popcast's own columns")
-    layout, missing = _present(contents.table, rows.names)
-    unknown = [name for name in rows.names if name not in contents.names]
+    given, rest = layout_of(contents), rows
+    layout, missing = _present(given, rows.names)
+    known = set(contents.names) if contents.table is not None else {*contents.columns, *OUTCOMES}
+    unknown = [name for name in rows.names if name not in known]
     said = []
     if missing:
         said.append(f"columns that the posts lack, taken as not known: {_listed(missing)}")
     if unknown:
         said.append(f"columns that the posts learned from did not have, left out: {_listed(unknown)}")
-    if not uses(layout.columns, INPUTS):
+    if not uses(layout.columns, INPUTS) and not further_columns(rest, contents).width:
         raise bad_input("none of its columns is known", file=rows.files[0], expected=f"some of {_listed(missing)}")
     rows = _without(rows, [name for use, name in uses(layout.columns, OUTCOMES)])
     ids = _ids(rows, layout)
@@ -53,7 +54,32 @@ def asked_posts(rows: RowTable, contents: Contents) -> Asked:
     ]
     order = np.argsort(np.concatenate([np.flatnonzero(timed), np.flatnonzero(~timed)]), kind="stable")
     posts = pl.concat([part for part in parts if part.height] or parts[:1], how="diagonal")[order]
+    posts = posts.with_columns(further_columns(rest, contents))
     return Asked(posts.with_columns(post_id=pl.coalesce(ids, "post_id")) if posts.height else posts, said)
+
+
+def observed_posts(rows: RowTable, contents: Contents) -> tuple[Asked, pl.Series]:
+    """Posts that came out, and what became of them: outcomes [n] on the log2 scale, null where there is none.
+
+    BadInput, one line, also where a post has no id: nobody could say later which post it was.
+    """
+    layout = layout_of(contents)
+    name = layout.columns.id
+    if name is None or name not in rows.names:
+        expected = "a column of ids" if name is None else f"the column {shown(name)}"
+        raise bad_input("posts without ids cannot be observed", file=rows.files[0], expected=expected)
+    if (nameless := _ids(rows, layout).is_null()).any():
+        index = nameless.arg_max()
+        place = {"file": rows.files[rows.file_index[index]], "row": int(rows.row_numbers[index])}
+        raise bad_input("a post without id", field=name, **place)
+    asked = asked_posts(rows, contents)
+    label = layout.columns.label
+    if label not in rows.names:
+        return asked, pl.Series("popularity", [None] * rows.height, dtype=pl.Float64)
+    none = dict.fromkeys(INPUTS) | {"text": [], "numbers": [], "author_numbers": [], "posthoc": [], "id": name}
+    alone = _changed(layout, **none).model_copy(update={"without_label": "predict", "repeated": "refuse"})
+    wanted = replace(rows, columns=rows.columns.select(name, label), names=[name, label])
+    return asked, table.posts_of(wanted, None, alone, contents.zone, Quality(0.0))["popularity"]
 
 
 def _present(layout: Table, names: list[str]) -> tuple[Table, list[str]]:

@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 import polars as pl
 from pydantic import Field
 
-from popcast.core import tables
+from popcast.core import paths, tables
 from popcast.core.errors import bad_input
 from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.core.section import Key, Line, Name, Section
@@ -73,6 +73,7 @@ class Contents(Section):
     transform: Literal["log2(x)", "log2(x+1)", "none"]
     snapshot: datetime | None = Field(None, description="when the outcomes were counted, if all at one moment")
     allow_posthoc: bool
+    maturity_days: float = Field(1.0, ge=0, description="age of a post from which on its outcome is observed")
     columns: dict[Line, Line] = Field(description="columns of the table of posts -> type, see TYPES")
     table: Table | None = Field(None, description="how a file of posts is read")
     names: list[str] = Field([], description="columns of the posts it was fitted on, as they were called")
@@ -104,6 +105,23 @@ class Contents(Section):
             )
         with putting_together(file):
             return cls.model_validate(content)
+
+
+def bundle_folder(name: str) -> Path:
+    """Folder of the bundle ``name``: one with a bundle in it, or a dataset of the project. BadInput, one line: none."""
+    for folder in (Path(name), paths.bundle(name)):
+        if (folder / FILE).is_file():
+            return folder
+    expected = "a folder that was saved or exported, or a dataset of this project whose stage `bundle` has run"
+    raise bad_input("no bundle there", file=name, expected=expected)
+
+
+def check_free(folder: Path) -> None:
+    """Raise BadInput where ``folder`` holds anything but an older bundle."""
+    if folder.exists() and not folder.is_dir():
+        raise bad_input("not a folder", file=folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).is_file():
+        raise bad_input("other files are in it", file=folder, expected="a new folder, or an older bundle")
 
 
 def kinds_of(posts: pl.DataFrame) -> dict[str, str]:

@@ -26,6 +26,10 @@ def card(contents: Contents, scores: dict[str, dict]) -> str:
         "- " + _width(of.get("test.half_width"), of.get("test.coverage")),
         "- Members and weights: " + ", ".join(f"{name} {member.weight:.3f}" for name, member in members) + ".",
     ]
+    if references := {name: value for name, value in facts["references"].items() if value is not None}:
+        metric = NAMES[contents.metric]
+        lines.append(f"- Reference rows: {metric} " + ", ".join(f"{n} {v:.4f}" for n, v in references.items()) + ".")
+    lines += [f"- Left out, its weight spread over the others: {name}, as {why}." for name, why in _left_out(facts)]
     lines += [f"- {said}" for said in facts["flags"]]
     lines += [
         "",
@@ -34,6 +38,10 @@ def card(contents: Contents, scores: dict[str, dict]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _left_out(facts: dict) -> list[tuple[str, str]]:
+    return sorted(facts["left_out"].items())
 
 
 def _width(half_width: float | None, coverage: float | None) -> str:

@@ -2,15 +2,18 @@
 
 Each step is that of the pipeline, tables rounded as its files are, so a post without a label that was there when the
 models were fitted gets the forecast that the pipeline wrote. A forecast does not depend on the other posts of the same
-call: drafts do not see one another. What they see is the posts that the bundle was fitted on, older ones only.
+call: drafts do not see one another, unless ``together``. What they see is the posts that the bundle was fitted on and
+those observed since, older ones only. Nothing is fitted again.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,23 +24,34 @@ from popcast.blend.count_scale import as_counts
 from popcast.blend.widths.held_out_posts import wide_features
 from popcast.blend.widths.spread import Spread
 from popcast.core import tables
-from popcast.core.errors import bad_input
 from popcast.core.named import block_module, predictor_module
 from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.core.safety.whole_files import whole_folder
 from popcast.features.common.block_files import load_block
 from popcast.features.common.block_run import embedding_in
 from popcast.features.common.contract import Context, FeatureBlock
+from popcast.features.common.encoders import SentenceEncoder
 from popcast.features.common.media import MediaBlock
 from popcast.models.contract.predictor_files import load_predictor
 from popcast.models.contract.predictors import Predictor, seed_predictions
-from popcast.serving import bundle, known_posts
+from popcast.serving import bundle, known_posts, observed_journal, observing
 from popcast.serving.bundle import BundledBlock, Contents, Member
+from popcast.serving.observed_journal import ObservedJournal
+from popcast.serving.observing import Embeddings, Observed
+
+TEXTS = 4096
+"""Texts whose vectors an encoder remembers."""
+_ONE_BY_ONE = threading.Lock()
+"""Batches are taken in one after the other."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Forecast:
-    """A bundle that was read. ``members``: name -> fitted predictor, of those with a weight."""
+    """A bundle that was read. ``members``: name -> fitted predictor, of those with a weight.
+
+    ``blocks``, ``known`` and ``observed`` are replaced by :meth:`observe`, never changed: a forecast that is under way
+    in another thread sees the older ones to its end.
+    """
 
     contents: Contents
     blend: Blend
@@ -47,10 +61,17 @@ class Forecast:
     scores: dict[str, dict]
     files: Mapping[str, bytes]
     """Path in the folder -> content: what :meth:`save` writes, so that a saved bundle is the one that was read."""
+    journal: ObservedJournal
+    observed: Observed
+    maturity_days: float
 
     @classmethod
-    def load(cls, folder: Path) -> Forecast:
-        """Read a bundle. BadInput, one line: it is broken, or of another format."""
+    def load(cls, folder: Path, maturity_days: float | None = None, keep: bool = True) -> Forecast:
+        """Read a bundle and what was observed since. BadInput, one line: it is broken, or of another format.
+
+        maturity_days: how old a post must be when its outcome is counted; None: what the bundle says. keep: observed
+        posts are written into the folder; false: they are kept in memory, for a folder that will be gone.
+        """
         contents = Contents.read(folder)
         blend = Blend.load(folder)
         blocks = {
@@ -65,29 +86,44 @@ class Forecast:
         }
         with putting_together(folder / bundle.KNOWN):
             known = pl.read_parquet(folder / bundle.KNOWN)
+        for block in blocks.values():
+            if isinstance(getattr(block, "encoder", None), SentenceEncoder):
+                block.encoder.most = TEXTS
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-        return cls(contents, blend, blocks, members, known, read_json(folder / bundle.SCORES), files)
+        files.pop(observed_journal.FILE, None)
+        mark = hashlib.sha256(files[bundle.FILE]).hexdigest()
+        journal = ObservedJournal(folder / observed_journal.FILE if keep else None, mark)
+        days = contents.maturity_days if maturity_days is None else maturity_days
+        nothing = Observed(pl.DataFrame(schema=contents.schema()), {})
+        scores = read_json(folder / bundle.SCORES)
+        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days)
+        made._take(journal.read())
+        return made
 
     def save(self, folder: Path) -> None:
         """Write the bundle into ``folder``, which must be new or hold nothing but a bundle."""
-        if folder.exists() and not folder.is_dir():
-            raise bad_input("not a folder", file=folder)
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / bundle.FILE).is_file():
-            raise bad_input("other files are in it", file=folder, expected="a new folder, or an older bundle")
+        bundle.check_free(folder)
         with whole_folder(folder) as part:
             for name, content in self.files.items():
                 (part / name).parent.mkdir(parents=True, exist_ok=True)
                 (part / name).write_bytes(content)
+            if observed := self.journal.content():
+                (part / observed_journal.FILE).write_bytes(observed)
 
-    def predict(self, posts: pl.DataFrame, media: Path | None = None) -> pl.DataFrame:
+    def warm(self) -> None:
+        """Load what the first forecast would have to wait for, such as encoders of text."""
+        self.predict(pl.DataFrame({"post_id": ["warm"], "title": ["warm"]}))
+
+    def predict(self, posts: pl.DataFrame, media: Path | None = None, together: bool = False) -> pl.DataFrame:
         """Forecasts of ``posts``, in their order: ``post_id``, ``prediction``, ``lower``, ``upper`` on the log2 scale.
 
         posts: columns of the ``posts`` table; missing ones are not known. media: folder of the files that ``media``
         names. Where labels are counts also ``prediction_count``, ``lower_count`` and ``upper_count``. ``lower`` and
-        ``upper`` are null where the valid part was too small for an interval.
+        ``upper`` are null where the valid part was too small for an interval. together: drafts see that the other ones
+        of the call exist (how often their author posts, and what), as if all will be posted; never what they become.
         """
-        return self.predict_prepared(self.prepared(posts), media).with_columns(posts["post_id"])
+        return self.predict_prepared(self.prepared(posts), media, together).with_columns(posts["post_id"])
 
     def prepared(self, posts: pl.DataFrame) -> pl.DataFrame:
         """``posts`` as blocks look at them: all columns, and ids that are those of known posts only where it is that
@@ -99,19 +135,91 @@ class Forecast:
         """How many of these posts had a label when the models were fitted."""
         return known_posts.learned_from(prepared, self.known)
 
-    def predict_prepared(self, prepared: pl.DataFrame, media: Path | None = None) -> pl.DataFrame:
+    def predict_prepared(
+        self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
+    ) -> pl.DataFrame:
         """:meth:`predict` of what :meth:`prepared` returned, under those ids."""
-        blended, spread = self.spread_of(prepared, media)
-        ends = (None, None) if spread is None else (pl.Series(spread.lower), pl.Series(spread.upper))
-        table = prepared.select("post_id", prediction=pl.Series(blended, dtype=pl.Float64)).with_columns(
-            pl.lit(end, dtype=pl.Float64).alias(name) if end is None else end.alias(name)
-            for name, end in zip(("lower", "upper"), ends, strict=True)
+        seeing = self._among(prepared, media) if together else self
+        blended, spread = seeing.spread_of(prepared, media)
+        none = np.full(prepared.height, np.nan)
+        lower, upper = (none, none) if spread is None else (spread.lower, spread.upper)
+        table = prepared.select(
+            "post_id",
+            prediction=pl.Series(blended, dtype=pl.Float64),
+            lower=pl.Series(lower, dtype=pl.Float64).fill_nan(None),
+            upper=pl.Series(upper, dtype=pl.Float64).fill_nan(None),
         )
         table = tables.rounded(table)
         if self.contents.transform == "none":
             return table
         counts = (as_counts(table[name], self.contents.transform) for name in ("prediction", "lower", "upper"))
         return table.with_columns(column.alias(f"{column.name}_count") for column in counts)
+
+    def observe(
+        self,
+        posts: pl.DataFrame,
+        outcomes: pl.Series | None = None,
+        counted_at: datetime | pl.Series | None = None,
+        media: Path | None = None,
+    ) -> dict[str, int]:
+        """Posts that came out, and what became of them: later forecasts look back at them. Nothing is fitted again.
+
+        posts: columns of the ``posts`` table with ids; of a post that is known the id is enough. outcomes [n]: on the
+        log2 scale, null where not known. counted_at: when they were counted, one moment or [n]; None: now. An outcome
+        counts where its post was ``maturity_days`` old then; the newest such one replaces an older one, also that which
+        models learned from. Returns how many ``posts`` and ``outcomes`` were new, and how many were ``too_young``. When
+        it returns, the journal in the bundle's folder has it. BadInput: an id is missing, or another post's.
+        """
+        rows = self.complete(posts)
+        if rows.height == 0:
+            return {"posts": 0, "outcomes": 0, "too_young": 0}
+        values = pl.Series("popularity", [None] * rows.height if outcomes is None else outcomes, dtype=pl.Float64)
+        moments = counted_at if isinstance(counted_at, pl.Series) else pl.lit(counted_at or datetime.now(UTC))
+        rows = tables.rounded(rows.with_columns(values)).with_columns(moments.cast(tables.TIME).alias(observing.WHEN))
+        observing.check_identity(rows, self.known)
+        fresh = rows.join(self.observed.posts.select("post_id"), on="post_id", how="anti", maintain_order="left")
+        batch = observing.batch_of(rows, self._embeddings(rows, media) if fresh.height else {})
+        with _ONE_BY_ONE:
+            before = set(self.known["post_id"])
+            told = self._take(self.journal.append(batch))
+        given = int(values.is_not_null().sum())
+        counted = told.join(rows.filter(pl.col("popularity").is_not_null()), on="post_id", how="semi")
+        young = given - counted["popularity"].is_not_null().sum()
+        return {
+            "posts": len(set(rows["post_id"]) - before),
+            "outcomes": given - young,
+            "too_young": young,
+        }
+
+    def _embeddings(self, posts: pl.DataFrame, media: Path | None) -> Embeddings:
+        """What blocks that look back make of these posts' other blocks."""
+        wanted = {one.of for one in self.contents.blocks if one.of is not None}
+        made = self.features(posts, media, wanted)
+        return {name: embedding_in(made[name], name, name) for name in sorted(wanted)}
+
+    def _take(self, batches: list[dict]) -> pl.DataFrame:
+        """Look back at the posts of batches from now on. Returns what of them was new."""
+        if not batches:
+            return self.observed.posts.clear()
+        rows, embeddings = observing.rows_of(batches, self.contents.schema())
+        observed, told = observing.news(rows, embeddings, self.observed, self.known, self.maturity_days)
+        blocks = self._grown(told.posts, told.embeddings)
+        self.blocks, self.known = blocks, observing.with_news(self.known, told.posts)
+        self.observed = observed
+        return told.posts
+
+    def _grown(self, posts: pl.DataFrame, embeddings: Embeddings) -> dict[str, FeatureBlock]:
+        blocks = dict(self.blocks)
+        for one in self.contents.blocks:
+            if hasattr(blocks[one.block], "grown"):
+                given = () if one.of is None else (embeddings[one.of],)
+                blocks[one.block] = blocks[one.block].grown(posts, *given)
+        return blocks
+
+    def _among(self, prepared: pl.DataFrame, media: Path | None) -> Forecast:
+        """As this one, but the posts are known to exist."""
+        there = prepared.with_columns(split=pl.lit("unlabelled"), fold=pl.lit(None, pl.Int8))
+        return replace(self, blocks=self._grown(there, self._embeddings(prepared, media)))
 
     def complete(self, posts: pl.DataFrame) -> pl.DataFrame:
         """``posts`` with the columns that the blocks were fitted with, in their order and types; absent ones null."""
@@ -135,10 +243,17 @@ class Forecast:
         days = (pl.lit(moment).cast(tables.TIME) - pl.col("posted_at")).dt.total_seconds() / 86400
         return posts.with_columns(post_exposure_days=pl.when(days >= 0).then(days))
 
-    def features(self, posts: pl.DataFrame, media: Path | None = None) -> dict[str, pl.DataFrame]:
-        """Block -> its table of ``posts``, rounded as the pipeline's, row by row the same posts."""
+    def features(
+        self, posts: pl.DataFrame, media: Path | None = None, wanted: set[str] | None = None
+    ) -> dict[str, pl.DataFrame]:
+        """Block -> its table of ``posts``, rounded as the pipeline's, row by row the same posts. wanted: None for all
+        blocks; others are made only where one is made of them."""
         made: dict[str, pl.DataFrame] = {}
+        for one in reversed(self.contents.blocks if wanted is not None else []):
+            wanted = wanted | {one.of} if one.block in wanted else wanted
         for one in self.contents.blocks:
+            if wanted is not None and one.block not in wanted:
+                continue
             given = () if one.of is None else (embedding_in(made[one.of], one.of, one.of),)
             made[one.block] = tables.rounded(self._block(one, media).transform(posts, *given))
         return made
@@ -156,28 +271,32 @@ class Forecast:
 
     def spread_of(self, prepared: pl.DataFrame, media: Path | None = None) -> tuple[np.ndarray, Spread | None]:
         """The blend's prediction [n] of what :meth:`prepared` returned, and what may become of each post: quantiles,
-        intervals at any coverage, chances. None: the valid part was too small."""
-        posts = prepared
-        if not posts.height:
+        intervals at any coverage, chances. None: there is no post, or the valid part was too small."""
+        if not prepared.height:
             return np.empty(0), None
-        features = self.features(posts, media)
-        shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
-        x = np.zeros((posts.height, len(self.blend.members)))  # 0 for members without weight
-        for column, name in enumerate(self.blend.members):
-            if name in self.members:
-                x[:, column] = self._member(self.contents.members[name], self.members[name], shown, features)
-        c = self.contents
-        if len(self.blend.weights) == 1 and self.blend.drift is None:
-            segment, age = np.full(posts.height, "all", dtype=object), np.full(posts.height, np.nan)
-        else:
-            found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
-            segment, age = found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
-        blended = self.blend.predict(x, segment, age)
+        features = self.features(prepared, media)
+        said, none = self.by_member(prepared, features), np.zeros(prepared.height)  # 0 of members without weight
+        x = np.column_stack([said.get(name, none) for name in self.blend.members])
+        blended = self.blend.predict(x, *self._segments_and_ages(prepared))
         if self.blend.widths is None:
             return blended, None
-        wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, posts["post_id"])
-        warm = known_posts.warm_authors(posts, self.known, c.final_fit).to_numpy()
+        wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, prepared["post_id"])
+        warm = known_posts.warm_authors(prepared, self.known, self.contents.final_fit).to_numpy()
         return blended, self.blend.spread(blended, x, wide, warm)
+
+    def _segments_and_ages(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """What the blend asks of posts [n]; nothing where it makes no difference."""
+        if len(self.blend.weights) == 1 and self.blend.drift is None:
+            return np.full(posts.height, "all", dtype=object), np.full(posts.height, np.nan)
+        c = self.contents
+        segment, age = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
+        return segment.to_numpy(), age.to_numpy().astype(np.float64)
+
+    def by_member(self, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> dict[str, np.ndarray]:
+        """Member -> its own predictions [n] of prepared posts. features: from :meth:`features` of these posts."""
+        shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
+        told = self.contents.members
+        return {name: self._member(told[name], model, shown, features) for name, model in self.members.items()}
 
     @staticmethod
     def _member(told: Member, model: Predictor, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> np.ndarray:

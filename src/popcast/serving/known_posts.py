@@ -1,7 +1,8 @@
 """The posts that a bundle was fitted on: who is asked about again, and how much an author's past can tell.
 
-Of a known post stay its id, author, time, part and whether it had a label, and a hash of what it is: an id alone says
-little, for drafts are often numbered 1, 2, 3 as the posts learned from were.
+Posts that were observed later (``observed``) are known too. Of a known post stay its id, author, time, part and whether
+it had a label, and a hash of what it is: an id alone says little, for drafts are often numbered 1, 2, 3 as the posts
+learned from were.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ AGAIN = " (new)"
 def known_posts(posts: pl.DataFrame) -> pl.DataFrame:
     """What a bundle keeps of the posts that it was fitted on. posts: joined with ``split`` and ``fold``."""
     labelled = pl.col("popularity").is_not_null()
-    return posts.select(*COLUMNS, labelled=labelled).with_columns(mark=_marks(posts))
+    return posts.select(*COLUMNS, labelled=labelled, observed=pl.lit(False)).with_columns(mark=_marks(posts))
 
 
 def _marks(posts: pl.DataFrame) -> pl.Series:
@@ -32,7 +33,9 @@ def _marks(posts: pl.DataFrame) -> pl.Series:
 
 def inner_ids(posts: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
     """Ids [n] under which blocks look at new posts: distinct, and those of known posts only where it is that post."""
-    place = dict(zip(known["post_id"], known["mark"], strict=True))
+    asked = posts["post_id"].str.replace_all(AGAIN, "", literal=True).unique()
+    near = known.filter(pl.col("post_id").str.replace_all(AGAIN, "", literal=True).is_in(asked.implode()))
+    place = dict(zip(near["post_id"], near["mark"], strict=True))
     taken: set[str] = set()
     found = []
     for name, mark in zip(posts["post_id"], _marks(posts), strict=True):
@@ -46,13 +49,16 @@ def inner_ids(posts: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
 
 def learned_from(posts: pl.DataFrame, known: pl.DataFrame) -> int:
     """How many of ``posts``, under their inner ids, had a label when the models were fitted."""
-    return posts.join(known.filter("labelled"), on="post_id", how="semi").height
+    return posts.join(known.filter(pl.col("labelled") & ~pl.col("observed")), on="post_id", how="semi").height
 
 
 def segments_and_ages(
     posts: pl.DataFrame, known: pl.DataFrame, final_fit: str, allow_posthoc: bool
 ) -> tuple[pl.Series, pl.Series]:
-    """Segment and age in weeks [n] of new posts for a blend, see ``blend.segments`` and ``blend.drift``."""
+    """Segment and age in weeks [n] of new posts for a blend, see ``blend.segments`` and ``blend.drift``.
+
+    An author with an observed label is a known one; models grow old from the newest label that they learned.
+    """
     label = pl.when("labelled").then(pl.lit(0.0))  # that there is one, not which
     past = known.select(*COLUMNS, popularity=label)
     number = pl.int_range(pl.len()).cast(pl.String)
@@ -63,9 +69,10 @@ def segments_and_ages(
         row=pl.int_range(pl.len()),
     )
     both = pl.concat([past, asked], how="diagonal")
+    learned = pl.concat([past.filter(~known["observed"]), asked], how="diagonal")
     found = asked.select("post_id", "row")
     found = found.join(blend_segments(both, final_fit, allow_posthoc), on="post_id", how="left")
-    found = found.join(model_age(both, final_fit), on="post_id", how="left").sort("row")
+    found = found.join(model_age(learned, final_fit), on="post_id", how="left").sort("row")
     return found["segment"], found["age"]
 
 

@@ -64,7 +64,7 @@ def day_start(day: date, zone: str) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
-def _cut(posted_at: pl.Series, share: float) -> datetime:
+def cut_at(posted_at: pl.Series, share: float) -> datetime:
     """Time of the post at rank ``share``: posts at or after it are later. Posts of one moment are never separated."""
     return posted_at.sort()[min(round(share * len(posted_at)), len(posted_at) - 1)]
 
@@ -75,7 +75,7 @@ def chronological(posts: pl.DataFrame, section: Split, zone: str) -> pl.DataFram
         first, second = day_start(section.valid_from, zone), day_start(section.test_from, zone)
     else:
         train, valid, _ = section.shares
-        first, second = _cut(posts["posted_at"], train), _cut(posts["posted_at"], train + valid)
+        first, second = cut_at(posts["posted_at"], train), cut_at(posts["posted_at"], train + valid)
     split = (
         pl.when(pl.col("posted_at") < first)
         .then(pl.lit("train"))
@@ -171,7 +171,7 @@ def time_folds(train: pl.DataFrame, folds: int, burst_hours: float, span_hours: 
     ordered = ordered.with_columns(run=starts.cum_sum()).with_columns(
         burst_start=pl.col("posted_at").min().over("run", piece)
     )
-    edges = [_cut(ordered["posted_at"], k / folds) for k in range(1, folds)]
+    edges = [cut_at(ordered["posted_at"], k / folds) for k in range(1, folds)]
     fold = pl.lit(0, dtype=pl.Int8)
     for edge in edges:
         fold = fold + (pl.col("burst_start") >= edge).cast(pl.Int8)

@@ -14,12 +14,15 @@ from popcast.core.yaml_reading import read_yaml
 from popcast.planning import plan, project_params
 from popcast.planning.choosing.pipeline_choice import PostFacts, choose, chosen, facts_of
 from popcast.planning.choosing.split_choice import history_of, snapshot_of, split_of
+from popcast.splits.making import make_splits
+from popcast.splits.params import Split
 from tests.conftest import ROOT
 
 FACTS = PostFacts(
     posts=3020, labelled=3000, unlabelled=20, authors=40, posts_per_author=75.0, every_author=True, timed=True,
-    moments=2900, span_days=365.0, lag_days=2.4, newest_drawn=False, newest=datetime(2025, 3, 1, 12, 34, tzinfo=UTC),
-    text=True, blanks=True, english=True, tags=True, categories=("category",), images=False, videos=False,
+    moments=2900, folds=4, span_days=365.0, lag_days=2.4, newest_drawn=False,
+    newest=datetime(2025, 3, 1, 12, 34, tzinfo=UTC), text=True, blanks=True, english=True, tags=True,
+    categories=("category",), images=False, videos=False,
     outcomes=("posthoc_comments",),
 )  # fmt: skip
 
@@ -140,6 +143,56 @@ def table(authors: int, each: int, **more) -> pl.DataFrame:
         "popularity": [None if end and i % 2 else float(i % 7) for i, end in enumerate(last)],
         **more,
     }, schema_overrides={"posted_at": pl.Datetime("us", "UTC")})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        (lambda i: "", False),
+        (lambda i: "?!", False),
+        (lambda i: "🎉🔥", False),
+        (lambda i: f"w{i}x v{i}y", False),
+        (lambda i: "hello", False),
+        (lambda i: "good words shared today here" if i % 40 == 0 else None, True),
+        (lambda i: "good words shared today here" if i > 380 else None, False),
+        (lambda i: "今天天气很好", True),
+    ],
+    ids=["empty", "signs", "emoji", "no word twice", "one word", "some posts", "the newest posts only", "Chinese"],
+)
+def test_texts_count_where_posts_to_learn_from_share_words(text, there):
+    times = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=i) for i in range(400)]
+    posts = pl.DataFrame({"post_id": [f"{i:03}" for i in range(400)], "posted_at": times, "popularity": [1.0] * 400,
+                          "title": [text(i) for i in range(400)]}, schema_overrides={"title": pl.String})  # fmt: skip
+    facts = facts_of(posts.with_columns(pl.col("posted_at").cast(pl.Datetime("us", "UTC"))))
+    assert facts.text == there
+    assert ("mine-text" in choose("mine", facts)["blocks"]) == there
+
+
+@pytest.mark.parametrize(
+    ("moments", "timed", "folds"),
+    [
+        ([0] * 400, False, 1),
+        ([i % 3 * 100 for i in range(400)], False, None),
+        ([i if i < 40 else 40 for i in range(400)], False, None),
+        ([i / 3600 for i in range(400)], True, 1),
+        ([i * 7 for i in range(400)], True, 3),
+    ],
+    ids=["one moment", "three moments", "most at one moment", "one burst", "spread"],
+)
+def test_times_that_part_no_posts_are_no_chronological_split(moments, timed, folds):
+    times = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=hours) for hours in moments]
+    posts = pl.DataFrame({"post_id": [f"{i:03}" for i in range(400)], "posted_at": times, "popularity": [1.0] * 400,
+                          "user_id": [str(i % 5) for i in range(400)]})  # fmt: skip
+    posts = posts.with_columns(pl.col("posted_at").cast(pl.Datetime("us", "UTC")))
+    facts = facts_of(posts)
+    sections = choose("mine", facts)
+    assert facts.timed == timed
+    assert sections["splits"]["mine"]["method"] == ("chronological" if timed else "random")
+    if folds is not None:
+        assert facts.folds == folds
+    made = make_splits(posts, Split.model_validate(sections["splits"]["mine"]), "UTC", 1, "mine")
+    assert set(made["split"]) == {"train", "valid", "test"}
+    assert (sections["blend"]["fit_on"] == "oof+valid") == (made["fold"].drop_nulls().n_unique() > 1)
 
 
 def test_posts_to_predict_that_are_the_newest_of_drawn_authors_are_seen():

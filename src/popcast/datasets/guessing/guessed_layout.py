@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
-from popcast.core.errors import BadInput
+from popcast.core.errors import BadInput, shown
 from popcast.core.params import said
 from popcast.datasets.guessing.column_looks import Look
 from popcast.datasets.params import Table
 
 LEFT_OUT = "left out"
+BREAKS, LONGEST = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"), 300
+"""What no setting can hold: in the name of a column, or its length."""
 CATEGORIES = ("category", "subcategory", "concept")
 
 
@@ -58,6 +61,10 @@ class Guess:
         columns |= {"text": self.of("text"), "posthoc": self.of("posthoc")}
         columns |= {"numbers": self.of("number"), "author_numbers": self.of("author_number")}
         kept = {name: value for name, value in columns.items() if value not in (None, [])}
+        for one in self.columns:
+            if one.role != LEFT_OUT and (len(one.column) > LONGEST or BREAKS.search(one.column)):
+                raise BadInput(f"column {shown(one.column)}: its name has control characters or more than {LONGEST}: "
+                               "rename it, or leave it out")  # fmt: skip
         settings = {"labelled": labelled, "unlabelled": unlabelled, "transform": self.transform, **self.form, **more}
         settings = {name: value for name, value in settings.items() if value is not None}
         try:

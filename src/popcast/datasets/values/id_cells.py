@@ -6,7 +6,7 @@ import hashlib
 
 import polars as pl
 
-from popcast.datasets.values.missing_words import NAMES, blank_words
+from popcast.datasets.values.missing_words import NOBODY, blank_words
 
 SPOILT = "an id spoilt by a spreadsheet: its last digits are lost"
 ROUNDED = "ids of more than 15 digits that all end in zeros, as a spreadsheet leaves them: their last digits are lost"
@@ -18,6 +18,12 @@ DIGITS = 15
 CHANCE = 5
 """Zeros after the 15th digit over a whole column that are no accident: one in a hundred thousand."""
 
+POWER, POWER_OF_MANY = (rf"^[+-]?\d{fraction}[eE]\+?\d{{1,2}}$" for fraction in (r"(?:[.,]\d+)?", r"[.,]\d+"))
+FLOAT = r"^\d{16,}\.0$"
+FORMULA = r"^#NAME\?$"
+"""What a spreadsheet makes of an id of digits, a program of a long one, and a spreadsheet of one that begins with - or
+=."""
+
 HASH = 16
 """Hex digits of the hash of a row."""
 
@@ -25,17 +31,34 @@ HASH = 16
 def read_ids(values: pl.Series) -> tuple[pl.Series, pl.Series, list[str]]:
     """Ids as text, which of them are spoilt, and what was found by looking.
 
-    ``123.0`` is read as 123 where every filled cell has that form and few digits, as pandas prints a column with gaps.
-
     >>> read_ids(pl.Series("id", ["8.55E+17", "7"]))[1].to_list()
     [True, False]
     """
-    ids = blank_words(values, NAMES)
-    filled = ids.drop_nulls()
-    if len(filled) and filled.str.contains(r"^\d{1,15}\.0$").all():
-        said = f"{values.name}: ids such as {filled[0]} are read without .0, as every cell has it"
-        return ids.str.strip_suffix(".0"), pl.Series([False] * len(ids), dtype=pl.Boolean), [said]
-    return ids, ids.str.contains(r"^[+-]?\d(?:[.,]\d+)?[eE]\+?\d{1,2}$").fill_null(False), []
+    ids, said = without_point_zero(blank_words(values, NOBODY))
+    return ids, ids.str.contains(f"{POWER}|{FLOAT}|{FORMULA}").fill_null(False), said
+
+
+def spoilt_names(names: pl.Series) -> pl.Series:
+    """Which names of authors are numbers that have lost their last digits: many authors would become one.
+
+    >>> spoilt_names(pl.Series(["1.23E+17", "1e5", "ann"])).to_list()
+    [True, False, False]
+    """
+    return names.str.contains(f"{POWER_OF_MANY}|{FLOAT}").fill_null(False)
+
+
+def without_point_zero(values: pl.Series) -> tuple[pl.Series, list[str]]:
+    """``123.0`` as 123 where every filled cell is a whole number of few digits, as a program prints a column with gaps;
+    the same id in another file has no ``.0``.
+
+    >>> without_point_zero(pl.Series("id", ["7.0", None, "8"]))[0].to_list()
+    ['7', None, '8']
+    """
+    filled = values.drop_nulls()
+    floats = filled.filter(filled.str.ends_with(".0"))
+    if len(floats) == 0 or not filled.str.contains(r"^\d{1,15}(?:\.0)?$").all():
+        return values, []
+    return values.str.strip_suffix(".0"), [f"{values.name}: {floats[0]} and the like are read without .0"]
 
 
 def rounded(ids: pl.Series) -> int | None:

@@ -23,10 +23,14 @@ GONE = frozenset({"[deleted]", "[removed]"})
 """In titles."""
 
 NAMES = GONE | {"[none]"}
-"""In categories and ids: anything else may be a name."""
+"""In categories: anything else may be a name."""
 
 NOBODY = NAMES | {"nan", "null", "none", "n/a", "<na>"}
-"""In names of authors."""
+"""In names of authors, and in ids."""
+
+AROUND = " \t\n\r\x0b\x0c\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, (*range(0x2000, 0x2010), *range(
+    0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)))
+"""Blanks, characters of no width and marks of direction."""
 
 
 def blank_words(values: pl.Series, words: Collection[str]) -> pl.Series:
@@ -35,6 +39,6 @@ def blank_words(values: pl.Series, words: Collection[str]) -> pl.Series:
     >>> blank_words(pl.Series([" a ", "N/A", ""]), WORDS).to_list()
     ['a', None, None]
     """
-    text = values.cast(pl.String).str.strip_chars()
+    text = values.cast(pl.String).str.strip_chars(AROUND)
     gone = (text == "") | text.str.to_lowercase().is_in(list(words))
     return pl.select(pl.when(~gone).then(text)).to_series().alias(values.name)

@@ -89,6 +89,8 @@ class NumberColumns:
             self.lost.add(
                 unread & text.str.strip_chars().is_in(fractions), "a count with a fraction", name, values, expected
             )
+        turkish = text.str.contains(r"\d\s*[Bb]\s*\+?\s*$")
+        self.lost.add(unread & turkish, "B is a thousand in Turkish, a billion elsewhere", name, values, expected)
         self.lost.add(unread, "not a number", name, values, expected)
 
     def label(self) -> pl.Series:

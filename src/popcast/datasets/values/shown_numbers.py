@@ -27,6 +27,9 @@ PLAIN = r"^[+-]?[0-9]{1,15}$"
 MOST = Decimal("1e300")
 """What is larger is no number of anything."""
 
+ONE, ZERO = ("1", "1.0"), ("0", "0.0")
+"""Truth values among words of truth."""
+
 Place = Callable[[int], tuple[Path, int]]
 
 
@@ -214,7 +217,7 @@ def _said(number: Decimal) -> str:
 def _truth(cells: pl.Series) -> bool:
     """Whether the column holds words of truth and nothing else but 0 and 1."""
     words = cells.drop_nulls().str.to_lowercase().unique()
-    return len(words) > 0 and words.is_in([*TRUE, *FALSE, "0", "1"]).all() and words.is_in([*TRUE, *FALSE]).any()
+    return len(words) > 0 and words.is_in([*TRUE, *FALSE, *ONE, *ZERO]).all() and words.is_in([*TRUE, *FALSE]).any()
 
 
 def read_numbers(values: pl.Series, form: NumberForm) -> tuple[pl.Series, pl.Series]:
@@ -236,7 +239,7 @@ def read_numbers(values: pl.Series, form: NumberForm) -> tuple[pl.Series, pl.Ser
 def _read(text: str, form: NumberForm) -> float | None:
     if form.words:
         word = text.lower()
-        return 1.0 if word in TRUE or word == "1" else 0.0
+        return 1.0 if word in TRUE or word in ONE else 0.0
     parts = shape(text, form.counts)
     value = None if parts is None else parts.value(form.decimal)
     if (

@@ -40,6 +40,9 @@ class FeatureBlock(Protocol):
     A block that lends labels to posts without times, where a post of one fold sees the labels of the other folds, also
     has ``held_out(posts, embedding)``: fold -> the columns of ``transform`` as they are while that fold's labels are
     unknown. Out-of-fold models learn from these, else the labels they are judged by would be among their inputs.
+
+    A block that looks at other posts than the one asked about has ``grown(posts, embedding)``: a copy that knows these
+    posts too (joined with ``split`` and ``fold``), as a block that was fitted on all of them would.
     """
 
     Params: ClassVar[type[Section]]

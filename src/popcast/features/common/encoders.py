@@ -50,13 +50,20 @@ class SentenceEncoder:
         self.layers = tuple(layers)
         self._model, self.projected = None, False
         self._known: dict[str, np.ndarray] = {}
+        self.most: int | None = None
+        """Texts that are looked up at most, those asked about last; None: all."""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of ``texts`` in their order. Texts that this object has encoded before are looked up."""
-        fresh = sorted(set(texts) - self._known.keys())
+        known = self._known
+        found = {text: vector for text in sorted(set(texts)) if (vector := known.get(text)) is not None}
+        fresh = sorted(set(texts) - found.keys())
         if fresh:
-            self._known.update(zip(fresh, self._encode_distinct(fresh), strict=True))
-        return np.stack([self._known[text] for text in texts]) if texts else np.empty((0, self.full_width), np.float32)
+            found.update(zip(fresh, self._encode_distinct(fresh), strict=True))
+        if fresh or self.most is not None:
+            kept = [one for one in known.items() if one[0] not in found] + list(found.items())
+            self._known = dict(kept if self.most is None else kept[-self.most :])
+        return np.stack([found[text] for text in texts]) if texts else np.empty((0, self.full_width), np.float32)
 
     @property
     def width(self) -> int:

@@ -13,6 +13,7 @@ Every answer is held against these rules before it is given.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
@@ -26,6 +27,7 @@ from popcast.core.pretrained.saved_files import putting_together, read_tensors
 from popcast.core.section import Section
 from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding_of
+from popcast.features.common.grown_rows import with_labels
 from popcast.features.common.nearest import Visible, nearest, unit_rows
 from popcast.features.common.visibility import horizon, label_bank
 
@@ -72,6 +74,21 @@ class Bank:
             raise BadInput(f"{self.context.dataset}: training posts without fold and without time: expected either")
         self.vectors = self.unit(self.rows, embedding)
         return self
+
+    def grown(self, posts: pl.DataFrame, embedding: pl.DataFrame | None) -> Self:
+        """A copy that knows these labelled posts too, in the order that a fit on all of them has."""
+        told = label_bank(posts)
+        if self.context.final_fit != "labelled" and self.rules.test_bank != "train+valid":
+            told = told.join(self.rows.select("post_id"), on="post_id", how="semi")
+        bank, count = copy.copy(self), self.rows.height
+        rows = with_labels(self.rows, told).with_row_index("place")
+        bank.rows = rows.sort(pl.col("split") != "train", "posted_at", "post_id", nulls_last=True)
+        fresh = rows[count:]
+        vectors = np.concatenate([self.vectors, self.unit(fresh, embedding)]) if fresh.height else self.vectors
+        bank.vectors = vectors[bank.rows["place"].to_numpy()]
+        bank.rows = bank.rows.drop("place")
+        bank._look_up()
+        return bank
 
     def _look_up(self) -> None:
         ids = self.rows["post_id"].to_numpy()

@@ -7,6 +7,7 @@ any split. Where nothing is visible a column is null; only counts are 0.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from popcast.core import tables
 from popcast.core.errors import BadInput
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
+from popcast.features.common.grown_rows import unknown_of, with_labels
 from popcast.features.common.timelines import DAY, HOUR, microseconds, timeline
 from popcast.features.common.visibility import horizon, label_bank
 from popcast.features.history.params import Params
@@ -53,6 +55,16 @@ class Block:
         self.activity = posts.select("post_id", "user_id", "posted_at").sort("post_id")
         self._past: dict[bool, PastLabels] = {}
         return self
+
+    def grown(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
+        """A copy that knows these posts too, see :mod:`popcast.features.common.grown_rows`."""
+        block = copy.copy(self)
+        block.activity = pl.concat([self.activity, unknown_of(self.activity, posts)]).sort("post_id")
+        told = label_bank(posts)
+        if told.height:
+            labels = with_labels(self.labels, told)
+            block.labels, block._past = labels.sort("posted_at", "post_id", nulls_last=True), {}
+        return block
 
     def _groups(self) -> list[str]:
         """Columns of a post that decide whose past it looks at."""

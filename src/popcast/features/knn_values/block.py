@@ -13,6 +13,7 @@ neighbours that there are and that have a value; null without any.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,7 @@ from popcast.core.errors import BadInput
 from popcast.core.tables import write_json
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
+from popcast.features.common.grown_rows import unknown_of
 from popcast.features.common.retrieval import Bank, Rules
 
 SHEET = (
@@ -80,6 +82,20 @@ class Block:
             self.values = self.values.with_columns(label=rows["popularity"])
         return self
 
+    def grown(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
+        """A copy that knows these posts too, see :mod:`popcast.features.common.grown_rows`."""
+        block = copy.copy(self)
+        block.retriever = self.retriever.grown(posts, embedding)
+        names = [name for name in self.columns if name != "label"]
+        told = posts.select("post_id", *[_values_or_none(posts, name).alias(name) for name in names])
+        values = self.values.select("post_id", *names)
+        values = pl.concat([values, unknown_of(values, told)])
+        rows = block.retriever.rows
+        block.values = rows.select("post_id").join(values, on="post_id", how="left", maintain_order="left")
+        if "label" in self.columns:
+            block.values = block.values.with_columns(label=rows["popularity"])
+        return block
+
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
         """``post_id`` and the ``knn_values.`` columns, in the order of ``posts``."""
         return self._lent(posts, embedding)
@@ -114,6 +130,12 @@ class Block:
         block.retriever.load(folder)
         block.columns, block.values = content["columns"], pl.read_parquet(folder / "values.parquet")
         return block
+
+
+def _values_or_none(posts: pl.DataFrame, name: str) -> pl.Series:
+    """:func:`_values`, all null where the table has no such column."""
+    found = _values(posts, name)
+    return pl.Series(name, [None] * posts.height, dtype=pl.Float64) if found is None else found
 
 
 def _values(posts: pl.DataFrame, name: str) -> pl.Series | None:

@@ -11,6 +11,7 @@ temperature)), ``label_median``, ``count``, ``top_similarity``; in the scope ``a
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Literal, Self
 
@@ -55,6 +56,12 @@ class Block:
         """Keep the labelled posts and their unit vectors."""
         self.retriever.fit(posts, embedding)
         return self
+
+    def grown(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
+        """A copy that knows these posts too, see :mod:`popcast.features.common.grown_rows`."""
+        block = copy.copy(self)
+        block.retriever = self.retriever.grown(posts, embedding)
+        return block
 
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
         """``post_id`` and the ``neighbours.`` columns, in the order of ``posts``."""

@@ -8,6 +8,7 @@ authors with fewer posts than the window unchanged (it thereby knows how many po
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +23,7 @@ from popcast.core.section import Section
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding_of
+from popcast.features.common.grown_rows import unknown_of
 
 CHUNK = 16_384
 """Rows averaged at once in float64."""
@@ -52,6 +54,16 @@ class Block:
         self.keys = keys
         self.vectors = _vectors(keys, embedding)
         return self
+
+    def grown(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
+        """A copy that knows these posts too, see :mod:`popcast.features.common.grown_rows`."""
+        block = copy.copy(self)
+        fresh = unknown_of(self.keys, posts).drop_nulls()
+        keys = pl.concat([self.keys, fresh]).with_row_index("place")
+        keys = keys.sort("user_id", "posted_at", *_id_order(), nulls_last=True)
+        vectors = np.concatenate([self.vectors, _vectors(fresh, embedding)]) if fresh.height else self.vectors
+        block.keys, block.vectors = keys.drop("place"), vectors[keys["place"].to_numpy()]
+        return block
 
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
         """``post_id`` and ``windows.embedding``, one row per post, same order.

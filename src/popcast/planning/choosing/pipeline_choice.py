@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from popcast.core.libraries.extras import installed
 from popcast.planning.choosing.cost_model import SIDE_BY_SIDE, block_seconds, frame_seconds
 from popcast.planning.choosing.post_facts import PostFacts, facts_of
 from popcast.planning.choosing.run_choice import WORDS_FROM, Member, fields, members, references
@@ -28,6 +29,8 @@ class Choice:
     seconds: float
     left_for_more: tuple[str, ...]
     """Members that a larger budget would take."""
+    without_extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Extra that is not installed -> members that are not chosen for want of it."""
 
     @property
     def runs(self) -> list[str]:
@@ -57,7 +60,10 @@ def chosen(name: str, facts: PostFacts, budget: float = 300.0, raw: str | None =
     spent = frame_seconds(facts) + (sum(block_seconds(kind, facts) for kind in blocks)) / SIDE_BY_SIDE
     pictures = _pictures(facts, budget - spent, raw)
     spent += block_seconds("image", facts) if pictures else 0.0
-    taken, left = _within(budget, spent, facts, history, words, fits)
+    wanted = list(members(facts, history, words))
+    absent = {extra: tuple(one.name for one in wanted if one.extra == extra)
+              for extra in sorted({one.extra for one in wanted if one.extra}) if not installed(extra)}  # fmt: skip
+    taken, left = _within(budget, spent, facts, [one for one in wanted if one.extra not in absent], fits)
     encoder = any(one.needs == "encoder" for one in taken[0])
     sections = {
         "splits": {name: split},
@@ -73,7 +79,7 @@ def chosen(name: str, facts: PostFacts, budget: float = 300.0, raw: str | None =
         "models": {"on_top": {"loss": "metric"}} if any(one.model == "on_top" for one in taken[0]) else {},
         "blend": _blend(facts, cross_fit),
     }  # fmt: skip
-    return Choice(sections, taken[1], left)
+    return Choice(sections, taken[1], left, absent)
 
 
 def _pictures(facts: PostFacts, seconds: float, raw: str | None) -> bool:
@@ -82,7 +88,10 @@ def _pictures(facts: PostFacts, seconds: float, raw: str | None) -> bool:
 
 
 def _cross_fit(facts: PostFacts, split: dict[str, Any]) -> bool:
-    """Out-of-fold predictions join the validation part where that is too small for the blend's weights."""
+    """Out-of-fold predictions join the validation part where that is too small for the blend's weights, and
+    there are folds to learn from and to predict."""
+    if facts.folds < 2:
+        return False
     share = split["shares"][1]
     if split["method"] == "newest_per_author":
         return facts.authors * share < DRAWN_ENOUGH
@@ -90,12 +99,12 @@ def _cross_fit(facts: PostFacts, split: dict[str, Any]) -> bool:
 
 
 def _within(
-    budget: float, spent: float, facts: PostFacts, history: bool, words: bool, fits: int
+    budget: float, spent: float, facts: PostFacts, wanted: list[Member], fits: int
 ) -> tuple[tuple[list[Member], float], tuple[str, ...]]:
-    """Members that the budget has room for, with the seconds of everything; and the names of the others."""
+    """Those of ``wanted`` that the budget has room for, with the seconds of everything; and the names of the others."""
     taken: list[Member] = []
     left: list[str] = []
-    for member in members(facts, history, words):
+    for member in wanted:
         more = member.seconds(facts, fits) / SIDE_BY_SIDE
         if member.needs is not None:
             more += block_seconds(member.needs, facts)

@@ -7,10 +7,20 @@ from datetime import datetime
 
 import polars as pl
 
+from popcast.splits.making import cut_at, time_folds
+from popcast.splits.params import Split
+
+SHARES = (0.7, 0.15, 0.15)
+"""Of the posts to learn from, choose on and report on."""
 DAY = 86400.0
 IMAGES, VIDEOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"), (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 NO_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
 """Letters of scripts that put no blanks between words."""
+
+TERM = rf"{NO_BLANKS}|\w\w+"
+LOOKED_AT, LONG = 3000, 2000
+"""Posts that are looked at for words, and characters of each."""
+LEAST_TERMS, LEAST_POSTS = 5, 5
 
 COMMON = r"(?i)\b(the|and|of|to|is|you|for|this|that|with)\b"
 
@@ -27,9 +37,11 @@ class PostFacts:
     every_author: bool
     """Every labelled post has an author."""
     timed: bool
-    """Every labelled post has a time, and there is more than one."""
+    """Every labelled post has a time, and times part them into some to learn from, to choose on and to report on."""
     moments: int
     """Different times of labelled posts."""
+    folds: int
+    """Folds that the posts to learn from fall into: fewer than asked for where bursts or equal times hold together."""
     span_days: float
     lag_days: float
     """How much younger the youngest post to predict is than the newest label; 0 where there is none."""
@@ -37,11 +49,13 @@ class PostFacts:
     """Posts to predict are the newest of their authors, at times when other authors' posts have labels."""
     newest: datetime | None
     text: bool
+    """Posts to learn from share words; see :func:`_shared`."""
     blanks: bool
     """Words are written with blanks between them."""
     english: bool
     """At least one word in fifty is a common English one: the packaged sentence encoder reads English."""
     tags: bool
+    """Posts to learn from share tags."""
     categories: tuple[str, ...]
     images: bool
     videos: bool
@@ -57,8 +71,9 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
     authors = _column(labelled, "user_id", pl.String)
     counts = authors.drop_nulls().value_counts()["count"]
     moments = times.n_unique()
-    timed = labelled.height > 0 and times.null_count() == 0 and moments > 2
+    timed = labelled.height > 0 and times.null_count() == 0 and moments > 2 and parts_in_time(times) is not None
     span = (times.max() - times.min()).total_seconds() / DAY if timed else 0.0
+    learned = _learned(labelled, timed)
     text = _column(posts, "title", pl.String).drop_nulls()
     letters = text.head(2000).str.count_matches(r"\p{L}").sum() or 0
     unspaced = text.head(2000).str.count_matches(NO_BLANKS).sum() or 0
@@ -72,14 +87,15 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
         every_author=labelled.height > 0 and authors.null_count() == 0,
         timed=timed,
         moments=moments,
+        folds=_folds(labelled, times, timed),
         span_days=span,
         lag_days=_lag(times, unlabelled) if timed else 0.0,
         newest_drawn=timed and _newest_drawn(labelled, unlabelled),
         newest=_column(posts, "posted_at", pl.Datetime("us", "UTC")).max(),
-        text=len(text) > 0,
+        text=_shared(learned, pl.col("title").str.head(LONG).str.extract_all(TERM)),
         blanks=unspaced < 0.2 * max(letters, 1),
         english=_english(text.head(2000)),
-        tags=_column(posts, "tags", pl.List(pl.String)).list.len().fill_null(0).sum() > 0,
+        tags=_shared(learned, pl.col("tags")),
         categories=tuple(
             name for name in ("category", "subcategory", "concept") if _column(posts, name, pl.String).count()
         ),
@@ -91,8 +107,47 @@ def facts_of(posts: pl.DataFrame) -> PostFacts:
     )
 
 
+def parts_in_time(times: pl.Series) -> tuple[datetime, datetime] | None:
+    """Where a chronological split of ``SHARES`` begins to choose and to report; None where a part would be empty, as
+    posts of one moment are never separated."""
+    first, second = (cut_at(times, share) for share in (SHARES[0], SHARES[0] + SHARES[1]))
+    return (first, second) if times.min() < first < second else None
+
+
+def folds_of(labelled: int) -> int:
+    """Folds to ask for, by the number of posts with a label."""
+    return 4 if labelled >= 700 else 3 if labelled >= 150 else 2
+
+
+def _folds(labelled: pl.DataFrame, times: pl.Series, timed: bool) -> int:
+    if not labelled.height or times.null_count():
+        return folds_of(labelled.height)  # drawn, where there are no times
+    folds = folds_of(labelled.height)
+    if timed:
+        labelled = labelled.filter(pl.col("posted_at") < parts_in_time(times)[0])
+    if "user_id" not in labelled.columns:
+        labelled = labelled.with_columns(user_id=pl.lit(None, pl.String))
+    bursts = Split.model_fields
+    made = time_folds(labelled, folds, bursts["burst_hours"].default, bursts["burst_span_hours"].default)
+    return made["fold"].n_unique()
+
+
 def _column(posts: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Series:
     return posts[name] if name in posts.columns else pl.Series(name, [None] * posts.height, dtype=kind)
+
+
+def _learned(labelled: pl.DataFrame, timed: bool) -> pl.DataFrame:
+    """``title`` and ``tags`` of at most ``LOOKED_AT`` posts out of those that models are fitted on."""
+    if timed:
+        labelled = labelled.filter(pl.col("posted_at") < parts_in_time(labelled["posted_at"])[0])
+    labelled = labelled.gather_every(max(1, labelled.height // LOOKED_AT))
+    return pl.DataFrame([_column(labelled, "title", pl.String), _column(labelled, "tags", pl.List(pl.String))])
+
+
+def _shared(posts: pl.DataFrame, terms: pl.Expr) -> bool:
+    """Whether ``LEAST_TERMS`` terms occur in ``LEAST_POSTS`` posts each: else there is nothing to learn in them."""
+    counts = posts.select(term=terms.list.unique()).explode("term").drop_nulls()["term"].value_counts()
+    return counts.filter(pl.col("count") >= LEAST_POSTS).height >= LEAST_TERMS
 
 
 def _english(text: pl.Series) -> bool:

@@ -3,7 +3,7 @@
 References first, then members in the order in which they have helped on real posts (docs/results.md): boosted trees on
 what is known at posting and on history, the same with words, CatBoost, a ridge on words. With more seconds: more seeds,
 sentence vectors with a kernel ridge, a stacker, networks. A member is taken where the seconds that are left suffice,
-and, where it is a network or needs an encoder, where the extra ``text`` is installed.
+and where the extra that it needs is installed (networks and encoders: ``text``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from popcast.core.libraries.extras import installed
 from popcast.planning.choosing.cost_model import run_seconds
 from popcast.planning.choosing.post_facts import PostFacts
 
@@ -23,7 +22,8 @@ WORDS_FROM = 300
 
 @dataclass(frozen=True)
 class Member:
-    """A run, and the kind that the cost model knows it by. ``needs``: a block that it alone needs."""
+    """A run, and the kind that the cost model knows it by. ``needs``: a block that it alone needs. ``extra``: what
+    must be installed for it, see ``core.libraries.extras``."""
 
     name: str
     kind: str
@@ -32,6 +32,7 @@ class Member:
     set: dict[str, Any] = field(default_factory=dict)
     seeds: int = 1
     needs: str | None = None
+    extra: str | None = None
 
     def with_seeds(self, seeds: int) -> Member:
         """The same with more seeds, where its model averages over them."""
@@ -118,11 +119,10 @@ def _more(facts: PostFacts, history: bool, words: bool, base: list[str], scores:
         inner = {"boosting": {"learning_rate": 0.05, "rounds": 300, "max_leaf_nodes": 24}}
         setting = {"model": "stacker", "baseline": HISTORY, "loss": "metric", **scores, "set": inner}
         yield Member("stacker", "stacker", "on_top", base, setting)
-    if history and installed("text"):
         batch = 128 if facts.labelled < 20_000 else 1024
         training = {"learning_rate": 0.001, "batch_size": batch, "max_epochs": 20, "patience": 4}
         setting = {"model": "cnn", "baseline": HISTORY, "loss": "metric", **scores, "set": {"training": training}}
-        yield Member("cnn", "cnn", "on_top", base, setting)
-    if words and facts.english and facts.labelled <= 30_000 and installed("text"):
+        yield Member("cnn", "cnn", "on_top", base, setting, extra="text")
+    if words and facts.english and facts.labelled <= 30_000:
         setting = {"fields": ["title"], "embedding": "text.embedding"}
-        yield Member("kernel_ridge", "kernel_ridge", "kernel_ridge", ["text"], setting, needs="encoder")
+        yield Member("kernel_ridge", "kernel_ridge", "kernel_ridge", ["text"], setting, needs="encoder", extra="text")

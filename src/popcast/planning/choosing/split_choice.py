@@ -2,7 +2,8 @@
 
 Times and authors decide, in this order:
 
-1. no times: ``random`` (by a hash of the author, or of the post). It measures no forecast, and every table says so;
+1. no times, or times that do not part the posts (most are of one moment): ``random`` (by a hash of the author, or of
+   the post). It measures no forecast, and every table says so;
 2. posts to predict are the newest of drawn authors (``PostFacts.newest_drawn``) and there are at least 50 authors:
    ``newest_per_author``, and the counts are taken to be read when the newest post was out (``snapshot``);
 3. else ``chronological``: the newest 15 % test, the 15 % before them validate.
@@ -19,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from popcast.core.errors import BadInput
-from popcast.planning.choosing.post_facts import PostFacts
+from popcast.planning.choosing.post_facts import SHARES, PostFacts, folds_of
 
 LEAST = 40
 """Labelled posts that three parts can be made of."""
@@ -30,13 +31,14 @@ LEAST_AUTHORS = 50
 def split_of(facts: PostFacts) -> dict[str, Any]:
     """``splits.<name>``. Raises BadInput where there are too few posts with a label."""
     if facts.labelled < LEAST:
-        raise BadInput(f"{facts.labelled} posts with a label: too few to learn from, expected at least {LEAST}")
-    folds = {"folds": 4 if facts.labelled >= 700 else 3 if facts.labelled >= 150 else 2}
+        posts = "post" if facts.labelled == 1 else "posts"
+        raise BadInput(f"{facts.labelled} {posts} with a label: too few to learn from, expected at least {LEAST}")
+    folds = {"folds": folds_of(facts.labelled)}
     if not facts.timed:
-        return {"method": "random", "shares": [0.7, 0.15, 0.15], **folds, "final_fit": "labelled"}
+        return {"method": "random", "shares": list(SHARES), **folds, "final_fit": "labelled"}
     if newest_per_author(facts):
         return {"method": "newest_per_author", "shares": [0.4, 0.3, 0.3], **folds, "final_fit": "labelled"}
-    return {"method": "chronological", "shares": [0.7, 0.15, 0.15], **folds, "final_fit": "labelled"}
+    return {"method": "chronological", "shares": list(SHARES), **folds, "final_fit": "labelled"}
 
 
 def newest_per_author(facts: PostFacts) -> bool:

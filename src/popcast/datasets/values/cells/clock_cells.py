@@ -8,36 +8,55 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from popcast.datasets.values.words.month_names import MONTHS, WEEKDAYS, plain_word
+from popcast.datasets.values.words.month_names import MONTHS, SEVERAL, WEEKDAYS, plain_word
+from popcast.datasets.values.words.relative_times import why_unclear
 
 LONGEST = 100
 """Characters of a time at most."""
 
 _WORD = r"[^\W\d_]+(?:-feira)?\.?"
-_OF = r"(?:\s+|-|/|\.)(?:del?\s+)?"
+_OF = r"(?:,?\s+|-|/|\.)(?:(?:del?|of)\s+)?"
 _DATES = (
     ("ymd", r"(?P<y>\d{4})(?P<sign>[-/.])(?P<m>\d{1,2})(?P=sign)(?P<d>\d{1,2})"),
-    ("cjk", r"(?P<y>\d{4}) ?[年년] ?(?P<m>\d{1,2}) ?[月월] ?(?P<d>\d{1,2}) ?[日일]"),
+    ("ymd", r"(?P<y>\d{4})\. (?P<m>\d{1,2})\. (?P<d>\d{1,2})\."),
+    (
+        "cjk",
+        r"(?P<y>\d{4}) ?[年년] ?(?P<m>\d{1,2}) ?[月월] ?(?P<d>\d{1,2}) ?[日일]"
+        r"(?: ?[(（].[)）]| ?(?:星期|周|週)[一二三四五六日天]| ?.요일)?",
+    ),
     ("packed", r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})"),
     ("num", r"(?P<a>\d{1,2})(?P<sign>[./-]) ?(?P<b>\d{1,2})(?P=sign) ?(?P<y>\d{4}|\d{2})"),
-    ("day", rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|º|\.)?{_OF}(?P<month>{_WORD}){_OF}(?P<y>\d{{4}}|\d{{2}})"),
+    ("day", rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|º|\.)?{_OF}(?P<month>{_WORD}){_OF}(?P<y>\d{{4}}|\d{{2}})(?: г\.?,?)?"),
+    ("day", r"(?P<d>\d{1,2})(?P<month>[^\W\d_]{3,9})(?P<y>\d{4})"),
     ("month", rf"(?P<month>{_WORD}) (?P<d>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y>\d{{4}})"),
 )
 _HALF = r"[AaPp]\.? ?[Mm]\.?|[上下]午|午[前後]|오[전후]"
 _CLOCK = (
     rf"(?:(?P<before>{_HALF}) ?)?"
-    r"(?:(?P<H>\d{1,2})(?::|[時时시] ?|h)(?P<M>\d{2})(?:(?::|[分분] ?)(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?[分분秒초]?"
+    r"(?:(?P<H>\d{1,2})(?::|(?P<dot>\.)|[時时시] ?|h)(?P<M>\d{2})(?:(?(dot)\.|(?::|[分분] ?))(?P<S>\d{2})"
+    r"(?:[.,](?P<f>\d{1,9}))?)?[分분秒초]?"
     r"|(?<=[Tt])(?P<HH>\d{2})(?:(?P<MM>\d{2})(?P<SS>\d{2})?(?:[.,](?P<ff>\d{1,9}))?)?)"
-    rf"(?: ?(?P<after>{_HALF})(?![A-Za-z]))?"
+    rf"(?: ?(?P<after>{_HALF})(?![A-Za-z]))?(?: ?(?:[Uu]hr|hrs?\.?|h|uur)(?![A-Za-z]))?"
 )
 _ZONE = (
-    r"(?: ?(?P<zone>[+-]\d{1,2}(?::?\d{2})?|(?:UTC|GMT|UT) ?[+-]\d{1,2}(?::?\d{2})?"
-    r"|[A-Za-z]{3,}/[A-Za-z_]+(?:/[A-Za-z_]+)?|[A-Za-z]{1,5})(?P<note> ?\(.*\)| ?\[.*\]| [A-Z]{3,5})?)?"
+    r"(?: ?(?:\((?P<bracket>(?:UTC|GMT)(?: ?[+-]\d{1,2}(?::?\d{2})?)?)\)|(?P<zone>[+-]\d{1,2}(?::?\d{2})?|(?:UTC|GMT|UT) ?[+-]\d{1,2}(?::?\d{2})?"
+    r"|[A-Za-z]{3,}/[A-Za-z_]+(?:/[A-Za-z_]+)?|[A-Za-z]{1,5}))(?P<note> ?\(.*\)| ?\[.*\]| [A-Z]{3,5})?)?"
 )
-_JOIN = r"(?:[Tt]|_|,? ?(?:at|um|à|às|a las|alle|-|–|·|@)? )"
+_JOIN = r"(?:[Tt]|_|:|,? ?(?:at|um|à|às|a las|alle(?: ore)?|ore|kl\.?|klo|om|в|о|o|pukul|-|–|·|•|@)? )"
 _WEEKDAY = rf"(?:(?P<weekday>{_WORD}),? )?"
 _WHOLE = tuple((name, re.compile(rf"{_WEEKDAY}{date}(?:{_JOIN}{_CLOCK}{_ZONE})?")) for name, date in _DATES)
+_CLOCK_FIRST = tuple(
+    (name, re.compile(rf"{_CLOCK}{_ZONE}(?:,? (?:(?:on|am|-|–|·|•|\|) )?){_WEEKDAY}{date}"))
+    for name, date in _DATES
+    if name != "packed"
+)
 _YEAR_LAST = re.compile(rf"(?P<weekday>{_WORD}),? (?P<month>{_WORD}) (?P<d>\d{{1,2}}) {_CLOCK}{_ZONE} (?P<y>\d{{4}})")
+_WRAPPED = re.compile(r"""(?:ISODate|(?:pd\.)?Timestamp|(?:np\.|numpy\.)?datetime64|new Date)?\(?(["'])([^"']*)\1(?:, ?tz=.*)?\)?""")
+"""A cell that a program quotes."""
+_FILE_NAME = re.compile(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-(\d\d)_UTC")
+"""As Instaloader names files."""
+UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Characters of no width and marks of direction."""
 _PACKED = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?")
 
 FORMS = {
@@ -76,28 +95,39 @@ def clock_cell(text: str) -> ClockCell | None:
     ('+0000', (3, 4, '/'))
     """
     if not 6 <= len(text) <= LONGEST:
-        return None
-    text = " ".join(text.replace("−", "-").split())
+        return _unclear(text) if len(text) < 6 else None
+    text = " ".join(UNSEEN.sub("", text).replace("−", "-").split())
+    if wrapped := _WRAPPED.fullmatch(text):
+        text = "" if ", tz=" in text or ",tz=" in text else wrapped[2]
+    text = _FILE_NAME.sub(r"\1 \2:\3:\4 UTC", text)
     if found := _YEAR_LAST.fullmatch(text):
         return _read("last", found.groupdict())
     if packed := _PACKED.fullmatch(text):
         year, month, day, hour, minute, second = packed.groups()
         return _read("packed", {"y": year, "m": month, "d": day, "H": hour, "M": minute, "S": second})
-    for name, pattern in _WHOLE:
+    for name, pattern in (*_WHOLE, *_CLOCK_FIRST):
         if found := pattern.fullmatch(text):
             return _read(name, found.groupdict())
-    return None
+    return _unclear(text)
+
+
+def _unclear(text: str) -> ClockCell | None:
+    why = why_unclear(text)
+    return None if why is None else ClockCell("unclear", wrong=why)
 
 
 def _read(form: str, part: dict[str, str | None]) -> ClockCell | None:
     get = part.get
+    zone = get("zone") or get("bracket")
     if get("weekday") and plain_word(part["weekday"]) not in WEEKDAYS:
         return None
+    if get("month") and plain_word(part["month"]) in SEVERAL:
+        return ClockCell(form, wrong=f"{part['month']} is {SEVERAL[plain_word(part['month'])]}")
     if get("month") and plain_word(part["month"]) not in MONTHS:
         return None
     if len(part["y"]) == 2:
         return ClockCell(form, wrong="a year of two digits")
-    if get("note") and not re.search(r"[\d/]|^[Zz]$|^(?:UTC|GMT)$", get("zone") or ""):
+    if get("note") and not re.search(r"[\d/]|^[Zz]$|^(?:UTC|GMT)$", zone or ""):
         return None
     month = MONTHS[plain_word(part["month"])] if get("month") else int(get("m") or 1)
     try:
@@ -105,7 +135,7 @@ def _read(form: str, part: dict[str, str | None]) -> ClockCell | None:
     except ValueError:
         return None
     either = (int(part["a"]), int(part["b"]), part["sign"]) if get("a") else None
-    return ClockCell(form, clock, get("zone"), either)
+    return ClockCell(form, clock, zone, either)
 
 
 def _clock(part: dict[str, str | None]) -> timedelta:

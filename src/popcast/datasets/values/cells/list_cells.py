@@ -24,15 +24,24 @@ DEEPEST = 20
 NESTED = r"^\s*(?:\[\s*[\[{]|\{\s*['\"])"
 """How a cell begins that may be an object, or a list of objects or lists."""
 
-SEPARATORS = {"|": 0.0, ";": 0.2, ",": 0.5}
+SEPARATORS = {"|": 0.0, "\n": 0.0, "\t": 0.0, " · ": 0.2, ";": 0.2, "；": 0.2, ",": 0.5, "，": 0.5, "、": 0.5, "،": 0.5}
 """Sign -> share of the cells from which it parts items: a comma may stand in one, a bar hardly."""
+
+TOPIC = re.compile(r"#([^#]+)#")
+_TOPICS = re.compile(r"\s*(?:#[^#]+#[\s,]*)+")
+"""Topics of Weibo stand between two signs and may hold blanks."""
 
 _STRING = r"""[uUbB]?'(?:[^'\\\n]|\\.)*'|[uU]?"(?:[^"\\\n]|\\.)*\""""
 _TOKEN = re.compile(rf"\s*({_STRING}|[\[\](){{}}:,]|[^\s\[\](){{}}:,'\"\\]+)")
 _NUMPY = re.compile(rf"\[\s*(?:{_STRING})(?:\s+(?:{_STRING}))*\s*\]")
 _ARRAY = re.compile(
-    r"(?:np\.|numpy\.)?(?:array|set|frozenset|list|tuple)\(\s*([\[({].*[\])}])\s*(?:,\s*dtype=[^()]*)?\)", re.DOTALL
+    r"(?:np\.|numpy\.|pd\.)?(?:array|set|frozenset|list|tuple|deque|Index|Series)\(\s*([\[({].*[\])}])\s*"
+    r"(?:,\s*dtype=[^()]*)?\)",
+    re.DOTALL,
 )
+_CALL = re.compile(r"(?:c|list|WrappedArray|ArrayBuffer|ArraySeq|Array|List|Vector|Stream|character)\((.*)\)", re.DOTALL)
+"""Vectors of R, whose texts have quotes, and sequences of Spark, whose texts have none."""
+_PRINTED = re.compile(r"(?:np\.|numpy\.|pd\.)?[A-Za-z]+\(.*\)", re.DOTALL)
 _OBJECT = re.compile(rf"\s*\[?\s*\{{\s*(?:{_STRING})\s*:")
 _ENTITY = re.compile(r"&#?\w{1,10};")
 _PAIRS = {"[": "]", "(": ")", "{": "}"}
@@ -58,8 +67,13 @@ def items_of(text: str) -> list[str] | None:
     (['food'], ['a', 'b'], ['a', 'b'])
     """
     text = text.strip()
-    if text in ("set()", "[]", "{}", "()"):
+    if text in ("set()", "[]", "{}", "()", "character(0)"):
         return []
+    if text[:1] == text[-1:] == '"' and text[1:2] in _PAIRS:
+        return _twice_written(text)
+    if called := _CALL.fullmatch(text):
+        inner = called[1]
+        return read_list(f"[{inner}]") if inner[:1] in "\"'" else [one.strip() for one in inner.split(",") if one.strip()]
     if packed := _ARRAY.fullmatch(text):
         text = packed[1]
     if text[:1] not in _PAIRS:
@@ -72,8 +86,34 @@ def items_of(text: str) -> list[str] | None:
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _python(text)
+        found = _python(text)
+        return found if found is not None else _of_a_database(text)
     return texts_of([found] if isinstance(found, dict) else found)
+
+
+def is_list(text: str) -> bool:
+    """Whether a cell begins as a list of a program does.
+
+    >>> is_list("['a']"), is_list('c("a", "b")'), is_list("a, b"), is_list("Paris (France)")
+    (True, True, False, False)
+    """
+    called = _PRINTED.fullmatch(text) is not None and (_CALL.fullmatch(text) or _ARRAY.fullmatch(text))
+    return text[0] in "[({" or bool(called) or (text[0] == '"' and text[1:2] in _PAIRS and text[-1] == '"')
+
+
+def _twice_written(text: str) -> list[str] | None:
+    """A list in a text of JSON."""
+    try:
+        return items_of(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _of_a_database(text: str) -> list[str] | None:
+    """An array as PostgreSQL prints it: ``{a,"b c"}``."""
+    if text[0] != "{" or text[-1] != "}" or any(sign in text[1:-1] for sign in "{}[]():='"):
+        return None
+    return [one for one in parted(text[1:-1], ",") if one != "NULL"]
 
 
 def texts_of(items: Iterable[object]) -> list[str] | None:
@@ -172,10 +212,14 @@ def separator_of(texts: Iterable[str]) -> str | None:
     """
     plain = [_ENTITY.sub("&", text) for text in texts]
     several = [
-        text for text in plain if len(text.split()) > 1 or any(sign in text for sign in SEPARATORS) or "#" in text[1:]
+        text
+        for text in plain
+        if len(text.split()) > 1 or any(sign in text for sign in SEPARATORS) or "#" in text[1:]
     ]
     if not several:
         return None
+    if all(map(_TOPICS.fullmatch, plain)):
+        return "##"
     if 2 * sum(text.startswith("#") for text in several) > len(several):
         return "#"
     for sign, share in SEPARATORS.items():
@@ -192,6 +236,8 @@ def parted(text: str, separator: str | None) -> list[str]:
     """
     if separator is None:
         return text.split()
+    if separator == "##":
+        return [f"#{topic.strip()}" for topic in TOPIC.findall(text)]
     if separator == "#":
         return [part.rstrip(" ,;|") for part in re.findall(r"#[^#\s,;|]+|[^#\s,;|]+", text)]
     if len(separator) == 1 and '"' in text and text.count('"') % 2 == 0 and separator not in '"\r\n':

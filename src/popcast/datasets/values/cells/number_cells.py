@@ -10,7 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
-from popcast.datasets.values.words.number_units import factor
+from popcast.datasets.values.cells.clock_cells import UNSEEN
+from popcast.datasets.values.words.number_units import factor, without_noun
 
 LONGEST = 60
 """Characters of a number at most."""
@@ -18,11 +19,14 @@ LONGEST = 60
 SIGNS = {".": ",", ",": "."}
 """Sign of the fraction -> sign of the thousands."""
 
-_SHAPE = re.compile(r"([+-]?)(\d[\d.,' ]*|[.,]\d+)([^\d.,' +][^\d+]*)?(\+?)")
+_SHAPE = re.compile(r"([+-]?)([0-9][0-9.,' ]*|[.,][0-9]+)([^\d.,' +][^\d+]*)?(\+?)")
 _POWER = re.compile(r"([+-]?)(\d+)(?:([.,])(\d+))?[eE]([+-]?\d{1,3})")
 _GROUPS = re.compile(r"\d{1,3}(?:([ ',.])\d{3})(?:\1\d{3})*")
 _INDIAN = re.compile(r"\d{1,2}(?:,\d\d)+,\d{3}")
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "´": "'", "`": "'", "−": "-"})
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "´": "'", "`": "'", "−": "-", "٬": "'"})
+_ARABIC = re.compile(r"٫(\d+)")
+_RAISED = re.compile("[¹²³⁰-₎½⅓-⅞¼¾Ⅰ-ↈ①-⓿]")
+"""Signs that would be taken for digits of the number that they stand beside: ``5²`` is not 52."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def shape(text: str, counts: bool) -> Shown | None:
         return None
     sign, body, unit, _ = found.groups()
     body, unit = body.rstrip(), (unit or "").strip()
+    unit = without_noun(unit) if counts else unit
     percent = unit == "%"
     times = 1 if unit == "" or percent else factor(unit, counts)
     if times is None or (percent and counts):
@@ -75,14 +80,20 @@ def shape(text: str, counts: bool) -> Shown | None:
     if signs is None:
         return None
     open_sign, english, spaced = signs
+    if unit in ("B", "b") and (english is False or f" {unit}" in text):
+        return None  # a thousand on Turkish pages (2,8 B), a billion on all others (2.8B)
     return Shown(sign + body, times, percent, 0, open_sign, english, spaced, unit)
 
 
 def _plain(text: str) -> str:
-    """Digits of any script as 0 to 9, all blanks as one, apostrophes and minus signs as typed."""
+    """Digits of any script as 0 to 9, all blanks as one, apostrophes and minus signs as typed, no marks of direction."""
     if not text.isascii():
+        text = UNSEEN.sub("", text)
+        if _RAISED.search(text):
+            return text
         text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
         text = "".join(str(unicodedata.digit(one)) if one.isdecimal() else one for one in text)
+        text = _ARABIC.sub(r".\g<1>0", text)  # of a fraction, never thousands
     return " ".join(text.split())
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,7 +14,8 @@ import polars as pl
 from popcast.core.errors import BadInput
 from popcast.datasets import table
 from popcast.datasets.loading import Quality
-from popcast.datasets.params import Table
+from popcast.datasets.params import Dataset, Table
+from popcast.datasets.reading.open_rows import FileForm, read_rows
 from popcast.datasets.reading.row_table import RowTable
 from popcast.datasets.values.column_uses import uses
 
@@ -40,6 +42,20 @@ def settled(rows: RowTable, layout: Table, zone: str, posts: pl.DataFrame) -> Ta
         if len(same) == 1:
             layout = same[0]
     return layout
+
+
+def settled_dataset(dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """A dataset with its table :func:`settled` over its labelled files, and the names of all columns of these.
+
+    One that is no table of a user has no layout and no such names.
+    """
+    layout = dataset.table
+    if layout is None:
+        return dataset, []
+    form = FileForm(layout.delimiter, layout.encoding, layout.sheet)
+    rows = read_rows(Path(dataset.raw), layout.labelled, None, form)
+    posts = table.posts_of(rows, None, layout, dataset.zone, Quality(dataset.max_reject_share))
+    return dataset.model_copy(update={"table": settled(rows, layout, dataset.zone, posts)}), rows.names
 
 
 def _holds(rows: RowTable, layout: Table, concerned: tuple[str, ...], odd: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from popcast.api.settled_layout import settled
 from popcast.core.errors import BadInput
 from popcast.datasets.loading import Quality
 from popcast.datasets.params import Table
@@ -13,6 +12,7 @@ from popcast.datasets.reading.open_rows import rows_of_frame
 from popcast.datasets.table import posts_of
 from popcast.serving.asked_posts import asked_posts
 from popcast.serving.bundle import Contents
+from popcast.serving.settled_layout import settled
 
 KNOWN = pl.DataFrame(
     {

@@ -1,0 +1,115 @@
+"""``popcast forecast``: what a bundle says about one draft, told by options, or about a file of drafts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import polars as pl
+
+from popcast.commands.draft_row import Draft, draft_row
+from popcast.commands.show import as_csv, print_table
+from popcast.core.errors import BadInput, bad_input
+from popcast.core.safety.whole_files import write_whole
+from popcast.core.stage import one_line_errors
+from popcast.serving.bundle import bundle_folder
+
+GIVEN_FILE = click.Path(dir_okay=False, path_type=Path)
+LEVELS = {"forecast": "prediction", "lower": "lower", "upper": "upper"}
+
+
+@click.command()
+@click.argument("bundle")
+@click.argument("file", required=False, type=GIVEN_FILE)
+@click.option("--text", help="what the post says")
+@click.option("--author", help="who posts it, as the posts learned from have it")
+@click.option("--time", help="when: 2025-03-01T18:30, with a zone such as +01:00 where it is another one; now")
+@click.option("--tags", help="parted by commas")
+@click.option("--category")
+@click.option("--media", type=GIVEN_FILE, help="picture or video")
+@click.option("--number", "numbers", multiple=True, metavar="NAME=VALUE", help="a number of the post or the author")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="of the media of FILE  [beside it]")
+@click.option("--together", is_flag=True, help="the drafts of FILE see that the other ones exist")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table")
+@click.option("--csv", "out", type=GIVEN_FILE, help="write the forecasts to this file")
+@one_line_errors
+def forecast(
+    bundle: str, file: Path | None, folder: Path | None, together: bool, as_json: bool, out: Path | None, **told: Any
+) -> None:
+    """Say how popular posts will be that are not out yet, by BUNDLE: a folder or a dataset of this project.
+
+    Either one draft, by options, or those of FILE, in the columns of the posts that were learned from. What is not told
+    is taken as not known, and said. Counts where the label is a count.
+    """
+    draft = Draft(**told)
+    if (file is None) != draft.anything():
+        raise BadInput("popcast forecast: expected either a FILE of drafts, or options that tell one, such as --text")
+    place = bundle_folder(bundle)
+    from popcast.core.engine import in_this_process
+    from popcast.datasets.reading.open_rows import rows_of_frame
+    from popcast.serving.asked_posts import asked_posts
+    from popcast.serving.forecast import Forecast
+
+    made = Forecast.load(place)
+    if file is None:
+        row, media = draft_row(draft, made.contents)
+        rows = rows_of_frame(row, "draft")
+    else:
+        rows, media = rows_of(file, made.contents), folder or file.absolute().parent
+    asked = asked_posts(rows, made.contents)
+    prepared = made.prepared(asked.posts)
+    notes = list(asked.said)
+    if learned := made.learned_from(prepared):
+        notes.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
+    with in_this_process():
+        found = made.predict_prepared(prepared, media, together).with_columns(asked.posts["post_id"])
+    if as_json:
+        print_json(made.contents.dataset, found, notes)
+    table = shown(asked.posts, found, made.contents.zone)
+    if out is not None:
+        write_whole(as_csv(table).encode("utf-8-sig"), out)
+    if not as_json:
+        print(f"{out}: {table.height} rows" if out is not None else _scale(found), flush=True)
+        if out is None:
+            print_table(table, made.contents)
+    for note in notes if not as_json else ():
+        click.echo(f"note: {note}", err=True)
+
+
+def rows_of(file: Path, contents: Any):
+    """Rows of a file of posts, in the form of those that a bundle was fitted on."""
+    from popcast.datasets.reading.open_rows import FileForm, read_rows
+    from popcast.serving.own_columns import layout_of
+
+    layout = layout_of(contents)
+    if not file.is_file():
+        raise bad_input("no such file", file=file, expected="a file of posts: csv, json, jsonl, parquet or xlsx")
+    form = FileForm(layout.delimiter, layout.encoding, layout.sheet)
+    return read_rows(file.absolute().parent, file.name, None, form)
+
+
+def shown(posts: pl.DataFrame, found: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """What people look at: post_id, author, posted_at (as text in the zone), title, forecast, lower, upper."""
+    clock = pl.col("posted_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
+    counts = "prediction_count" in found.columns
+    levels = [
+        found[f"{old}_count"].round(0).cast(pl.Int64).alias(new) if counts else found[old].round(3).alias(new)
+        for new, old in LEVELS.items()
+    ]
+    ids = posts["post_id"]
+    return posts.select(
+        "post_id", *([ids.alias("id")] if posts.height > 1 else []), author="user_id", posted_at=clock, title="title"
+    ).with_columns(level for level in levels if level.null_count() < len(level) or level.name == "forecast")
+
+
+def print_json(dataset: str, found: pl.DataFrame, notes: list[str]) -> None:
+    import orjson
+
+    content = {"dataset": dataset, "forecasts": found.rename({"post_id": "id"}).to_dicts(), "notes": notes}
+    print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+
+
+def _scale(found: pl.DataFrame) -> str:
+    scale = "counts" if "prediction_count" in found.columns else "on the scale of the label"
+    return f"{found.height} {'draft' if found.height == 1 else 'drafts'}, forecasts {scale}"
