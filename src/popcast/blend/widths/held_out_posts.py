@@ -1,7 +1,7 @@
 """The posts that widths are learned from: valid posts, out-of-fold posts of the training part, stand-ins for the rest.
 
-Folds are made of whole authors, so that a shape is judged on authors that it never saw; of stretches of time where
-there are hardly any authors.
+Valid posts are judged in folds of time, as the blend's own residuals are made (``intervals.blocks``), without times in
+folds of whole authors. Stand-ins are fitted across whole authors.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ STRETCHES = 20
 class HeldOut:
     """Posts with residuals that nothing had learned from, in the order of ids, the valid part first.
 
-    columns: see ``width_columns``. residual: label minus blend [n]. warm: bool [n]. author, fold: whole numbers
-    [n], see :func:`authors` and :func:`folds`. calibrates: bool [n], posts of the valid part; the others only help to
-    learn the shape.
+    columns: see ``width_columns``. residual: label minus blend [n]. warm: bool [n]. author: whole numbers [n], see
+    :func:`authors`. fold: [n], see :func:`judged_in`. calibrates: bool [n], posts of the valid part; the others only
+    help to learn the shape.
     """
 
     columns: pl.DataFrame
@@ -82,7 +82,7 @@ def held_out_posts(
         keys["residual"].to_numpy(),
         keys["warm"].to_numpy(),
         authors(keys),
-        folds(keys),
+        judged_in(keys),
         (keys["split"] == "valid").to_numpy(),
     )
 
@@ -109,13 +109,30 @@ def authors(rows: pl.DataFrame) -> np.ndarray:
     return rows.select(own.rank("dense")).to_series().to_numpy().astype(np.int64)
 
 
+def judged_in(rows: pl.DataFrame) -> np.ndarray:
+    """Fold [n] in which the posts of the valid part are judged: stretches of time where all of them have one, for posts
+    to come are of another time; else whole authors. Other posts get folds of their own, which mean nothing."""
+    found = np.empty(rows.height, np.int64)
+    valid = (rows["split"] == "valid").to_numpy()
+    for part in (valid, ~valid):
+        of = rows.filter(pl.Series(part))
+        found[part] = folds(of) if of["posted_at"].null_count() else _stretches(of, FOLDS)
+    return found
+
+
+def _stretches(rows: pl.DataFrame, count: int) -> np.ndarray:
+    """Number [n] of the stretch of time that each post lies in, ``count`` of about equal size, by time and id."""
+    order = rows.select(pl.arg_sort_by("posted_at", "post_id", nulls_last=True)).to_series().to_numpy()
+    found = np.empty(rows.height, np.int64)
+    found[order] = np.arange(rows.height) * count // max(rows.height, 1)
+    return found
+
+
 def folds(rows: pl.DataFrame) -> np.ndarray:
     """Fold [n] of each post, about as many posts in each: whole authors; with hardly any of them stretches of time."""
     groups = authors(rows)
     if len(np.unique(groups)) < LEAST_AUTHORS:
-        order = rows.select(pl.arg_sort_by("posted_at", "post_id", nulls_last=True)).to_series().to_numpy()
-        groups = np.empty(rows.height, np.int64)
-        groups[order] = np.arange(rows.height) * STRETCHES // max(rows.height, 1)
+        groups = _stretches(rows, STRETCHES)
     _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
     load, of = np.zeros(FOLDS, np.int64), np.empty(len(counts), np.int64)
     for group in np.argsort(-counts, kind="stable"):
