@@ -1,9 +1,9 @@
 """Learn widths from held-out residuals, and choose among methods by what their intervals cost on posts held out again.
 
 The valid posts are cut into folds of time, or of authors. Those of a fold are predicted by a shape that learned from
-the other folds and from the training part, which holds older posts of their authors as it will of posts to come; conformal
-offsets come from these scores (cross-conformal, Vovk 2015). A method is judged on each fold with offsets of the other
-folds. No label of the test part takes part anywhere.
+the other folds and from the training part, which holds older posts of their authors as it will of posts to come. The
+conformal offsets come from these scores (cross-conformal, Vovk 2015). A method is judged on each fold with offsets of
+the other folds. No label of the test part takes part anywhere.
 """
 
 from __future__ import annotations
