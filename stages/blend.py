@@ -18,8 +18,9 @@ def main(plan: Plan) -> None:
     )
     files = {name: paths.predictions(dataset, name, suite) for name, suite in plan["members"].items()}
     predictions = {name: tables.read(file, tables.PREDICTIONS) for name, file in files.items()}
+    features = {block: tables.read_features(paths.features(dataset, block)) for block in plan["width_blocks"]}
     blended, fitted = blending.blend(
-        posts, predictions, section, plan["metric"], plan["allow_posthoc"], plan["final_fit"]
+        posts, predictions, section, plan["metric"], plan["allow_posthoc"], plan["final_fit"], features, plan["seed"]
     )
     tables.write(blended, paths.predictions(dataset, "blend"), tables.PREDICTIONS)
     fitted.save(paths.model(dataset, "blend"))
@@ -29,6 +30,11 @@ def main(plan: Plan) -> None:
     fitted_on = ", ".join(f"{count} {name}" for name, count in fitted.rows.items())
     print(f"{dataset}: {fitted.method} of {weights} fitted on {fitted_on}")
     print(f"{dataset}: {blended.height} posts, {unlabelled} of them unlabelled")
+    if fitted.widths is not None:
+        tried = ", ".join(f"{name} {score:.3f}" for name, score in sorted(fitted.widths.scores.items()))
+        print(
+            f"{dataset}: widths {fitted.widths.method}" + (f"; interval score on valid posts: {tried}" if tried else "")
+        )
 
 
 if __name__ == "__main__":

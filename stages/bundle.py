@@ -34,7 +34,7 @@ def main(plan: Plan) -> None:
         plan.section("evaluation", Evaluation), plan.settings,
     )  # fmt: skip
     members = list(weighted(blend))
-    blocks = sorted({block for member in members for block in runs[member].blocks})
+    blocks = sorted({block for member in members for block in runs[member].blocks} | set(blend.width_blocks))
     with Scratch(plan, [*inputs.files(blocks), paths.model(name, "blend") / "weights.json"]) as scratch:
 
         def model_folder(member: str):

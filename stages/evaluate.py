@@ -8,6 +8,7 @@ from popcast.core.safety.whole_files import whole_folder
 from popcast.core.stage import stage
 from popcast.scoring import evaluation, plot_data, plots
 from popcast.scoring.contributions import contributions
+from popcast.scoring.interval_scoring import OneWidth
 from popcast.scoring.params import Evaluation, ScoredRun
 
 
@@ -26,7 +27,8 @@ def main(plan: Plan) -> None:
     predictions = {name: tables.read(file, tables.PREDICTIONS) for name, file in files.items()}
     singles = evaluation.singles_of(runs, plan["allow_posthoc"])
     blend = blending.Blend.load(paths.model(dataset, "blend"))
-    scores = evaluation.evaluate(posts, predictions, metric, section, plan["seed"], singles)
+    one_width = OneWidth(blend.nominal, blend.half_width)
+    scores = evaluation.evaluate(posts, predictions, metric, section, plan["seed"], singles, one_width)
     with whole_folder(paths.metrics(dataset)) as folder:  # no rows of models that params no longer name
         for name, of in scores.items():
             behind = {member: runs[member] for member in (blend.members if name == "blend" else [name])}

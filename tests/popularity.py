@@ -31,7 +31,7 @@ runs:
   tiny-fair: {{dataset: tiny, name: fair, model: m, features: tiny, blocks: [metadata]}}
   tiny-posthoc: {{dataset: tiny, name: posthoc, model: m, features: tiny, blocks: [profile], allow_posthoc: true}}
 models: {{m: {{}}}}
-blend: {{}}
+blend: {{widths: {{blocks: []}}}}
 evaluation: {{bootstrap: 200, baselines: [median]}}
 """
 

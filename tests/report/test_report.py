@@ -25,7 +25,7 @@ def run_all(names=("blend", "evaluate", "report")) -> None:
 def outs(root: Path) -> dict[str, bytes]:
     files = [paths.SUMMARY, paths.LEADERBOARD, paths.REPORT / "index.html", paths.predictions("tiny", "blend")]
     for folder in (paths.metrics("tiny"), paths.plots("tiny"), paths.model("tiny", "blend")):
-        files += [folder / path.name for path in (root / folder).iterdir()]
+        files += [path.relative_to(root) for path in (root / folder).rglob("*") if path.is_file()]
     return {str(path): (root / path).read_bytes() for path in files}
 
 

@@ -173,7 +173,7 @@ class Forecaster(EstimatorParams):
         """
         check_fitted(self, "forecast_")
         asked, media = _asked(self.forecast_, posts, folder if folder is not None else self._folder())
-        with in_this_process():
+        with waiting_passively(), in_this_process():
             return self.forecast_.explain(asked.posts, media, words=words)
 
     @one_line
@@ -192,7 +192,7 @@ class Forecaster(EstimatorParams):
         """
         check_fitted(self, "forecast_")
         asked, media = _asked(self.forecast_, post, folder if folder is not None else self._folder())
-        with in_this_process():
+        with waiting_passively(), in_this_process():
             return self.forecast_.what_if(asked.posts, titles, tags, categories, media=media)
 
     def _folder(self) -> str | os.PathLike | None:
@@ -212,7 +212,7 @@ class Forecaster(EstimatorParams):
         check_fitted(self, "forecast_")
         place = None if folder is None else Path(folder)
         asked, outcomes = observed_posts(given_rows(posts, place), self.forecast_.contents)
-        with in_this_process():
+        with waiting_passively(), in_this_process():
             return self.forecast_.observe(asked.posts, outcomes, counted_at, files_folder(posts, place))
 
     @one_line

@@ -25,6 +25,7 @@ from popcast.planning import instances
 from popcast.planning.instances import Instance
 from popcast.planning.project_params import Params
 from popcast.scoring import evaluation
+from popcast.scoring.interval_scoring import OneWidth
 from popcast.scoring.params import Evaluation, ScoredRun
 from popcast.serving.bundle_writing import weighted
 from popcast.splits.making import make_splits
@@ -68,12 +69,14 @@ def run_pipeline(name: str, posts: pl.DataFrame, p: Params, scratch: Path, raw: 
     settings = _settings(instances.blend(p), name)
     section = params.parse(BlendSection, settings["blend"], "blend")
     members = {member: predictions[member] for member in settings["members"]}
+    shown = {block: tables.shown_features(features[block]) for block in settings["width_blocks"]}
     blended, fitted = blending.blend(
-        posts, members, section, settings["metric"], settings["allow_posthoc"], settings["final_fit"]
-    )
+        posts, members, section, settings["metric"], settings["allow_posthoc"], settings["final_fit"], shown,
+        settings["seed"],
+    )  # fmt: skip
     predictions["blend"] = tables.as_written(blended, Path("blend"), tables.PREDICTIONS)
     told = _settings(instances.evaluate(p), name)
-    scores = _scores(posts, predictions, told, fitted.members, facts)
+    scores = _scores(posts, predictions, told, fitted, facts)
     for label in weighted(fitted):  # what others come to in posts without a label makes no difference
         fit.run(runs[label], always_final=True)
     return Finished(posts, blocks, features, runs, predictions, fitted, scores, told)
@@ -137,7 +140,7 @@ def facts_of(model: Predictor) -> dict[str, object]:
 
 
 def _scores(
-    posts: pl.DataFrame, predictions: dict[str, pl.DataFrame], told: dict[str, Any], members: list[str], facts: dict
+    posts: pl.DataFrame, predictions: dict[str, pl.DataFrame], told: dict[str, Any], blend: blending.Blend, facts: dict
 ) -> dict[str, dict]:
     """Model -> flat metrics as the stage ``evaluate`` has them, and the paired difference of each to the blend."""
     runs = {name: params.parse(ScoredRun, values, name) for name, values in told["runs"].items()}
@@ -145,9 +148,10 @@ def _scores(
     section = section.model_copy(update={"baselines": [*section.baselines, "blend"]})
     singles = evaluation.singles_of(runs, told["allow_posthoc"])
     scored = evaluation.scored_posts(posts, told["zone"])
-    scores = evaluation.evaluate(scored, predictions, told["metric"], section, told["seed"], singles)
+    one_width = OneWidth(blend.nominal, blend.half_width)
+    scores = evaluation.evaluate(scored, predictions, told["metric"], section, told["seed"], singles, one_width)
     for name, of in scores.items():
-        behind = members if name == "blend" else [name]
+        behind = blend.members if name == "blend" else [name]
         stand_in = any(bool(facts[one].get("stand_in")) for one in behind)
         of |= evaluation.flags([runs[one] for one in behind], told["generated"], told["rule_audience"], stand_in)
     return {name: evaluation.rounded(of) for name, of in scores.items()}

@@ -15,6 +15,10 @@ import polars as pl
 from popcast.blend import intervals, segments
 from popcast.blend.drift import Drift, fit_drift, model_age
 from popcast.blend.params import Blend as BlendSection
+from popcast.blend.widths.held_out_posts import wide_features
+from popcast.blend.widths.spread import Spread
+from popcast.blend.widths.width_fitting import learn_widths
+from popcast.blend.widths.width_model import WidthModel
 from popcast.core import paths, tables
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.pretrained.saved_files import putting_together, read_json
@@ -24,6 +28,8 @@ from popcast.models.params import ModelRun
 SHRINK = 300  # a segment with this many posts is trusted half: w = (n * own + 300 * global) / (n + 300)
 GRID = np.linspace(0, 1, 201)
 POSTHOC_BLOCKS = ("profile",)
+WIDTHS = "widths"
+"""Folder beside ``weights.json`` with the model of widths."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,14 @@ class Blend:
     floor: float
     nominal: float
     half_width: float | None = None
+    """One width for all posts: what the widths are measured against."""
     rows: dict[str, int] = field(default_factory=dict)
     """How many posts the weights were fitted on: ``out_of_fold`` and ``valid``."""
     drift: Drift | None = None
     quantiles: dict[str, list[float]] = field(default_factory=dict)
     """rank only: quantiles at ``GRID`` of each member, of the mean rank (``rank``) and of the labels (``label``)."""
+    widths: WidthModel | None = field(default=None, compare=False)
+    """None: the valid part was too small for any interval."""
 
     def predict(self, x: np.ndarray, segment: np.ndarray, age: np.ndarray) -> np.ndarray:
         """Popularity [n] of posts with members' predictions ``x`` [n, members], ``segment`` [n], ``age`` [n] in weeks.
@@ -60,18 +69,44 @@ class Blend:
             blended = blended + self.drift.correction(age)
         return np.maximum(blended, self.floor)
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Probabilities of the quantiles of :meth:`spread`; none where there is no interval."""
+        return () if self.widths is None else self.widths.levels
+
+    @property
+    def width_blocks(self) -> tuple[str, ...]:
+        """Feature blocks that :meth:`spread` looks at."""
+        return () if self.widths is None else self.widths.blocks
+
+    def spread(self, prediction: np.ndarray, x: np.ndarray, features: pl.DataFrame, warm: np.ndarray) -> Spread | None:
+        """Calibrated quantiles of outcomes of posts with :meth:`predict`'s ``prediction`` [n] of ``x`` [n, members].
+
+        features: columns of ``widths.blocks`` [n]. warm: bool [n], authors with an older post that models learned from.
+        """
+        if self.widths is None:
+            return None
+        return self.widths.apply(features, prediction, x[:, self.weighted], warm)
+
+    @property
+    def weighted(self) -> np.ndarray:
+        """bool [members]: those with a weight in any segment."""
+        return np.array(list(self.weights.values())).any(axis=0)
+
     def _mean_rank(self, x: np.ndarray) -> np.ndarray:
         ranks = [_rank_in(self.quantiles[name], x[:, column]) for column, name in enumerate(self.members)]
         return np.mean(ranks, axis=0)
 
     def save(self, folder: Path) -> None:
-        """Write ``weights.json``."""
-        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """Write ``weights.json`` and, where there are intervals, the folder ``widths``."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != WIDTHS}
         content["drift"] = None if self.drift is None else self.drift.as_dict()
         content["weights"] = {
             segment: dict(zip(self.members, weights, strict=True)) for segment, weights in self.weights.items()
         }
         tables.write_json(content, folder / "weights.json")
+        if self.widths is not None:
+            self.widths.save(folder / WIDTHS)
 
     @classmethod
     def load(cls, folder: Path) -> Blend:
@@ -82,7 +117,8 @@ class Blend:
                 segment: [weights[name] for name in content["members"]]
                 for segment, weights in content["weights"].items()
             }
-            return cls(**content)
+            found = cls(**content)
+        return found if found.half_width is None else replace(found, widths=WidthModel.load(folder / WIDTHS))
 
 
 def uses_posthoc(run: ModelRun, allow_posthoc: bool) -> bool:
@@ -130,11 +166,14 @@ def blend(
     metric: str,
     allow_posthoc: bool = False,
     final_fit: str = "labelled",
+    features: dict[str, pl.DataFrame] | None = None,
+    seed: int = 0,
 ) -> tuple[pl.DataFrame, Blend]:
     """Fit a blend of members' ``predictions`` and apply it to every post that all of them predict.
 
-    posts: ``posts`` joined with ``split`` and ``fold``. metric: what the weights minimise. Returns the prediction
-    table with ``lower`` and ``upper``, and the fitted blend.
+    posts: ``posts`` joined with ``split`` and ``fold``. metric: what the weights minimise. features: block -> table of
+    all posts, what the widths look at. Returns the prediction table with ``lower``, ``upper`` and ``quantiles``, and
+    the fitted blend.
     """
     keys, x = gather(predictions)
     facts = (
@@ -171,11 +210,38 @@ def blend(
     blended = fitted.predict(x, segment, age)
     counts = {"out_of_fold": int(out_of_fold.sum()), "valid": int(valid.sum())}
     fitted = replace(fitted, half_width=None if reach is None else round(reach, 6), rows=counts)
-    reach = pl.lit(fitted.half_width, dtype=pl.Float64)
-    table = keys.with_columns(prediction=pl.Series(blended)).with_columns(
-        lower=pl.col("prediction") - reach, upper=pl.col("prediction") + reach
-    )
-    return table, fitted
+    held = keys.select("post_id", prediction=pl.Series(np.where(valid, held_out, blended), nan_to_null=True))
+    fitted, spread = _with_widths(fitted, posts, held, blended, x, section, features or {}, final_fit, seed)
+    return keys.with_columns(prediction=pl.Series(blended), **_interval_columns(spread, len(x))), fitted
+
+
+def _with_widths(
+    fitted: Blend, posts: pl.DataFrame, held: pl.DataFrame, blended: np.ndarray, x: np.ndarray, section: BlendSection,
+    features: dict[str, pl.DataFrame], final_fit: str, seed: int,
+) -> tuple[Blend, Spread | None]:  # fmt: skip
+    """The blend with widths learned from ``held`` (``post_id``, ``prediction``), and the spread of all its posts."""
+    if fitted.half_width is None:
+        return fitted, None
+    warm = pl.col("history_length").fill_null(0) > 0
+    posts = posts.join(segments.history_length(posts, final_fit), on="post_id").with_columns(warm=warm)
+    members = x[:, fitted.weighted]
+    widths = learn_widths(
+        posts, held, members, features, fitted.half_width, fitted.nominal, section.widths, seed
+    )  # fmt: skip
+    fitted = replace(fitted, widths=widths)
+    shown = {name: features[name] for name in widths.blocks}
+    rows = held.select("post_id").join(posts.select("post_id", "warm"), on="post_id", how="left")
+    rows = rows.sort("post_id")
+    return fitted, fitted.spread(blended, x, wide_features(shown, rows["post_id"]), rows["warm"].to_numpy())
+
+
+def _interval_columns(spread: Spread | None, count: int) -> dict[str, pl.Series | pl.Expr]:
+    """``lower``, ``upper`` and ``quantiles`` of a prediction table."""
+    if spread is None:
+        return {name: pl.lit(None, dtype) for name, dtype in
+                (("lower", pl.Float64), ("upper", pl.Float64), ("quantiles", pl.List(pl.Float64)))}  # fmt: skip
+    quantiles = pl.Series(spread.quantiles.tolist(), dtype=pl.List(pl.Float64))
+    return {"lower": pl.Series(spread.lower), "upper": pl.Series(spread.upper), "quantiles": quantiles}
 
 
 def _blocks(rows: pl.DataFrame, chosen: np.ndarray) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from popcast.blend.widths.params import Widths
 from popcast.core.section import Name, Section
 
 
@@ -17,4 +18,5 @@ class Blend(Section):
     segments: bool = Field(False, description="own weights for posts with profile, known authors, new authors")
     drift_correction: bool = Field(False, description="only for splits in the order of time")
     interval: float = Field(0.9, gt=0, lt=1, description="nominal coverage of the conformal interval")
+    widths: Widths = Field(Widths(), description="whether and how the intervals follow the post")
     leave_out: list[Name] = Field([], description="models that are reported but do not enter the blend")

@@ -24,7 +24,7 @@ def history_length(posts: pl.DataFrame, final_fit: str) -> pl.DataFrame:
 
 def _older(posts: pl.DataFrame, bank: pl.DataFrame) -> pl.DataFrame:
     keys = posts.select("post_id", "user_id", "posted_at")
-    if posts["posted_at"].null_count() == posts.height:
+    if bank["posted_at"].null_count() == bank.height:  # not of posts: a row does not depend on those asked with it
         own = bank.group_by("user_id").agg(count=pl.len().cast(pl.Int64))
         is_own = pl.col("post_id").is_in(bank["post_id"].implode()).cast(pl.Int64)
         found = keys.join(own, on="user_id", how="left").with_columns(count=pl.col("count") - is_own)

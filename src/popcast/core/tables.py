@@ -77,11 +77,13 @@ PREDICTIONS = Schema(
         "seeds": Column(pl.List(pl.Float64), required=False, nullable=True),
         "lower": Column(pl.Float64, required=False, nullable=True),
         "upper": Column(pl.Float64, required=False, nullable=True),
+        "quantiles": Column(pl.List(pl.Float64), required=False, nullable=True),
     },
     strict=True,
 )
 """``prediction`` is what every later stage takes; ``seeds``: the predictions of the single seeds that it is the mean
-of, in the order of the seeds, where a predictor averages several."""
+of, in the order of the seeds, where a predictor averages several. ``quantiles``: of the blend, at the levels that its
+``widths.json`` names."""
 
 ADVERSARIAL = Schema(
     {

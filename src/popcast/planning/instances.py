@@ -143,13 +143,24 @@ def blend(p: Params) -> Iterator[Instance]:
         members = blending.entering(list(runs.values()), p.blend, allow_posthoc, key)
         _fits_split(p, key, [runs[name] for name in members])
         settings = {
+            "seed": p.base.seed,
             "metric": p.datasets[key].metric,
             "final_fit": p.splits[key].final_fit,
             "allow_posthoc": allow_posthoc,
             "blend": plain(p.blend),
+            "width_blocks": width_blocks(p, key),
             "members": {name: runs[name].suite for name in members},
         }
         yield Instance("blend", key, settings)
+
+
+def width_blocks(p: Params, key: str) -> list[str]:
+    """Feature blocks of a dataset that the widths of its blend look at."""
+    if p.blend.widths.method == "constant":
+        return []
+    made = {run.block for of in (p.blocks, p.media, p.derived) for run in of.values() if run.dataset == key}
+    allowed = made if p.features.get("allow_posthoc", False) else made - set(blending.POSTHOC_BLOCKS)
+    return [block for block in p.blend.widths.blocks if block in allowed]
 
 
 IN_TIME = ("chronological", "rolling_origin")
@@ -208,6 +219,7 @@ def bundle(p: Params) -> Iterator[Instance]:
         settings = told[key] | {
             "dataset": plain(p.datasets[key]),
             "blocks": list(_making_order(p, key)),
+            "width_blocks": blended.settings["width_blocks"],
             "members": {run.name: plain(run) for run in runs},
         }
         fitted = {name for run in runs if why_left_out(run) is None for name in (run.model, *run.inner)}

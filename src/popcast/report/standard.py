@@ -30,6 +30,8 @@ CAPTIONS = {
     "prediction would be exact.",
     "calibration": "Test posts in ten groups of equal size by prediction. A point below the dashed line: predicted too "
     "high on average.",
+    "coverage_by_level": "Share of test outcomes at or below each quantile of the blend. On the dashed line the "
+    "quantiles keep what they promise; a flatter line: the intervals are too narrow.",
     "residual_by_time": "Mean error per day, week or month. A line that leaves zero is drift that the models did not "
     "follow. Periods with fewer than 3 posts are left out.",
     "error_by_history_length": "Cold authors stand at the left. The more a model lives off an author's past, the more "
@@ -254,11 +256,22 @@ def parted(result: DatasetResult) -> str:
 
 
 def coverage(result: DatasetResult) -> str:
-    """One sentence about the blend's intervals."""
+    """One or two sentences about the blend's intervals."""
     of = result.scores["blend"]
     if of.get("test.coverage") is None:
         return "The valid part is too small for intervals."
-    return f"Intervals of ±{of['test.half_width']:.2f} hold {of['test.coverage']:.1%} of the test labels."
+    parts = [
+        f"{of[f'test.{part}.coverage']:.1%} of {whose} authors"
+        for part, whose in (("warm", "known"), ("cold", "new"))
+        if of.get(f"test.{part}.coverage") is not None
+    ]
+    shares = f" ({', '.join(parts)})" if len(parts) == 2 else ""
+    width = of["test.half_width"]
+    said = f"Intervals of ±{width:.2f} on average hold {of['test.coverage']:.1%} of the test labels{shares}."
+    ours, same = of.get("test.interval_score"), of.get("test.interval_score_constant")
+    if ours is None or same is None:
+        return said
+    return f"{said} Interval score {ours:.2f}, with one width for all {same:.2f}."
 
 
 def number(value: float | None, places: int = 4) -> str:

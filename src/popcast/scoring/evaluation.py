@@ -15,12 +15,12 @@ import numpy as np
 import orjson
 import polars as pl
 
-from popcast.blend.intervals import measured_coverage
 from popcast.blend.segments import history_length
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.scoring import metrics
 from popcast.scoring.bootstrap import bootstrap, clusters_of, interval, paired_difference
+from popcast.scoring.interval_scoring import OneWidth, interval_metrics
 from popcast.scoring.params import Evaluation, ScoredRun
 
 PARTS = {"train": "oof", "valid": "valid", "test": "test"}
@@ -65,12 +65,13 @@ def evaluate(
     section: Evaluation,
     seed: int,
     singles: list[str],
+    one_width: OneWidth | None = None,
 ) -> dict[str, Scores]:
     """Score all models of one dataset.
 
     posts: from :func:`scored_posts`. predictions: model -> prediction table, the blend among them as ``blend``.
     metric: the dataset's main metric. singles: models among which the best on the valid part is what the others are
-    compared with. Returns model -> scores.
+    compared with. one_width: what the blend's intervals are compared with. Returns model -> scores.
     """
     mode = section.metric_mode
     if mode != "full":
@@ -87,7 +88,7 @@ def evaluate(
         of["flags.best_single"] = name == best
         of["flags.constant"] = bool(np.ptp(p[name]) == 0)
     if "blend" in predictions:
-        scores["blend"] |= _coverage(test, predictions["blend"])
+        scores["blend"] |= interval_metrics(test, predictions["blend"], one_width)
     clusters = clusters_of(test) if section.bootstrap else None
     for of in scores.values():
         of["test.drawn"] = None if clusters is None else clusters.unit
@@ -218,14 +219,6 @@ def _by_segment(test: pl.DataFrame, y: np.ndarray, p: np.ndarray) -> Scores:
         values = metrics.score(y[rows], p[rows])
         found |= {f"test.{name}.{key}": values[key] for key in (*metrics.METRICS, "posts")}
     return found
-
-
-def _coverage(test: pl.DataFrame, table: pl.DataFrame) -> Scores:
-    rows = test.join(table, on="post_id").drop_nulls(["lower", "upper"])
-    if not rows.height:
-        return {"test.coverage": None, "test.half_width": None}
-    y, lower, upper = (rows[column].to_numpy() for column in ("popularity", "lower", "upper"))
-    return {"test.coverage": measured_coverage(y, lower, upper), "test.half_width": float(np.mean(upper - lower)) / 2}
 
 
 def _intervals(draws: dict[str, np.ndarray], confidence: float) -> Scores:

@@ -14,6 +14,7 @@ import polars as pl
 
 from popcast.blend.blending import Blend
 from popcast.scoring.evaluation import PARTS
+from popcast.scoring.interval_scoring import coverage_by_level
 
 SAMPLE = 1000
 TOP_COLUMNS = 15
@@ -63,6 +64,9 @@ def tables_of(
         "predicted_vs_real": predicted_vs_real(test, seed),
         "residual_by_time": residual_by_time(blended),
         "calibration": calibration(test),
+        "coverage_by_level": coverage_by_level(
+            posts.filter(pl.col("split") == "test"), predictions["blend"], blend.levels
+        ),
         "error_by_history_length": error_by_history_length(
             {name: _scored(posts, predictions[name]).filter(pl.col("split") == "test") for name in shown}
         ),

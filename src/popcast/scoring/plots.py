@@ -104,6 +104,23 @@ def _calibration(axes, table: pl.DataFrame) -> str:
     return "Calibration by tenths of the prediction (test, blend)"
 
 
+def _coverage_by_level(axes, table: pl.DataFrame) -> str:
+    nominal = table["nominal"].to_numpy() * 100
+    axes.plot([0, 100], [0, 100], color=SOFT, linewidth=1, linestyle="--", label="as promised")
+    for position, (column, label) in enumerate(
+        (("observed", "all test posts"), ("warm", "known authors"), ("cold", "new authors"))
+    ):
+        if table[column].null_count() < table.height:
+            observed = table[column].to_numpy() * 100
+            axes.plot(
+                nominal, observed, DASHES[position], color=COLORS[position], marker="o", markersize=4, label=label
+            )
+    axes.set(xlabel="nominal share of outcomes below the quantile (%)", ylabel="observed share (%)", xlim=(0, 100))
+    axes.set_ylim(0, 100)
+    axes.legend(loc="upper left")
+    return "Quantiles: promised against observed (test, blend)"
+
+
 def _error_by_history_length(axes, table: pl.DataFrame) -> str:
     bins = table["older_posts"].unique(maintain_order=True).to_list()
     bins.sort(key=lambda name: int(name.rstrip("+").split("-")[0]))
@@ -207,6 +224,7 @@ DRAW = {
     "predicted_vs_real": _predicted_vs_real,
     "residual_by_time": _residual_by_time,
     "calibration": _calibration,
+    "coverage_by_level": _coverage_by_level,
     "error_by_history_length": _error_by_history_length,
     "importances": _importances,
     "blend_weights": _blend_weights,

@@ -7,8 +7,8 @@ from popcast.serving.bundle import Contents
 NAMES = {"mae": "MAE", "src": "SRC", "nmse": "nMSE", "rmse": "RMSE", "mape": "MAPE"}
 
 
-def card(contents: Contents, scores: dict[str, dict], half_width: float | None) -> str:
-    """Markdown. scores: model -> flat metrics of the scorer, the blend among them. half_width: of the interval."""
+def card(contents: Contents, scores: dict[str, dict]) -> str:
+    """Markdown. scores: model -> flat metrics of the scorer, the blend among them."""
     facts, of = contents.facts, scores["blend"]
     figures = ", ".join(
         f"{NAMES[name]} {of[f'test.{name}']:.4f}" for name in NAMES if of.get(f"test.{name}") is not None
@@ -23,7 +23,7 @@ def card(contents: Contents, scores: dict[str, dict], half_width: float | None) 
         + (f", posted from {facts['from'][:10]} to {facts['to'][:10]} (UTC)." if facts["from"] else "."),
         f"- Forecasts popularity on the log2 scale (label transform: {contents.transform}).",
         f"- On {of['test.posts']:,} posts of the test part: {figures}.",
-        "- " + _width(half_width, of.get("test.coverage")),
+        "- " + _width(of.get("test.half_width"), of.get("test.coverage")),
         "- Members and weights: " + ", ".join(f"{name} {member.weight:.3f}" for name, member in members) + ".",
     ]
     if references := {name: value for name, value in facts["references"].items() if value is not None}:
@@ -48,4 +48,4 @@ def _width(half_width: float | None, coverage: float | None) -> str:
     if half_width is None:
         return "No intervals: the valid part was too small."
     measured = "" if coverage is None else f", which held {coverage:.1%} of the test labels"
-    return f"Intervals of ±{half_width:.2f}{measured}."
+    return f"Intervals of ±{half_width:.2f} on average{measured}."

@@ -92,7 +92,7 @@ def write_bundle(folder: Path, parts: Parts) -> None:
     known = known_posts.known_posts(parts.posts)
     known.write_parquet(folder / bundle.KNOWN, compression="zstd", statistics=False)
     tables.write_json(parts.scores, folder / bundle.SCORES)
-    write_whole(card(contents, parts.scores, parts.blend.half_width).encode(), folder / bundle.CARD)
+    write_whole(card(contents, parts.scores).encode(), folder / bundle.CARD)
     contents.write(folder)
 
 
@@ -108,6 +108,7 @@ def weighted(blend: Blend) -> dict[str, float]:
 def _needed(parts: Parts, members: dict[str, float]) -> list[dict[str, Any]]:
     """Settings of the blocks that members use, and of those that these are made of, in the order of making."""
     named = {block for name in members for block in parts.runs[name].blocks}
+    named |= set(parts.blend.width_blocks)
     for settings in reversed(parts.blocks):
         if settings["block"] in named and settings.get("of"):
             named.add(settings["of"])

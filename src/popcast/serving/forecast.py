@@ -21,6 +21,8 @@ import polars as pl
 
 from popcast.blend.blending import Blend
 from popcast.blend.count_scale import as_counts
+from popcast.blend.widths.held_out_posts import wide_features
+from popcast.blend.widths.spread import Spread
 from popcast.core import tables
 from popcast.core.named import block_module, predictor_module
 from popcast.core.pretrained.saved_files import putting_together, read_json
@@ -145,10 +147,14 @@ class Forecast:
     ) -> pl.DataFrame:
         """:meth:`predict` of what :meth:`prepared` returned, under those ids."""
         seeing = self._among(prepared, media) if together else self
-        blended = seeing._blended(prepared, media) if prepared.height else np.empty(0)
-        reach = pl.lit(self.blend.half_width, dtype=pl.Float64)
-        table = prepared.select("post_id", prediction=pl.Series(blended, dtype=pl.Float64)).with_columns(
-            lower=pl.col("prediction") - reach, upper=pl.col("prediction") + reach
+        blended, spread = seeing.spread_of(prepared, media)
+        none = np.full(prepared.height, np.nan)
+        lower, upper = (none, none) if spread is None else (spread.lower, spread.upper)
+        table = prepared.select(
+            "post_id",
+            prediction=pl.Series(blended, dtype=pl.Float64),
+            lower=pl.Series(lower, dtype=pl.Float64).fill_nan(None),
+            upper=pl.Series(upper, dtype=pl.Float64).fill_nan(None),
         )
         table = tables.rounded(table)
         if self.contents.transform == "none":
@@ -290,17 +296,30 @@ class Forecast:
             block.forget()
         return block
 
-    def _blended(self, posts: pl.DataFrame, media: Path | None) -> np.ndarray:
-        return self.blended(posts, self.features(posts, media), *self.segments(posts))
-
     def blended(
         self, posts: pl.DataFrame, features: dict[str, pl.DataFrame], segment: np.ndarray, age: np.ndarray
     ) -> np.ndarray:
         """Forecasts [n], not rounded, of posts whose features (block -> table), segments and ages are known."""
-        said = self.by_member(posts, features)
-        none = np.zeros(posts.height)  # of members without weight
-        x = np.column_stack([said.get(name, none) for name in self.blend.members])
-        return self.blend.predict(x, segment, age)
+        return self.blend.predict(self._members(posts, features), segment, age)
+
+    def _members(self, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> np.ndarray:
+        """Predictions [n, members] in the order of the blend; 0 of members without weight."""
+        said, none = self.by_member(posts, features), np.zeros(posts.height)
+        return np.column_stack([said.get(name, none) for name in self.blend.members])
+
+    def spread_of(self, prepared: pl.DataFrame, media: Path | None = None) -> tuple[np.ndarray, Spread | None]:
+        """The blend's prediction [n] of what :meth:`prepared` returned, and what may become of each post: quantiles,
+        intervals at any coverage, chances. None: there is no post, or the valid part was too small."""
+        if not prepared.height:
+            return np.empty(0), None
+        features = self.features(prepared, media)
+        x = self._members(prepared, features)
+        blended = self.blend.predict(x, *self.segments(prepared))
+        if self.blend.widths is None:
+            return blended, None
+        wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, prepared["post_id"])
+        warm = known_posts.warm_authors(prepared, self.known, self.contents.final_fit).to_numpy()
+        return blended, self.blend.spread(blended, x, wide, warm)
 
     def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""

@@ -74,3 +74,18 @@ def segments_and_ages(
     found = found.join(blend_segments(both, final_fit, allow_posthoc), on="post_id", how="left")
     found = found.join(model_age(learned, final_fit), on="post_id", how="left").sort("row")
     return found["segment"], found["age"]
+
+
+def warm_authors(posts: pl.DataFrame, known: pl.DataFrame, final_fit: str) -> pl.Series:
+    """Bool [n]: whether the author of a new post has an older post that the models learned from, see
+    ``blend.segments.history_length``. In posts without times all other posts of the author are older."""
+    learned = known.filter(pl.col("labelled") if final_fit == "labelled" else pl.col("split") == "train")
+    asked = posts.select("post_id", "user_id", "posted_at")
+    if learned["posted_at"].null_count() == learned.height:
+        own = learned.group_by("user_id").agg(count=pl.len())
+        found = asked.join(own, on="user_id", how="left", maintain_order="left")
+        itself = pl.col("post_id").is_in(learned["post_id"].implode())
+        return found.select(warm=(pl.col("count").fill_null(0) > itself.cast(pl.Int64))).to_series()
+    first = learned.group_by("user_id").agg(first=pl.col("posted_at").min())
+    found = asked.join(first, on="user_id", how="left", maintain_order="left")
+    return found.select(warm=(pl.col("posted_at") > pl.col("first")).fill_null(False)).to_series()

@@ -21,6 +21,7 @@ from popcast.core import paths, tables
 from popcast.core.errors import bad_input
 from popcast.models.params import PlannedRun
 from popcast.scoring import evaluation
+from popcast.scoring.interval_scoring import OneWidth
 from popcast.scoring.params import Evaluation, ScoredRun
 from popcast.serving.bundle_writing import weighted
 from popcast.simulation.params import MEAN_FIELD, SIMULATION
@@ -55,7 +56,7 @@ def without(
     """The blend and all scores without the members ``names``: as they are where none of these has a weight.
 
     posts: joined with ``split`` and ``fold``. told: ``metric``, ``zone``, ``seed``, ``allow_posthoc``, ``final_fit``,
-    ``generated`` and ``rule_audience`` of the dataset. Raises BadInput where no member is left.
+    ``generated``, ``rule_audience`` and ``width_blocks`` of the dataset. Raises BadInput where no member is left.
     """
     if not set(names) & set(weighted(fitted)):
         return fitted, scores
@@ -66,13 +67,15 @@ def without(
     dataset = runs[kept[0]].dataset
     files = {name: paths.predictions(dataset, name, runs[name].suite) for name in kept}
     predictions = {name: tables.read(file, tables.PREDICTIONS) for name, file in files.items()}
+    features = {block: tables.read_features(paths.features(dataset, block)) for block in told["width_blocks"]}
     blended, anew = blending.blend(
-        posts, predictions, section, told["metric"], told["allow_posthoc"], told["final_fit"]
+        posts, predictions, section, told["metric"], told["allow_posthoc"], told["final_fit"], features, told["seed"]
     )
     rows, kinds = evaluation.scored_posts(posts, told["zone"]), {name: scored[name] for name in kept}
     singles = evaluation.singles_of(kinds, told["allow_posthoc"])
     blended = tables.as_written(blended, Path("blend"), tables.PREDICTIONS)
-    found = evaluation.evaluate(rows, predictions | {"blend": blended}, told["metric"], how, told["seed"], singles)
+    found = evaluation.evaluate(rows, predictions | {"blend": blended}, told["metric"], how, told["seed"], singles,
+                                OneWidth(anew.nominal, anew.half_width))  # fmt: skip
     stand_in = any(evaluation.stands_in(paths.model(dataset, name, runs[name].suite)) for name in kept)
     flags = evaluation.flags(list(kinds.values()), told["generated"], told["rule_audience"], stand_in)
     return anew, scores | {"blend": evaluation.rounded(found["blend"] | flags)}
