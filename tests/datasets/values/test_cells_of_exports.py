@@ -27,7 +27,7 @@ UNCLEAR = {
 @pytest.mark.parametrize("cell", TIMES)
 def test_a_time_in_any_language_is_read(cell):
     moment = shown_times(pl.Series("at", [cell]), "auto", "UTC").moments[0]
-    assert moment is not None and moment.isoformat() == "2025-01-03T09:41:00+00:00"
+    assert str(moment).replace(" ", "T") == "2025-01-03T09:41:00+00:00"
 
 
 @pytest.mark.parametrize("cell", UNCLEAR)
@@ -36,7 +36,8 @@ def test_a_time_that_shows_no_day_says_so(cell):
 
 
 COUNTS = {
-    "1.2K views": 1200, "12 likes": 12, "3,456 likes": 3456, "1.2万次": 12000, "2 тис.": 2000, "3К": 3000, "1.5L": 150000,
+    "1.2K views": 1200, "12 likes": 12, "3,456 likes": 3456, "1.2万次": 12000, "2 тис.": 2000, "3К": 3000,
+    "1.5L": 150000,
     "٢٬٣٤٥": 2345, "\u200e1,234": 1234, "3 करोड़": 30000000,
     "2,8 B": None, "2 B": None, "5²": None, "½": None, "$5": None,
 }  # fmt: skip
