@@ -119,7 +119,11 @@ def test_unlabelled_posts_come_without_outcomes(tmp_path):
     [
         (2, {"id": "7"}, "posts.csv: row 4: field 'id': duplicate id (1 id occurs again, in 1 of 3 rows): got '7'"),
         (1, {"id": " "}, "row 3: field 'id': missing value"),
-        (0, {"when": "last week"}, "row 2: field 'when': not a time: got 'last week'"),
+        (
+            0,
+            {"when": "last week"},
+            "row 2: field 'when': a time relative to the moment at which the page was seen: got 'last week'",
+        ),
         (0, {"when": ""}, "row 2: field 'when': missing time"),
         (1, {"plays": "-1"}, "row 3: field 'plays': hidden label: got '-1'"),
         (1, {"plays": "-2"}, "row 3: field 'plays': label out of range: got '-2'"),
@@ -203,7 +207,7 @@ def plain_dataset(raw: Path, share: float = 0.01, columns: dict | None = None, *
 def test_rows_that_cannot_be_read_are_counted_with_their_first_places(tmp_path):
     rows = rows_of(at=lambda row: f"2020-01-{row % 28 + 1:02}", size=lambda row: row % 9)
     for row, name, cell in [
-        (3, "plays", "-1"), (4, "plays", ""), (5, "plays", "hidden"), (6, "plays", "7 likes"), (7, "at", "soon"),
+        (3, "plays", "-1"), (4, "plays", ""), (5, "plays", "hidden"), (6, "plays", "7 thumbs"), (7, "at", "soon"),
         (8, "at", ""), (9, "size", "large"), (10, "size", "$5"), (11, "plays", "-1"), (12, "plays", "-1"),
         (13, "plays", "-1"), (14, "id", " "),
     ]:  # fmt: skip

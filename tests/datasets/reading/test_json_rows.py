@@ -129,8 +129,8 @@ DAMAGED = {
     "no end": '[{"id": 1}, {"id": 2}',
     "no comma": '[{"id": 1}, {"id": 2} {"id": 3}]',
     "text after": '[{"id": 1}, {"id": 2}] x',
-    "two arrays": '[{"id": 1}, {"id": 2}] [{"id": 3}]',
-    "comma at the end": '[{"id": 1}, {"id": 2},]',
+    "text behind": '[{"id": 1}, {"id": 2}] end',
+    "two commas": '[{"id": 1}, {"id": 2},,]',
     "deep": '[{"id": 1}, {"id": 2}, {"a": ' + "[" * 100_000 + "]" * 100_000 + "}]",
     "cut off in a text": '[{"id": 1}, {"id": 2}, {"id": "' + "x" * 3_000_000,
 }

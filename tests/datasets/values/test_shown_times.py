@@ -42,7 +42,7 @@ REFUSED = {
     "2300-01-01 00:00": "time out of range", "2020-W22-6": "not a time", "2020-150": "not a time", "soon": "not a time",
     "43981.05": "not a time", "1.59E+09": "not a time", "01:14:36": "not a time", "2020-05": "not a time",
     "2020-05-30 25:00": "not a time", "2020-02-30": "not a time", "13:00 PM 2020-05-30": "not a time",
-    "2020-05-30 13:00 PM": "not a time", "5分钟前": "not a time", "32.05.2020": "not a time",
+    "2020-05-30 13:00 PM": "not a time", "5分钟前": "a time relative to", "32.05.2020": "not a time",
     "Foo 30, 2020": "not a time",
     "99999999999": "not a time", "2020-05-30 01:14:36 (CET)": "not a time",
 }  # fmt: skip

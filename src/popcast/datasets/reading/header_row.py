@@ -50,7 +50,7 @@ def header_at(rows: Sequence[Sequence[object]], wanted: Collection[str] | None) 
     filled = [sum(map(bool, row)) for row in first]
     widths = Counter(len(row) for row in rows)
     width = max(widths, key=lambda one: (widths[one], one))
-    if width < 2 or (2 * filled[0] > width and not first[0][0].startswith(NOTE)):
+    if width < 2 or (2 * filled[0] > width and len(first[0]) >= width - 1 and not first[0][0].startswith(NOTE)):
         return 0
     for at, row in enumerate(first):
         named = [cell for cell in row if cell]

@@ -88,10 +88,10 @@ def _rows(
                 continue
             rejected.append(_rejected(path, row, fields, width, dialect))
             continue
-        if fields[0] == names[0] or fields[0].startswith(MARK):
-            if [clean_name(one) for one in fields[:width]] == again:
-                others[AGAIN] += 1
-                continue
+        as_header = fields[0] == names[0] or fields[0].startswith(MARK)
+        if as_header and [clean_name(one) for one in fields[:width]] == again:
+            others[AGAIN] += 1
+            continue
         if len(batch) == BATCH or size > BATCH_SIZE:
             pieces.append(_columns(batch, header))
             batch, size = [], 0

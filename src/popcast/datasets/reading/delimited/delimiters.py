@@ -31,6 +31,8 @@ class _Cut:
     header: list[str]
     same: float
     """Share of records with as many fields as the header."""
+    above: bool
+    """Whether rows stand above the header."""
     torn: int
     """Fields with half of a pair of quotes, header included."""
 
@@ -125,21 +127,28 @@ def shown(delimiter: str) -> str:
     return SHOWN.get(delimiter, delimiter)
 
 
-def _rank(cut: _Cut, wanted: Collection[str] | None) -> tuple[int, float, int, int]:
+def _rank(cut: _Cut, wanted: Collection[str] | None) -> tuple[int, bool, float, int, int]:
     known = {name.strip() for name in cut.header}
-    return len(known & set(wanted or ())), round(cut.same, 2), -cut.torn, len(cut.header)
+    return (
+        len(known & set(wanted or ())),
+        not cut.above and cut.same > 0.5,
+        round(cut.same, 2),
+        -cut.torn,
+        len(cut.header),
+    )
 
 
 def _cut(head: str, path: Path, delimiter: str, wanted: Collection[str] | None) -> _Cut:
     found = [fields for _, fields in _found(head, path, Dialect(delimiter))]
     rows = [fields for fields in found if not isinstance(fields, str) and not is_blank(fields)]
-    rows = rows[header_at(rows, wanted) :]
+    above = header_at(rows, wanted)
+    rows = rows[above:]
     if not rows:
-        return _Cut(delimiter, [], 1.0, 0)
+        return _Cut(delimiter, [], 1.0, False, 0)
     header, others = rows[0], rows[1:]
     torn = sum(field.count('"') % 2 for fields in rows for field in fields)
     same = sum(len(fields) == len(header) for fields in others)
-    return _Cut(delimiter, header, same / len(others) if others else 1.0, torn)
+    return _Cut(delimiter, header, same / len(others) if others else 1.0, above > 0, torn)
 
 
 def _found(head: str, path: Path, dialect: Dialect) -> list[tuple[int, list[str] | str]]:

@@ -86,7 +86,7 @@ def shape(text: str, counts: bool) -> Shown | None:
 
 
 def _plain(text: str) -> str:
-    """Digits of any script as 0 to 9, all blanks as one, apostrophes and minus signs as typed, no marks of direction."""
+    """Digits of any script as 0 to 9, blanks as one, apostrophes and minus signs as typed, no marks of direction."""
     if not text.isascii():
         text = UNSEEN.sub("", text)
         if _RAISED.search(text):

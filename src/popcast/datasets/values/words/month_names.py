@@ -5,20 +5,25 @@ from __future__ import annotations
 import unicodedata
 
 _MONTHS = (
-    "jan january januar janner janvier enero ene janeiro janv gennaio gen januari ocak oca stycznia styczen sty января янв "
+    "jan january januar janner janvier enero ene janeiro janv gennaio gen januari ocak oca stycznia "
+    "styczen sty января янв "
     "январь січня يناير",
-    "feb february februar fevrier fevr fev febrero fevereiro feber febbraio februari şubat şub lutego luty lut февраля фев "
+    "feb february februar fevrier fevr fev febrero fevereiro feber febbraio februari şubat şub lutego "
+    "luty lut февраля фев "
     "февр февраль лютого فبراير",
     "mar march marz mrz mars marzo marco maerz maart mrt marts mart maret marca marzec марта мар март березня مارس",
     "apr april avril avr abril abr aprile nisan nis kwietnia kwiecien kwi апреля апр апрель квітня أبريل",
     "may mai mayo maio maggio mag mei maj mayıs maja мая май травня مايو",
     "jun june juni juin junio junho giugno giu haziran haz czerwca czerwiec cze июня июн июнь червня يونيو",
     "jul july juli juillet juil julio julho luglio lug temmuz tem lipca lipiec июля июл июль липня يوليو",
-    "aug august aout agosto ago augustus ağustos ağu augusti agustus agu sierpnia sierpien sie августа авг август серпня "
+    "aug august aout agosto ago augustus ağustos ağu augusti agustus agu sierpnia sierpien sie августа "
+    "авг август серпня "
     "أغسطس",
-    "sep sept september septembre septiembre setembro set setiembre settembre eylül eyl wrzesnia wrzesien wrz сентября "
+    "sep sept september septembre septiembre setembro set setiembre settembre eylül eyl wrzesnia "
+    "wrzesien wrz сентября "
     "сен сент сентябрь вересня سبتمبر",
-    "oct october octobre octubre outubro out okt oktober ottobre ott ekim eki października październik paź октября окт "
+    "oct october octobre octubre outubro out okt oktober ottobre ott ekim eki października październik "
+    "paź октября окт "
     "октябрь жовтня أكتوبر",
     "nov november novembre noviembre novembro kasım kas ноября ноя нояб ноябрь листопада نوفمبر",
     "dec december dez dezember decembre diciembre dic dezembro dicembre aralık ara des desember grudnia grudzien gru "
@@ -27,17 +32,22 @@ _MONTHS = (
 _WEEKDAYS = (
     "mon monday mo montag lun lundi lunes seg segunda segunda-feira lunedì maandag ma måndag mandag pazartesi pzt "
     "poniedziałek pon понедельник пн senin",
-    "tue tues tuesday di dienstag mar mardi martes ter terca terca-feira martedì dinsdag tisdag tirsdag salı wtorek wt "
+    "tue tues tuesday di dienstag mar mardi martes ter terca terca-feira martedì dinsdag tisdag tirsdag "
+    "salı wtorek wt "
     "вторник вт selasa",
-    "wed wednesday mi mittwoch mer mercredi mie miercoles qua quarta quarta-feira mercoledì woensdag wo onsdag çarşamba "
+    "wed wednesday mi mittwoch mer mercredi mie miercoles qua quarta quarta-feira mercoledì woensdag wo "
+    "onsdag çarşamba "
     "środa śr среда ср rabu",
-    "thu thur thurs thursday do donnerstag jeu jeudi jue jueves qui quinta quinta-feira giovedì gio donderdag torsdag "
+    "thu thur thurs thursday do donnerstag jeu jeudi jue jueves qui quinta quinta-feira giovedì gio "
+    "donderdag torsdag "
     "perşembe czwartek czw четверг чт kamis",
-    "fri friday fr freitag ven vendredi vie viernes sex sexta sexta-feira venerdì vrijdag vr fredag cuma piątek pt пятница "
+    "fri friday fr freitag ven vendredi vie viernes sex sexta sexta-feira venerdì vrijdag vr fredag cuma "
+    "piątek pt пятница "
     "пт jumat",
     "sat saturday sa samstag sonnabend sam samedi sab sabado sabato zaterdag za lördag lørdag cumartesi sobota sob "
     "суббота сб sabtu",
-    "sun sunday so sonntag dim dimanche dom domingo domenica zondag zo söndag søndag pazar niedziela nd воскресенье вс "
+    "sun sunday so sonntag dim dimanche dom domingo domenica zondag zo söndag søndag pazar niedziela nd "
+    "воскресенье вс "
     "minggu",
 )
 

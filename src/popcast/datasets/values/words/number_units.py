@@ -24,7 +24,8 @@ UNITS: dict[str, int] = {
     "млрд": BILLION, "tys": THOUSAND, "tys.": THOUSAND, "tis": THOUSAND, "tis.": THOUSAND, "mld": BILLION,
     "mld.": BILLION, "rb": THOUSAND, "jt": MILLION,
     # India
-    "हज़ार": THOUSAND, "लाख": 10**5, "करोड़": 10**7, "l": 10**5, "lakh": 10**5, "lakhs": 10**5, "lac": 10**5, "crore": 10**7, "crores": 10**7, "cr": 10**7,
+    "हज़ार": THOUSAND, "लाख": 10**5, "करोड़": 10**7, "l": 10**5,
+    "lakh": 10**5, "lakhs": 10**5, "lac": 10**5, "crore": 10**7, "crores": 10**7, "cr": 10**7,
     # Arabic
     "ألف": THOUSAND, "آلاف": THOUSAND, "مليون": MILLION, "مليار": BILLION,
     # Chinese, Japanese, Korean
@@ -42,7 +43,8 @@ COUNT_LETTERS = {"m": MILLION, "b": BILLION}
 COUNT_ONLY = {"w", "mm", "mi", "md", "mn", "cr", "l"}
 """Units that are something else (watts, millimetres, miles) where nothing is counted."""
 
-NOUNS = {"次", "回", "件", "個", "个", "人", "条", "次观看", "次播放", "回視聴", "회", "개", "명", "views", "view", "likes", "like",
+NOUNS = {"次", "回", "件", "個", "个", "人", "条", "次观看", "次播放", "回視聴", "회", "개", "명", "views", "view",
+         "likes", "like",
          "comments", "comment", "shares", "share", "plays", "play", "retweets", "followers", "subscribers", "aufrufe",
          "aufruf", "kommentare", "kommentar", "vues", "vue", "j'aime", "commentaires", "partages", "me gusta",
          "visualizaciones", "reproducciones", "comentarios", "visualizações", "curtidas", "visualizzazioni",
