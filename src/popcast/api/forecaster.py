@@ -176,7 +176,7 @@ class Forecaster(EstimatorParams):
         check_fitted(self, "forecast_")
         place = None if folder is None else Path(folder)
         asked, outcomes = observed_posts(given_rows(posts, place), self.forecast_.contents)
-        with in_this_process():
+        with waiting_passively(), in_this_process():
             return self.forecast_.observe(asked.posts, outcomes, counted_at, files_folder(posts, place))
 
     @one_line
