@@ -12,7 +12,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from popcast.commands.budget_option import Budget
 from popcast.commands.column_table import print_columns
 from popcast.commands.overlay_text import overlay_text
 from popcast.commands.user_files import Given, dataset_name, raw_folder, sorted_out, write_asked
@@ -22,6 +21,7 @@ from popcast.core.stage import one_line_errors
 from popcast.datasets.guessing.column_roles import Guess, guess
 from popcast.datasets.reading.file_form import FileForm
 from popcast.datasets.reading.open_rows import read_rows
+from popcast.planning.choosing.durations import seconds_of
 
 ONE = {
     "label": "outcome to be predicted",
@@ -41,6 +41,18 @@ SEVERAL = {
 }
 TABLE = ("decimal", "thousands", "delimiter", "encoding", "sheet", "repeated", "repeated_by", "time_format")
 """Options that go into ``datasets.<name>.table`` as they are."""
+
+
+class Budget(click.ParamType):
+    """``5m``, ``90s`` or ``1h`` as seconds."""
+
+    name = "time"
+
+    def convert(self, value, param, ctx) -> float:
+        try:
+            return seconds_of(value, "time")
+        except BadInput as error:
+            self.fail(str(error).removeprefix("time: "), param, ctx)
 
 
 @contextlib.contextmanager

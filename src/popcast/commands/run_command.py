@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from popcast.commands.budget_option import Budget
 from popcast.commands.hand_made_changes import keep_changes, note_made
+from popcast.commands.init_command import Budget
 from popcast.commands.lay_over import lay_over, readable
 from popcast.commands.own_copies import OWN, refresh
 from popcast.commands.run_results import print_results

@@ -57,7 +57,7 @@ def test_every_choice_is_taken_by_params_yaml(facts, budget):
     whole = {**project, **{name: {} for name in empty}, **sections, **merged, "datasets": {"mine": mine}}
     params = project_params.Params.model_validate(whole)
     stages = {one.stage for one in plan.all_instances(params)}
-    assert stages <= {"posts", "features", "media", "train", "suite", "blend", "evaluate", "report"}
+    assert stages <= {"posts", "features", "media", "train", "suite", "blend", "evaluate", "bundle", "report"}
     assert {"posts", "features", "train", "suite", "blend", "evaluate", "report"} <= stages
     assert sections == choose("mine", facts, budget, "data/raw/mine")
 
