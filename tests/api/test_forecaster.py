@@ -137,7 +137,7 @@ def test_a_column_that_was_never_there_is_named_and_left_out(forecaster, drafts)
     assert found.equals(forecaster.predict(drafts))
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet", "json lines", "pandas", "dicts", "lazy"])
+@pytest.mark.parametrize("form", ["csv", "parquet", "json lines", "pandas", "dicts", "iterator", "lazy"])
 def test_every_form_of_posts_says_the_same(forecaster, posts, drafts, tmp_path, form):
     def given(table: pl.DataFrame, name: str):
         file = tmp_path / name
@@ -150,6 +150,8 @@ def test_every_form_of_posts_says_the_same(forecaster, posts, drafts, tmp_path, 
         if form == "json lines":
             table.write_ndjson(file.with_suffix(".jsonl"))
             return file.with_suffix(".jsonl")
+        if form == "iterator":
+            return iter(table.to_dicts())
         return {"pandas": table.to_pandas, "dicts": table.to_dicts, "lazy": table.lazy}[form]()
 
     fitted = popcast.Forecaster(**GIVEN, settings=SETTINGS).fit(given(posts, "posts"))
@@ -170,6 +172,12 @@ def test_labels_beside_the_posts(forecaster, posts):
     [
         ({}, 3, "posts: got 'int', expected a path"),
         ({}, "no such file.csv", "no such file.csv"),
+        ({}, [], "posts: no row in it"),
+        ({}, iter([]), "posts: no row in it"),
+        ({"label": 5}, rows(50), "label=: got 5, expected the name of a column"),
+        ({"text": ["message", None]}, rows(50), "text=: got"),
+        ({"budget": "5"}, rows(200), "budget: got '5'"),
+        ({"budget": float("inf")}, rows(200), "budget: got inf"),
         ({"label": "hearts"}, rows(50), "label=: no column 'hearts'"),
         ({"budget": "soon"}, rows(200), "budget: got 'soon'"),
         ({"zone": "Mars"}, rows(200), "Mars"),
@@ -219,6 +227,16 @@ ODD = {
     "neither author nor time": rows(200).drop("page", "created", "followers"),
     "no text": rows(200).drop("message", "hashtags"),
     "no id": rows(200).drop("id"),
+    "one moment": rows(400).with_columns(created=pl.lit("2025-01-01 00:00")),
+    "most at one moment": rows(400).with_columns(
+        created=pl.when(pl.int_range(pl.len()) > 60).then(pl.lit("2024-01-01 00:00")).otherwise("created")
+    ),
+    "one burst": rows(400).with_columns(
+        created=pl.lit("2025-01-01 10:") + (pl.int_range(pl.len()) // 10).cast(pl.String).str.zfill(2)
+    ),
+    "nothing but emoji": rows(400).with_columns(message=pl.lit("🎉🔥")),
+    "no word twice": rows(400).with_columns(message=pl.format("w{}x", pl.int_range(pl.len()))),
+    "equal labels": rows(400).with_columns(likes=pl.when(pl.col("likes").is_not_null()).then(7)),
     "nothing but labels and a text": rows(200).select("message", "likes"),
 }
 

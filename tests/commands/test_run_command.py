@@ -16,10 +16,12 @@ from rich.console import Console
 
 from popcast.commands.hand_made_changes import keep_changes, note_made
 from popcast.commands.init_command import init
-from popcast.commands.run_command import own_python_first, run, with_budget
+from popcast.commands.run_command import check_files, own_python_first, run, with_budget
 from popcast.commands.run_results import board, sentence
 from popcast.core.errors import BadInput
 from popcast.core.yaml_reading import read_yaml
+from popcast.datasets.params import Dataset
+from popcast.planning.project_params import Params
 from popcast.splits.params import Split
 from tests.clone import environment, tiny_clone
 from tests.commands.german_export import german
@@ -85,6 +87,18 @@ def test_without_git_nothing_is_put_back(tmp_path, monkeypatch):
     Path("params.yaml").write_text("base: {seed: 1}\n")
     assert keep_changes() is None
     assert Path("params.yaml").read_text() == "base: {seed: 1}\n"
+
+
+def test_files_that_are_gone_are_one_line_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = {"labelled": "a.csv", "columns": {"id": "id", "label": "likes"}}
+    dataset = Dataset(kind="table", raw="gone", zone="UTC", metric="mae", table=table)
+    for sample in ({}, {"other": {}}):
+        with pytest.raises(BadInput, match=r"gone: field 'datasets\.mine\.raw': no such folder: .*popcast init again"):
+            check_files(Params.model_construct(datasets={"mine": dataset}, sample=sample))
+    check_files(Params.model_construct(datasets={"mine": dataset}, sample={"mine": {}}))
+    Path("gone").mkdir()
+    check_files(Params.model_construct(datasets={"mine": dataset}, sample={}))
 
 
 @pytest.mark.parametrize(

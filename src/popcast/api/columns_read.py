@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,12 @@ def read_table(rows: RowTable, given: Mapping[str, Any], further: Mapping[str, A
     ``datasets.<name>.table``, and ``max_reject_share``. zone: of times that carry none. Rows without a label are posts
     to predict. BadInput, one line: a role is in doubt, a value cannot be read, there is nothing to learn from.
     """
+    if not rows.height:
+        raise bad_input("no row in it", file=rows.files[0], expected="at least one post")
+    for role, columns in given.items():
+        named = [columns] if isinstance(columns, str) else columns
+        if not isinstance(named, Sequence) or not all(isinstance(name, str) for name in named):
+            raise bad_input(f"{role}=", value=columns, expected="the name of a column, or a list of names")
     further = {"without_label": "predict", **further}
     share = {"max_reject_share": further.pop("max_reject_share")} if "max_reject_share" in further else {}
     found = guess(rows, given, option="{}=")

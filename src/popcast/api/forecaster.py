@@ -21,6 +21,7 @@ import polars as pl
 from popcast.api.bundling import write_bundle
 from popcast.api.columns_read import PostsRead, exposed, read_table
 from popcast.api.estimator_params import EstimatorParams, check_fitted
+from popcast.api.passive_waiting import waiting_passively
 from popcast.api.pipeline_in_process import Finished, run_pipeline
 from popcast.api.posts_given import files_folder, given_rows
 from popcast.api.refusal import one_line
@@ -108,7 +109,7 @@ class Forecaster(EstimatorParams):
             rows, given["label"] = _with_label(rows, y, self.label)
         read = read_table(rows, given, self.table or {}, self.zone)
         table, p, sections = self._planned(read)
-        with in_this_process(), tempfile.TemporaryDirectory(prefix="popcast-") as place:
+        with waiting_passively(), in_this_process(), tempfile.TemporaryDirectory(prefix="popcast-") as place:
             scratch, kept = Path(place) / "scratch", Path(place) / "bundle"
             done = run_pipeline(DATASET, table, p, scratch, files_folder(posts, folder))
             kept.mkdir()
@@ -252,7 +253,8 @@ def load(folder: str | os.PathLike, maturity_days: float | None = None) -> Loade
 
     maturity_days: how old a post must be when its label is counted; None: a day.
     """
-    return LoadedForecaster(Forecast.load(Path(folder), maturity_days))
+    with waiting_passively():
+        return LoadedForecaster(Forecast.load(Path(folder), maturity_days))
 
 
 def forecasts(forecast: Forecast, posts: Any, folder: str | os.PathLike | None) -> pl.DataFrame:
@@ -271,8 +273,15 @@ def _asked(forecast: Forecast, posts: Any, folder: str | os.PathLike | None, cal
     if learned := forecast.learned_from(forecast.prepared(asked.posts)):
         asked.said.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
     for said in asked.said:
+<<<<<<< HEAD
         warnings.warn(said, stacklevel=callers)
     return asked, files_folder(posts, place)
+=======
+        warnings.warn(said, stacklevel=4)
+    with waiting_passively(), in_this_process():
+        found = forecast.predict_prepared(prepared, files_folder(posts, place))
+    return found.with_columns(asked.posts["post_id"]).rename({"post_id": "id"})
+>>>>>>> main
 
 
 def _with_label(rows: RowTable, y: Any, name: str | None) -> tuple[RowTable, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ def given_rows(posts: Any, folder: Path | None, form: FileForm | None = None) ->
     """All rows and columns of ``posts``. BadInput, one line: it is nothing that posts can be read from.
 
     posts: a path, a pattern of paths or a list of paths of any kind that ``popcast.datasets.reading`` opens; a
-    DataFrame of polars or pandas; a list of dictionaries. folder: where relative paths begin; None: where the process
-    works.
+    DataFrame of polars or pandas; a list or an iterator of dictionaries. folder: where relative paths begin; None:
+    where the process works.
     """
     if isinstance(posts, str | os.PathLike):
         return _of_files([posts], folder, form)
     if isinstance(posts, Sequence) and posts and all(isinstance(one, str | os.PathLike) for one in posts):
         return _of_files(list(posts), folder, form)
+    if isinstance(posts, Iterator):
+        posts = list(posts)
     if isinstance(posts, pl.LazyFrame):
         posts = posts.collect()
     if isinstance(posts, pl.DataFrame | list | tuple) or type(posts).__module__.split(".")[0] == "pandas":

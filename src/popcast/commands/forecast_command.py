@@ -8,12 +8,12 @@ from typing import Any
 import click
 import polars as pl
 
-from popcast.commands.draft_row import Draft, draft_row
 from popcast.commands.show import as_csv, print_table
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors
 from popcast.serving.bundle import bundle_folder
+from popcast.serving.draft_row import Draft, draft_row
 
 GIVEN_FILE = click.Path(dir_okay=False, path_type=Path)
 LEVELS = {"forecast": "prediction", "lower": "lower", "upper": "upper"}

@@ -47,7 +47,7 @@ def made_overlay(
     if moment is not None:
         values["snapshot"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     sections = {"datasets": {name: values}, **choice.sections}
-    return Made(sections, [*quality_lines(quality), *lines_for(facts, choice, budget, values)])
+    return Made(sections, [*quality_lines(quality), *lines_for(facts, choice, values)])
 
 
 def dataset_values(raw: Path, given: Given, found: Guess, zone: str, table: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +107,7 @@ SPLITS = {
 AT_ONCE = "at random, since too many posts have the same time to part them in time: figures are of no forecast"
 
 
-def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str, Any]) -> list[str]:
+def lines_for(facts: PostFacts, choice: Choice, values: dict[str, Any]) -> list[str]:
     """What will be run, on how many posts, and about how long it will take."""
     authors = f" by {facts.authors:,} author{'s' if facts.authors > 1 else ''}" if facts.authors else ""
     lines = [f"{facts.labelled:,} posts with a label{authors}, {facts.unlabelled:,} to predict"]
@@ -130,8 +130,7 @@ def lines_for(facts: PostFacts, choice: Choice, budget: float, values: dict[str,
         lines.append(f"history: news of an author's older posts is up to {history['lag_days']:g} days old")
     lines.append(f"runs: {', '.join(choice.runs)}, and their blend; {about(choice.seconds)} on two cores")
     if choice.left_for_more:
-        lines.append(f"a larger --budget than {about(budget).removeprefix('about ')} would add: "
-                     f"{', '.join(choice.left_for_more)}")  # fmt: skip
+        lines.append(f"a larger --budget would add: {', '.join(choice.left_for_more)}")
     for extra, names in choice.without_extra.items():
         lines.append(f"not chosen for want of the extra `{extra}`, pip install 'popcast[{extra}]': {', '.join(names)}")
     return lines

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from popcast.commands.draft_row import moment_of
 from popcast.commands.forecast_command import GIVEN_FILE, rows_of
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.stage import one_line_errors
 from popcast.serving.bundle import bundle_folder
+from popcast.serving.draft_row import moment_of
 
 
 @click.command()

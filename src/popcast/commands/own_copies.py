@@ -89,6 +89,7 @@ def _copy(source: Path, copy: Path) -> None:
     """As a whole: a copy that is cut short is never read."""
     if _same(source, copy):
         return
+    copy.parent.mkdir(parents=True, exist_ok=True)
     part = copy.with_name(copy.name + ".part")
     shutil.copy2(source, part)
     part.replace(copy)

@@ -44,10 +44,7 @@ def run(overlay: Path, raw: Path | None, jobs: int | None, budget: float | None)
     if budget is not None:
         overlay = with_budget(overlay, budget)
     prepared(overlay, raw)
-    for name, dataset in project_params.load().datasets.items():
-        if dataset.raw is not None and Path(dataset.raw) == OWN / name:
-            for file in refresh(name):
-                print(one_line(f"{file} has changed: read again"))
+    check_files(project_params.load())
     console = Console(highlight=False, markup=False, emoji=False)
     own_python_first()
     run_stages(jobs or len(os.sched_getaffinity(0)), console)
@@ -101,6 +98,18 @@ def with_budget(overlay: Path, budget: float) -> Path:
     write_whole(overlay_text({**sections, **chosen}, head).encode("utf-8"), place)
     print(f"splits, blocks, runs and blend of {overlay} are chosen anew for this run: {place}")
     return place
+
+
+def check_files(params: project_params.Params) -> None:
+    """Copy again what has changed where copies are made of; raise BadInput where a raw folder is gone."""
+    for name, dataset in params.datasets.items():
+        raw = Path(dataset.raw)
+        if raw == OWN / name:
+            for file in refresh(name):
+                print(one_line(f"{file} has changed: read again"))
+        if not raw.is_dir() and name not in params.sample:
+            where = {"file": raw, "field": f"datasets.{name}.raw"}
+            raise bad_input("no such folder", **where, expected="the files of posts: popcast init again")
 
 
 def own_python_first() -> None:

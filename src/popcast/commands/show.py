@@ -60,7 +60,7 @@ def forecasts(dataset: str, section: Dataset, part: str | None = None) -> tuple[
     """
     place = paths.predictions(dataset, "blend")
     if not place.exists():
-        raise bad_input("no such file", file=place, expected="the out of the stage `blend`: run `dvc repro` first")
+        raise bad_input("no such file", file=place, expected="the out of the stage `blend`: popcast run first")
     predicted = pl.read_parquet(place)
     if part is None:
         part = "unlabelled" if (predicted["split"] == "unlabelled").any() else "test"

@@ -29,7 +29,7 @@ def card(contents: Contents, scores: dict[str, dict], half_width: float | None) 
     if references := {name: value for name, value in facts["references"].items() if value is not None}:
         metric = NAMES[contents.metric]
         lines.append(f"- Reference rows: {metric} " + ", ".join(f"{n} {v:.4f}" for n, v in references.items()) + ".")
-    lines += [f"- Left out, its weight spread over the others: {name}, as {why}." for name, why in _left_out(facts)]
+    lines += [f"- Left out: {name}, as {why}. The weights are those of the others." for name, why in _left_out(facts)]
     lines += [f"- {said}" for said in facts["flags"]]
     lines += [
         "",

@@ -56,6 +56,10 @@ def check_columns(rows: RowTable, layout: Table, labelled: bool) -> None:
     """Raise BadInput where ``rows`` lack a mapped column. Outcomes are asked of the labelled rows only."""
     asked = {name for _, name in uses(layout.columns, INPUTS + OUTCOMES if labelled else INPUTS)}
     asked |= {layout.repeated_by} - {None}
+    if rows.rejected and not rows.height:
+        first = rows.rejected[0]
+        problem = f"{first.reason}, and no other row can be read"
+        raise bad_input(problem, file=first.file, row=first.row, value=first.shown or None)
     for name in sorted(asked - set(rows.columns.columns)):
         near = difflib.get_close_matches(name, rows.names, 1, 0.75)
         expected = (f"{shown(near[0])}, or another " if near else "one ") + f"of {', '.join(rows.names)}"

@@ -28,8 +28,9 @@ NAMES = GONE | {"[none]"}
 NOBODY = NAMES | {"nan", "null", "none", "n/a", "<na>"}
 """In names of authors, and in ids."""
 
-AROUND = " \t\n\r\x0b\x0c\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, (*range(0x2000, 0x2010), *range(
-    0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)))
+AROUND = " \t\n\r\x0b\x0c\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, (*range(0x2000, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
+)
 """Blanks, characters of no width and marks of direction."""
 
 

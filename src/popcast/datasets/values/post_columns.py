@@ -189,7 +189,9 @@ class PostColumns:
         """Cells of media as one path each, or several where each part of a cell ends like the name of a file."""
         for sign in ("|", ";", ","):
             parts = {one: [part.strip() for part in one.split(sign)] for one in plain}
-            if any(len(of) > 1 for of in parts.values()) and all(ENDED.search(one) for of in parts.values() for one in of):
+            if any(len(of) > 1 for of in parts.values()) and all(
+                ENDED.search(one) for of in parts.values() for one in of
+            ):
                 self.said.append(f"{name}: files are parted by {sign!r}")
                 return parts
         return {one: [one] for one in plain}

@@ -7,6 +7,7 @@ spoils the row of its line alone, and reading goes on with the next one: what lo
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ LONGEST_RECORD = 32 << 20
 
 MOST_REREAD = 256 << 20
 """Characters that are read again after quotes that never close, over a whole file."""
+
+
+_ESCAPE = re.compile(r"\\([\\\"])")
 
 
 class Endless(csv.Error):
@@ -90,13 +94,22 @@ class Dialect:
     """False where quotes are part of the text, and every line is a record."""
     blanks: bool = False
     """A blank follows every delimiter and belongs to no field."""
+    escapes: bool = False
+    """A quote within a field is ``\\"``, as databases write it, and a backslash two of them."""
+    header_row: int | None = None
+    """Row of the header where others stand above it; None: the first."""
+    more: int = 0
+    """Fields that every record has more than the header, all empty; -1 where the header ends in an empty name."""
+    lead: bool = False
+    """Every record begins with its number, for which the header has no name."""
 
 
 def records(lines: Lines, dialect: Dialect) -> Iterator[tuple[int, list[str] | str]]:
     """Row and fields of every record, or what is wrong with it. A blank line has no fields."""
     quoting = csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE
     form = {"delimiter": dialect.delimiter, "strict": True, "quoting": quoting, "skipinitialspace": dialect.blanks}
-    reader = csv.reader(lines, **form)
+    source = map(_doubled, lines) if dialect.escapes else lines
+    reader = csv.reader(source, **form)
     while True:
         try:
             fields = next(reader)
@@ -107,11 +120,16 @@ def records(lines: Lines, dialect: Dialect) -> Iterator[tuple[int, list[str] | s
             lines.give_back()
             yield row, _problem(str(error))
             # an error at the end of the text leaves the reader at its end
-            reader = csv.reader(lines, **form)
+            reader = csv.reader(source, **form)
             continue
         row = lines.row
         lines.settle()
         yield row, fields
+
+
+def _doubled(line: str) -> str:
+    """Escaped quotes doubled, escaped backslashes single."""
+    return _ESCAPE.sub(lambda found: '""' if found[1] == '"' else "\\", line) if "\\" in line else line
 
 
 def _problem(said: str) -> str:

@@ -100,7 +100,7 @@ def _legacy(source: Source, marks: Marks) -> str:
     valid = marks.sequences + sum(not char.isascii() for char in replaced) - invalid
     if valid > 0.5 * invalid:
         raise bad_input("UTF-8 with bytes that are none, or two encodings in one file", file=source.path,
-                        row=marks.bad_row, expected="one encoding throughout")  # fmt: skip
+                        row=marks.bad_row, expected=f"one encoding throughout, or {SETTABLE}")  # fmt: skip
     found, candidates = judge(sample)
     if found is None:
         raise bad_input("not UTF-8, and unclear what else", file=source.path, row=marks.bad_row,

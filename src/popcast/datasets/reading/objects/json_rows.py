@@ -67,10 +67,10 @@ def _is_lines(kind: str, head: str) -> bool:
     """Objects line by line: as the name says, if they do not begin on a line that goes on, and as the first two lines
     show."""
     first, *rest = [line for line in head.lstrip(BLANK).split("\n") if line.strip()]
-    if kind in ("jsonl", "ndjson"):
-        return not first.rstrip().endswith(("{", ",", "["))
+    if kind in ("jsonl", "ndjson") and not first.rstrip().endswith(("{", ",", "[")):
+        return True
     try:
-        parsed(first)
+        parsed(first.rstrip().removesuffix(","))
     except BAD:
         return False
     return bool(rest)
@@ -92,6 +92,7 @@ def _lines(text: TextIO, source: Source) -> Found:
             raise bad_input(f"a line of more than {LONGEST_LINE >> 20} MB", file=source.path, row=row)
         line = line.strip(BLANK)
         if line:
+            line = line.removesuffix(",")
             try:
                 yield row, parsed(line)
             except BAD as error:
@@ -131,6 +132,8 @@ def _held(value: dict, source: Source, wanted: Collection[str] | None) -> tuple[
     object that has as many of them as its array is refused.
     """
     arrays = dict(_arrays(value, ""))
+    if not arrays and (rows := _by_key(value, wanted or ())):
+        return "one object within it per row or column", rows
     has = {name: _has(items[0], wanted or ()) for name, items in arrays.items()}
     most = max(has.values(), default=0)
     own = _has(value, wanted or ())
@@ -145,6 +148,19 @@ def _held(value: dict, source: Source, wanted: Collection[str] | None) -> tuple[
     if len(fitting) > 1:
         raise bad_input("several arrays of objects", file=source.path, value=", ".join(arrays), expected="one of them")
     return fitting[0], arrays[fitting[0]]
+
+
+def _by_key(value: dict, wanted: Collection[str]) -> list[dict]:
+    """Rows of an object of objects: ``{"id1": {...}, "id2": {...}}``, or columns as pandas writes them by default,
+    ``{"likes": {"0": 5, "1": 7}}``. Only what has wanted fields is taken for either."""
+    inner = list(value.values())
+    if not inner or not all(isinstance(one, dict) for one in inner):
+        return []
+    if any(name in one for one in inner for name in wanted) and not set(wanted) & set(value):
+        return inner
+    if set(wanted) & set(value) and all(list(one) == list(inner[0]) for one in inner):
+        return [{name: column[key] for name, column in value.items()} for key in inner[0]]
+    return []
 
 
 def _arrays(value: dict, prefix: str, depth: int = 0) -> Iterator[tuple[str, list]]:

@@ -49,7 +49,13 @@ def plain_number(token: str) -> str:
     return token + "0" if thousands else token
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict:
+EXTENDED = {"$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "$numberDecimal"}
+"""Names by which MongoDB writes the type of a value around it."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> object:
+    if len(pairs) == 1 and pairs[0][0] in EXTENDED:
+        return pairs[0][1]
     record = dict(pairs)
     if len(record) == len(pairs):
         return record
@@ -110,24 +116,29 @@ class JsonStream:
         return sign
 
     def array(self) -> Iterator[object]:
-        """The items of the array that begins here, which is all there is."""
-        self.take()
-        if self.peek() == "]":
+        """The items of the array that begins here, and of those that follow it; there is nothing else.
+
+        A comma after the last item is passed over.
+        """
+        while self.peek() == "[":
             self.take()
-        else:
             sign = ","
-            while sign == ",":
+            while sign == "," and self.peek() != "]":
                 yield self.value()
                 sign = self.take()
-            if sign != "]":
-                raise self.damaged("no comma or end of the array" if sign else "cut off")
+            if sign != "]" and self.take() != "]":
+                raise self.damaged("no comma or end of the array" if self.peek() else "cut off")
+            if self.peek() == ",":
+                self.take()
         if self.peek():
             raise self.damaged("text after the array")
 
     def sequence(self) -> Iterator[object]:
-        """Values one after another with blanks between."""
+        """Values one after another with blanks or commas between."""
         while self.peek():
             yield self.value()
+            if self.peek() == ",":
+                self.take()
 
     def value(self) -> object:
         self.peek()

@@ -17,6 +17,7 @@ from popcast.core.errors import bad_input, shown
 from popcast.datasets import raw_files
 from popcast.datasets.reading.column_names import Header, clean_name, read_header
 from popcast.datasets.reading.file_form import FileForm
+from popcast.datasets.reading.header_row import FARTHEST, TOTAL, header_at, is_total
 from popcast.datasets.reading.row_table import FileRows, RejectedRow
 from popcast.datasets.reading.sources import Source, too_large
 from popcast.datasets.reading.typed.typed_cells import column_of
@@ -37,6 +38,8 @@ class _Sheet:
     row: int
     """Of the header."""
     header: tuple
+    above: bool = False
+    """Whether there are rows above the header."""
 
     def names(self) -> set[str]:
         return {clean_name(cell) for cell in self.header} - {""}
@@ -51,7 +54,9 @@ def read_workbook(source: Source, wanted: Collection[str] | None, form: FileForm
     with _opened(source) as workbook:
         sheet, said = _choose(workbook, path, wanted, form.sheet)
         header = read_header(_trimmed(sheet.header), path, sheet.row, wanted)
-        cells, numbers, rejected, errors = _read(workbook[sheet.name], sheet, header, path, most_rows)
+        if sheet.above:
+            said.append(f"the header is in row {sheet.row}: what stands above it is left out")
+        cells, numbers, rejected, errors = _read(workbook[sheet.name], sheet, header, path, most_rows, said)
         workbook.close()
     if errors:
         said.append(f"{errors} cells that show an error, read as null")
@@ -86,11 +91,11 @@ def _choose(workbook, path: Path, wanted: Collection[str] | None, given: str | N
     if given is not None:
         if given not in names:
             raise bad_input("no such sheet", file=path, value=given, expected=f"one of {', '.join(names)}")
-        sheet = _first_row(workbook[given])
+        sheet = _header_row(workbook[given], wanted)
         if sheet is None:
             raise bad_input(f"sheet {given} is empty", file=path, expected="a header")
         return sheet, []
-    found = [sheet for name in names if (sheet := _first_row(workbook[name])) is not None]
+    found = [sheet for name in names if (sheet := _header_row(workbook[name], wanted)) is not None]
     if not found:
         raise bad_input("empty file", file=path, expected="a header")
     best = max(found, key=lambda sheet: (len(sheet.names() & set(wanted or ())), len(sheet.names())))
@@ -102,16 +107,23 @@ def _choose(workbook, path: Path, wanted: Collection[str] | None, given: str | N
     return best, [f"sheet {shown(best.name)}, not {', '.join(map(shown, others))}"] if others else []
 
 
-def _first_row(sheet) -> _Sheet | None:
-    """The first row with anything in it."""
+def _header_row(sheet, wanted: Collection[str] | None) -> _Sheet | None:
+    """The header among the first rows with anything in them."""
     sheet.reset_dimensions()
+    first = []
     for row, cells in enumerate(sheet.iter_rows(values_only=True), 1):
         if any(map(_filled, cells)):
-            return _Sheet(sheet.title, row, cells)
-    return None
+            first.append((row, cells))
+            if len(first) > FARTHEST:
+                break
+    if not first:
+        return None
+    width = max(len(_trimmed(cells)) for _, cells in first)
+    at = header_at([(*cells[:width], *[None] * (width - len(cells))) for _, cells in first], wanted)
+    return _Sheet(sheet.title, *first[at], above=at > 0)
 
 
-def _read(sheet, chosen: _Sheet, header: Header, path: Path, most_rows: int | None):
+def _read(sheet, chosen: _Sheet, header: Header, path: Path, most_rows: int | None, said: list[str]):
     """Cells by column, row numbers, rejected rows, and how many cells show an error."""
     cells: dict[str, list] = {name: [] for name in header.places}
     numbers, rejected, errors = [], [], 0
@@ -125,6 +137,9 @@ def _read(sheet, chosen: _Sheet, header: Header, path: Path, most_rows: int | No
             continue
         if most_rows is not None and len(numbers) >= most_rows:
             break
+        if is_total((*found, *[None] * (header.width - len(found)))):
+            said.append(f"row {row} left out: {TOTAL}")
+            continue
         numbers.append(row)
         for name, at in header.places.items():
             value = found[at] if at < len(found) else None

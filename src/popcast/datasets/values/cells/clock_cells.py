@@ -51,7 +51,9 @@ _CLOCK_FIRST = tuple(
     if name != "packed"
 )
 _YEAR_LAST = re.compile(rf"(?P<weekday>{_WORD}),? (?P<month>{_WORD}) (?P<d>\d{{1,2}}) {_CLOCK}{_ZONE} (?P<y>\d{{4}})")
-_WRAPPED = re.compile(r"""(?:ISODate|(?:pd\.)?Timestamp|(?:np\.|numpy\.)?datetime64|new Date)?\(?(["'])([^"']*)\1(?:, ?tz=.*)?\)?""")
+_WRAPPED = re.compile(
+    r"""(?:ISODate|(?:pd\.)?Timestamp|(?:np\.|numpy\.)?datetime64|new Date)?\(?(["'])([^"']*)\1(?:, ?tz=.*)?\)?"""
+)
 """A cell that a program quotes."""
 _FILE_NAME = re.compile(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-(\d\d)_UTC")
 """As Instaloader names files."""

@@ -39,7 +39,9 @@ _ARRAY = re.compile(
     r"(?:,\s*dtype=[^()]*)?\)",
     re.DOTALL,
 )
-_CALL = re.compile(r"(?:c|list|WrappedArray|ArrayBuffer|ArraySeq|Array|List|Vector|Stream|character)\((.*)\)", re.DOTALL)
+_CALL = re.compile(
+    r"(?:c|list|WrappedArray|ArrayBuffer|ArraySeq|Array|List|Vector|Stream|character)\((.*)\)", re.DOTALL
+)
 """Vectors of R, whose texts have quotes, and sequences of Spark, whose texts have none."""
 _PRINTED = re.compile(r"(?:np\.|numpy\.|pd\.)?[A-Za-z]+\(.*\)", re.DOTALL)
 _OBJECT = re.compile(rf"\s*\[?\s*\{{\s*(?:{_STRING})\s*:")
@@ -73,7 +75,9 @@ def items_of(text: str) -> list[str] | None:
         return _twice_written(text)
     if called := _CALL.fullmatch(text):
         inner = called[1]
-        return read_list(f"[{inner}]") if inner[:1] in "\"'" else [one.strip() for one in inner.split(",") if one.strip()]
+        return (
+            read_list(f"[{inner}]") if inner[:1] in "\"'" else [one.strip() for one in inner.split(",") if one.strip()]
+        )
     if packed := _ARRAY.fullmatch(text):
         text = packed[1]
     if text[:1] not in _PAIRS:
@@ -212,9 +216,7 @@ def separator_of(texts: Iterable[str]) -> str | None:
     """
     plain = [_ENTITY.sub("&", text) for text in texts]
     several = [
-        text
-        for text in plain
-        if len(text.split()) > 1 or any(sign in text for sign in SEPARATORS) or "#" in text[1:]
+        text for text in plain if len(text.split()) > 1 or any(sign in text for sign in SEPARATORS) or "#" in text[1:]
     ]
     if not several:
         return None

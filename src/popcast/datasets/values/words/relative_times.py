@@ -30,7 +30,9 @@ _FORMS = (
 )
 _RELATIVE = re.compile("|".join(_FORMS), re.IGNORECASE)
 _NO_YEAR = re.compile(r"\d{1,2}(?:[-/.] ?\d{1,2}\.?|月\d{1,2}日|월 ?\d{1,2}일)(?: \d{1,2}:\d{2}(?::\d{2})?)?")
-_NO_YEAR_WORDS = re.compile(r"(?:[^\W\d]+\.? \d{1,2}|\d{1,2}\.? [^\W\d]+\.?)(?:,? (?:at )?\d{1,2}:\d{2}(?: ?[AaPp][Mm])?)?")
+_NO_YEAR_WORDS = re.compile(
+    r"(?:[^\W\d]+\.? \d{1,2}|\d{1,2}\.? [^\W\d]+\.?)(?:,? (?:at )?\d{1,2}:\d{2}(?: ?[AaPp][Mm])?)?"
+)
 
 
 def why_unclear(text: str) -> str | None:
