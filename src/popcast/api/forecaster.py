@@ -173,7 +173,7 @@ class Forecaster(EstimatorParams):
         """
         check_fitted(self, "forecast_")
         asked, media = _asked(self.forecast_, posts, folder if folder is not None else self._folder())
-        with in_this_process():
+        with waiting_passively(), in_this_process():
             return self.forecast_.explain(asked.posts, media, words=words)
 
     @one_line
@@ -192,7 +192,7 @@ class Forecaster(EstimatorParams):
         """
         check_fitted(self, "forecast_")
         asked, media = _asked(self.forecast_, post, folder if folder is not None else self._folder())
-        with in_this_process():
+        with waiting_passively(), in_this_process():
             return self.forecast_.what_if(asked.posts, titles, tags, categories, media=media)
 
     def _folder(self) -> str | os.PathLike | None:
@@ -260,7 +260,7 @@ def load(folder: str | os.PathLike, maturity_days: float | None = None) -> Loade
 def forecasts(forecast: Forecast, posts: Any, folder: str | os.PathLike | None) -> pl.DataFrame:
     """Forecasts of posts as a caller has them; what was odd about them is a warning."""
     asked, media = _asked(forecast, posts, folder, 5)
-    with in_this_process():
+    with waiting_passively(), in_this_process():
         found = forecast.predict(asked.posts, media)
     return found.rename({"post_id": "id"})
 
@@ -273,15 +273,8 @@ def _asked(forecast: Forecast, posts: Any, folder: str | os.PathLike | None, cal
     if learned := forecast.learned_from(forecast.prepared(asked.posts)):
         asked.said.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
     for said in asked.said:
-<<<<<<< HEAD
         warnings.warn(said, stacklevel=callers)
     return asked, files_folder(posts, place)
-=======
-        warnings.warn(said, stacklevel=4)
-    with waiting_passively(), in_this_process():
-        found = forecast.predict_prepared(prepared, files_folder(posts, place))
-    return found.with_columns(asked.posts["post_id"]).rename({"post_id": "id"})
->>>>>>> main
 
 
 def _with_label(rows: RowTable, y: Any, name: str | None) -> tuple[RowTable, str]:
