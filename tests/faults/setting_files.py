@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from tests.faults import mutations
 from tests.faults.raw_folders import ROOT
 
-SETTINGS = {"params": ["check"], "overlay": ["use", "overlay.yaml", "--raw", "."]}
+SETTINGS = {"params": ["check"], "overlay": ["use", "overlay.yaml", "--raw", "metrics"]}
 """Format -> the command that reads it."""
 
 OVERLAY = "facebook-pages.yaml"
