@@ -167,14 +167,14 @@ def test_an_extra_is_installed_if_all_of_it_is(monkeypatch):
 
 def test_without_the_extra_no_network_and_no_encoder_is_chosen(monkeypatch):
     """What is chosen for an hour must run in the environment that it was chosen in."""
-    from popcast.planning.choosing import run_choice
+    from popcast.planning.choosing import pipeline_choice
     from popcast.planning.choosing.post_facts import PostFacts
 
-    known = {"posts": 3000, "labelled": 3000, "english": True, "text": True, "authors": 50, "timed": True}
+    known = {"posts": 3000, "labelled": 3000, "english": True, "text": True, "authors": 50, "timed": True, "folds": 4}
     fields = {field: known.get(field, 0) for field in PostFacts.__dataclass_fields__}
     chosen = {}
     for there in (True, False):
-        monkeypatch.setattr(run_choice, "installed", lambda extra, there=there: there)
-        chosen[there] = {one.name for one in run_choice.members(PostFacts(**fields), True, True)}
-    assert chosen[True] - chosen[False] == {"cnn", "kernel_ridge"}
+        monkeypatch.setattr(pipeline_choice, "installed", lambda extra, there=there: there)
+        chosen[there] = set(pipeline_choice.chosen("mine", PostFacts(**fields), 3600.0).sections["runs"])
+    assert chosen[True] - chosen[False] == {"mine-cnn", "mine-kernel_ridge"}
     assert chosen[False] < chosen[True]
