@@ -129,6 +129,7 @@ def _facts(parts: Parts) -> dict[str, Any]:
     labelled = posts.filter(pl.col("popularity").is_not_null())
     moments = labelled["posted_at"].drop_nulls()
     counts = posts["split"].value_counts().sort("split")
+    behind = [scores[name] for name in weighted(parts.blend) if name in scores]
     references = [name for name, run in parts.runs.items() if run.model == "reference" and name in scores]
     return {
         "kind": parts.dataset.kind,
@@ -140,7 +141,7 @@ def _facts(parts: Parts) -> dict[str, Any]:
         "parts": dict(counts.iter_rows()),
         "fitted_on": parts.blend.rows,
         "generated": bool(scores["blend"].get("flags.generated")),
-        "flags": [said for flag, said in FLAGS.items() if scores["blend"].get(flag)],
+        "flags": [said for flag, said in FLAGS.items() if any(of.get(flag) for of in behind)],
         "references": {name: scores[name].get(f"test.{metric}") for name in references},
         "left_out": parts.left_out,
     }
