@@ -28,7 +28,7 @@ USES = {
     "simulation.policy": (POLICY, {"simulate@smpd"}),
     "simulation.policy.encoder": ("pretrained/one", {"simulate@smpd"}),
     "simulations.smpd.fields.encoder": ("pretrained/one", {"fields@smpd", "ablation@smpd"}),
-    "runs.smpd-words": (RUN | {"set": {"backbone": "pretrained/one"}}, {"train@smpd-words"}),
+    "runs.smpd-words": (RUN | {"set": {"backbone": "pretrained/one"}}, {"train@smpd-words", "bundle@smpd"}),
 }
 """Every kind of setting that can name a local model: its value, and the stages that read the weights."""
 

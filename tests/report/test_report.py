@@ -100,7 +100,7 @@ def test_page_is_whole_and_needs_no_network(finished):
             links.extend(value for key, value in attrs if key in ("src", "href"))
 
     Links().feed(text)
-    assert len([link for link in links if link.startswith("data:image/png;base64,")]) == 7
+    assert len([link for link in links if link.startswith("data:image/png;base64,")]) == 8
     assert all(link.startswith(("data:", "#")) for link in links)
     assert not re.search(r"https?://|@import|url\(|<script", text)
     for said in ("generated data", "post-hoc values", "Cold and warm authors", "Food &amp; Drink", "rejected: no date"):
@@ -293,7 +293,7 @@ def test_few_shot_rows_of_the_summary_are_few_and_pooled(few_shots, finished):
 
 def test_few_shot_page_is_whole(few_shots):
     text = (few_shots / paths.REPORT / "index.html").read_text()
-    assert len(re.findall(r'src="data:image/png;base64,', text)) == 7 + 5
+    assert len(re.findall(r'src="data:image/png;base64,', text)) == 8 + 5
     assert not re.search(r"https?://|@import|url\(|<script", text)
     for said in ('id="track-tiny"', 'href="#track-tiny"', "stand-in language model", "SFT + IDPOP, the full system",
                  'alt="chosen logp of the coldstart track of tiny"', "Not significant against lora"):  # fmt: skip

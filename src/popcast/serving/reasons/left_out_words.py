@@ -26,8 +26,10 @@ def left_out(post: dict[str, object]) -> Iterator[tuple[str, str, object]]:
     [('Go', ', dog !'), ('dog', 'Go, go!')]
     """
     title, tags = post.get("title"), post.get("tags")
-    found = {word.lower(): word for word in reversed(WORD.findall(title or ""))}
-    for low, word in list(reversed(found.items()))[:MOST]:
+    found: dict[str, str] = {}
+    for word in WORD.findall(title or ""):
+        found.setdefault(word.lower(), word)
+    for low, word in list(found.items())[:MOST]:
         rest = WORD.sub(lambda match, low=low: "" if match.group().lower() == low else match.group(), title)
         rest = re.sub(r"\s{2,}", " ", rest).strip()
         yield "title", word, rest or None
