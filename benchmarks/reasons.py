@@ -18,10 +18,10 @@ import orjson
 import polars as pl
 
 import popcast
-import stages  # noqa: F401  it sets the number of threads, which models remember
 from popcast.api.posts_given import given_rows
 from popcast.serving.asked_posts import asked_posts
 from popcast.serving.reasons.deletion_test import deletion_test
+from stages import THREADS
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def report(forecast, drafts: pl.DataFrame) -> None:
     print("levers", orjson.dumps(orjson.loads(forecast.files["what_if.json"])["levers"]).decode())
     start = time.perf_counter()
     print(f"deletion: {asdict(deletion_test(forecast, drafts, forecast.contents.seed))}")
-    print(f"in {time.perf_counter() - start:.0f} s")
+    print(f"in {time.perf_counter() - start:.0f} s, {THREADS} threads")
 
 
 if __name__ == "__main__":

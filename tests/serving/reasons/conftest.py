@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 import popcast
-import stages  # noqa: F401  it sets the number of threads, which models remember
 from popcast.api.posts_given import given_rows
 from popcast.serving.asked_posts import asked_posts
 from tests.api.fixed_choice import GIVEN, SETTINGS, rows

@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 import popcast
-import stages  # noqa: F401  it sets the number of threads, which models remember
 from popcast.api.posts_given import given_rows
 from popcast.core.errors import BadInput
 from popcast.serving.asked_posts import asked_posts
