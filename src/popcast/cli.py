@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 import orjson
 
-from popcast.commands.export_command import export
-from popcast.commands.forecast_command import forecast
+from popcast.commands.forecasting.export_command import export
+from popcast.commands.forecasting.forecast_command import forecast
+from popcast.commands.forecasting.observe_command import observe
 from popcast.commands.init_command import init
 from popcast.commands.lay_over import lay_over
-from popcast.commands.observe_command import observe
 from popcast.commands.run_command import run
 from popcast.commands.show import show
 from popcast.core import params, paths

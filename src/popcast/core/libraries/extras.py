@@ -22,6 +22,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "simulation": ("httpx2", "mesa", "networkx", "openai"),
     "response": ("bm25s", "httpx2", "jieba", "openai", "rouge_score", "sacrebleu"),
+    "serve": ("fastapi", "jinja2", "markupsafe", "prometheus_client", "uvicorn"),
     "ray": ("ray",),
 }  # fmt: skip
 """Extra -> modules that it brings and popcast imports."""
@@ -39,7 +40,8 @@ USED_BY: dict[str, tuple[str, ...]] = {
     "response": ("response", "llm"),
     "report": ("pipeline",),
     "planning": ("pipeline", "ray"),
-    "commands": ("pipeline",),
+    "serving": ("serve",),
+    "commands": ("pipeline", "serve"),
     "cli": ("text", "pipeline"),
 }
 """Room -> extras that it may import from, the likeliest first."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from popcast.commands.forecast_command import GIVEN_FILE, rows_of
+from popcast.commands.forecasting.forecast_command import GIVEN_FILE, rows_of
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.stage import one_line_errors
