@@ -192,7 +192,7 @@ def test_seeds_and_batches_are_said_in_every_table(project):
         assert said in leaderboard
         assert said in page
     assert "over 3 seeds" in page
-    assert 'alt="Training curves, dataset tiny: least error on the stopping window: good 0.90 in 1 epochs."' in page
+    assert 'alt="Training curves, dataset tiny: least error on the stopping window: good 0.90 in 1 epoch."' in page
     assert pl.read_csv(paths.plots("tiny") / "training_curves.csv").rows() == [("good", 7, 1, 0.5, 0.9, True)]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula where it begins a text."""
 NUMBER = re.compile(r"[+-]?[\d,]*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)
+COUNTED = re.compile(r"[<≥±+−-]?\s*\d")
 STACKED, WIDE, WIDEST = 5, 9, 14
 """Columns from which on rows are set as cards: on a telephone, below 1,000 pixels, and everywhere."""
 
@@ -47,6 +48,16 @@ class Sheet:
         if columns > WIDE:
             return "cards cards-wide"
         return "cards" if columns >= STACKED else "slim"
+
+    @property
+    def textual(self) -> set[int]:
+        """Columns besides the first that hold words: none of their cells begins like a number."""
+        found = set()
+        for place in range(1, len(self.head)):
+            told = [row.cells[place] for row in self.rows if row.cells[place] not in ("", "–")]
+            if told and not any(COUNTED.match(cell) for cell in told):
+                found.add(place)
+        return found
 
     @property
     def file(self) -> str:

@@ -92,7 +92,10 @@ def drifting(table: pl.DataFrame) -> str:
 
 def training_curves(table: pl.DataFrame) -> str:
     best = table.group_by("model", maintain_order=True).agg(pl.col("monitor").min(), pl.col("epoch").max())
-    pairs = ((name, f"{figure(least)} in {epochs} epochs") for name, least, epochs in best.rows())
+    pairs = (
+        (name, f"{figure(least)} in {epochs} {'epoch' if epochs == 1 else 'epochs'}")
+        for name, least, epochs in best.rows()
+    )
     return f"least error on the stopping window: {listed(pairs)}."
 
 
