@@ -19,6 +19,7 @@ from popcast.commands.forecasting.observe_command import observe
 from popcast.commands.forecasting.track_command import track
 from popcast.commands.init_command import init
 from popcast.commands.lay_over import lay_over
+from popcast.commands.report_command import report
 from popcast.commands.run_command import run
 from popcast.commands.show import show
 from popcast.core import params, paths
@@ -321,6 +322,7 @@ def _where(encoder: str) -> str:
 main.add_command(init)
 main.add_command(run)
 main.add_command(show)
+main.add_command(report)
 main.add_command(export)
 main.add_command(forecast)
 main.add_command(observe)
