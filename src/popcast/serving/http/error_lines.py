@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, StarletteHTTPException
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
 
 from popcast.core.errors import BadInput, cut, one_line, shown
 from popcast.core.libraries.extras import line_of_missing
@@ -39,7 +38,7 @@ def handle_errors(app: FastAPI, folder: Path) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return error_answer(422, line_of_faults(error.errors()))
 
-    async def failed(request: Request, error: HTTPException) -> JSONResponse:
+    async def failed(request: Request, error: StarletteHTTPException) -> JSONResponse:
         return error_answer(error.status_code, str(error.detail), error.headers)
 
     async def broken(request: Request, error: Exception) -> JSONResponse:
@@ -52,7 +51,7 @@ def handle_errors(app: FastAPI, folder: Path) -> None:
 
     app.add_exception_handler(BadInput, refused)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, failed)
+    app.add_exception_handler(StarletteHTTPException, failed)
     app.add_exception_handler(Exception, broken)
 
 

@@ -10,10 +10,10 @@ import ipaddress
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from fastapi.datastructures import Headers
 
 from popcast.serving.http.error_lines import error_answer
 from popcast.serving.http.request_limits import RequestLimits
@@ -57,11 +57,7 @@ class Gate:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                if status >= 400:  # what is left of the body is not read
-                    headers["connection"] = "close"
+                message["headers"] = with_headers(message["headers"], status)
             await send(message)
 
         self.metrics.running.inc()
@@ -100,6 +96,14 @@ class Gate:
         kind, _, given = headers.get("authorization", "").partition(" ")
         same = secrets.compare_digest(given.strip().encode(), self.token.encode())
         return kind.lower() == "bearer" and same
+
+
+def with_headers(headers: Iterable[tuple[bytes, bytes]], status: int) -> list[tuple[bytes, bytes]]:
+    """``headers`` with those of ours that are not set yet. After an error what is left of the body is not read."""
+    given = list(headers)
+    there = {name.lower() for name, _ in given}
+    added = HEADERS if status < 400 else {**HEADERS, "connection": "close"}
+    return given + [(name.encode(), value.encode()) for name, value in added.items() if name.encode() not in there]
 
 
 class Rates:

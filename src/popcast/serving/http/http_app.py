@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Response
-from starlette.exceptions import HTTPException
+from fastapi.exceptions import HTTPException
 
 from popcast.serving.http.api_page import STYLE, api_page
 from popcast.serving.http.error_lines import handle_errors

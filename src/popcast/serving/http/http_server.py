@@ -10,10 +10,9 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-import h11
 import orjson
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, h11
 
 from popcast.core.errors import bad_input
 from popcast.serving.http.gate import HEADERS, network_of

@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.exceptions import HTTPException
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 
 from popcast.core.errors import BadInput, shown
 from popcast.serving.http.request_limits import RequestLimits

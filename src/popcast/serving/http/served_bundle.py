@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from starlette.exceptions import HTTPException
+from fastapi.exceptions import HTTPException
 
 from popcast.core import paths
 from popcast.core.engine import in_this_process

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from starlette.exceptions import HTTPException
+from fastapi.exceptions import HTTPException
 
 from popcast.core.engine import in_this_process
 
