@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import orjson
 import polars as pl
 
 from popcast.core.pretrained.saved_files import putting_together
+from popcast.serving.audience.bundled_audience import audience_in
 from popcast.serving.bundle import Contents
 from popcast.serving.forecast import Forecast
 from popcast.serving.http.draft_table import told_numbers, told_uses
@@ -86,9 +86,6 @@ def _categories(forecast: Forecast, offered: dict[str, dict[str, int]]) -> list[
     return [{"name": name, "posts": known[name]} for name in sorted(known, key=lambda one: (-known[one], one))[:MOST]]
 
 
-def _audience(forecast: Forecast) -> dict[str, Any] | None:
-    if find_spec("popcast.serving.audience") is None:
-        return None
-    from popcast.serving import audience
-
-    return audience.audience_facts(forecast) if hasattr(audience, "audience_facts") else None
+def _audience(forecast: Forecast) -> dict[str, str] | None:
+    audience = audience_in(forecast)
+    return None if audience is None else {"kind": audience.kind, "note": audience.note}

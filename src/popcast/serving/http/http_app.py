@@ -14,7 +14,6 @@ from popcast.serving.http.error_lines import handle_errors
 from popcast.serving.http.gate import Gate
 from popcast.serving.http.limited_requests import limited_route
 from popcast.serving.http.request_bodies import AudienceBody, ExplainBody, ForecastBody, ObserveBody, WhatIfBody
-from popcast.serving.http.request_limits import RequestLimits
 from popcast.serving.http.request_metrics import RequestMetrics
 from popcast.serving.http.served_bundle import ServedBundle
 from popcast.serving.http.work_pool import WorkPool
@@ -35,21 +34,23 @@ def make_app(served: ServedBundle, threads: int, token: str | None = None, hosts
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     handle_errors(app, served.folder)
-    api = _forecasting(served, pool, limits)
     metrics = RequestMetrics()
+    api = _forecasting(served, pool, metrics)
     for part in (api, _looking(served, metrics), _pages(app, served, token is None)):
         app.include_router(part)
         metrics.paths |= {route.path for route in part.routes}
     return Gate(app, limits, metrics, token, hosts)
 
 
-def _forecasting(served: ServedBundle, pool: WorkPool, limits: RequestLimits) -> APIRouter:
+def _forecasting(served: ServedBundle, pool: WorkPool, metrics: RequestMetrics) -> APIRouter:
     """What asks the models, or takes posts in."""
-    api = APIRouter(route_class=limited_route(limits))
+    api = APIRouter(route_class=limited_route(served.limits))
 
     @api.post("/forecast", summary="Forecasts of drafts, with what may become of each")
     async def forecast(body: ForecastBody) -> dict[str, Any]:
-        return await pool.run(served.forecasts, body)
+        found = await pool.run(served.forecasts, body)
+        metrics.drafts.inc(len(body.drafts))
+        return found
 
     @api.post("/explain", summary="Why each forecast is what it is")
     async def explain(body: ExplainBody) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def _pages(app: FastAPI, served: ServedBundle, facts_for_all: bool) -> APIRouter
     @pages.get("/")
     async def page() -> Response:
         try:
-            from popcast.serving.page import page_html
+            from popcast.serving.page.forecast_page import page_html
         except ImportError:
             return Response(api_page(app.openapi()), media_type="text/html; charset=utf-8")
         return Response(page_html(served.facts if facts_for_all else None, None), media_type="text/html; charset=utf-8")
@@ -134,7 +135,7 @@ def _pages(app: FastAPI, served: ServedBundle, facts_for_all: bool) -> APIRouter
 def _static_files() -> dict[str, tuple[bytes, str]]:
     """Name -> content and type of all files that are served."""
     try:
-        from popcast.serving.page import static_files
+        from popcast.serving.page.forecast_page import static_files
     except ImportError:
         return {STYLE[0]: STYLE[1:]}
     return {**static_files(), STYLE[0]: STYLE[1:]}
