@@ -29,8 +29,12 @@ def facts_of(forecast: Forecast) -> dict[str, Any]:
         "dataset": contents.dataset,
         "zone": contents.zone,
         "scale": "scores" if contents.transform == "none" else "counts",
+        "transform": contents.transform,
         "label": _label(contents),
-        "uses": told_uses(contents),
+        "from": facts.get("from"),
+        "to": facts.get("to"),
+        "coverage": forecast.blend.nominal,
+        "uses": [use for use in told_uses(contents) if use != "author" or forecast.known["user_id"].count()],
         "numbers": told_numbers(contents),
         "categories": _categories(forecast, offered),
         "tags": sorted(offered.get("tags", {}), key=lambda tag: (-offered["tags"][tag], tag))[:MOST],
@@ -62,8 +66,6 @@ def _card(forecast: Forecast) -> dict[str, Any]:
         "references": {name: value for name, value in facts.get("references", {}).items() if value is not None},
         "posts": facts.get("labelled"),
         "authors": facts.get("authors"),
-        "from": facts.get("from"),
-        "to": facts.get("to"),
     }
 
 

@@ -33,6 +33,15 @@ def told_uses(contents: Contents) -> list[str]:
     return [*found, "picture"] if pictures else found
 
 
+def told_columns(contents: Contents) -> dict[str, str]:
+    """Columns of the posts -> what drafts call them."""
+    columns = layout_of(contents).columns
+    uses = {use: _column(columns, use) for use in (*TYPES, "id")}
+    return {name: use for use, name in uses.items() if name is not None} | dict.fromkeys(
+        told_numbers(contents), "numbers"
+    )
+
+
 def told_numbers(contents: Contents) -> list[str]:
     """Numbers of the post and of its author, by the names that drafts call them."""
     columns = layout_of(contents).columns

@@ -24,7 +24,7 @@ from popcast.serving.http.draft_table import drafts_read, posts_read
 from popcast.serving.http.request_bodies import ExplainBody, ForecastBody, ObserveBody, SentDraft, WhatIfBody
 from popcast.serving.http.request_limits import RequestLimits
 from popcast.serving.http.sent_pictures import pictures_of
-from popcast.serving.outlook.author_past import AuthorPast
+from popcast.serving.outlook.author_past import AuthorPast, count_of
 from popcast.serving.outlook.outlooks import MOST_PASTS, outlooks
 from popcast.serving.tracking.kept_forecasts import keep
 from popcast.serving.tracking.tracked_forecasts import tracked
@@ -42,7 +42,7 @@ class ServedBundle:
         self.forecast = Forecast.load(folder, maturity_days)
         self.own = not folder.resolve().is_relative_to(paths.bundle("x").parent.resolve())
         self.past = AuthorPast.of(self.forecast)
-        self.facts = facts_of(self.forecast)
+        self.facts = {**facts_of(self.forecast), "picture_bytes": limits.picture, "keeps": self.own}
 
     def warm(self) -> None:
         """Load what the first forecast would wait for."""
@@ -78,7 +78,9 @@ class ServedBundle:
         with pictures_of(body.drafts, self.limits.picture, "drafts") as (media, names):
             asked = drafts_read(body.drafts, names, made.contents, "drafts")
             found = made.explain(asked.posts, media, words=body.words)
-        return {"explanations": [one.as_dict() for one in found], "notes": asked.said}
+        counts = made.contents.transform
+        explanations = [{**one.as_dict(), "baseline_count": count_of(one.baseline, counts)} for one in found]
+        return {"explanations": explanations, "notes": asked.said}
 
     def what_if(self, body: WhatIfBody) -> dict[str, Any]:
         made, _ = self._now()
