@@ -41,7 +41,8 @@ def test_forecasts_are_those_of_popcast_forecast(client, served, tmp_path):
 
     drafts = [{**DRAFT, "id": f"d{i}", "author": f"page {i}", "time": f"2025-06-2{i}T0{i}:00"} for i in range(6)]
     rows = [
-        {"id": one["id"], "page": one["author"], "created": one["time"], "message": one["text"], "hashtags": "storm harbour"}
+        {"id": one["id"], "page": one["author"], "created": one["time"], "message": one["text"],
+         "hashtags": "storm harbour"}
         for one in drafts
     ]  # fmt: skip
     pl.DataFrame(rows).write_csv(tmp_path / "drafts.csv")
