@@ -13,9 +13,11 @@ import click
 import orjson
 
 from popcast.commands.forecasting.audience_command import audience
+from popcast.commands.forecasting.explain_command import explain
 from popcast.commands.forecasting.export_command import export
 from popcast.commands.forecasting.forecast_command import forecast
 from popcast.commands.forecasting.observe_command import observe
+from popcast.commands.forecasting.serve_command import serve
 from popcast.commands.forecasting.track_command import track
 from popcast.commands.init_command import init
 from popcast.commands.lay_over import lay_over
@@ -325,9 +327,11 @@ main.add_command(show)
 main.add_command(report)
 main.add_command(export)
 main.add_command(forecast)
+main.add_command(explain)
 main.add_command(observe)
 main.add_command(track)
 main.add_command(audience)
+main.add_command(serve)
 
 if __name__ == "__main__":
     main()

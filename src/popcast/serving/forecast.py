@@ -157,8 +157,10 @@ class Forecast:
         self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
     ) -> pl.DataFrame:
         """:meth:`predict` of what :meth:`prepared` returned, under those ids."""
-        seeing = self._among(prepared, media) if together else self
-        blended, spread = seeing.spread_of(prepared, media)
+        return self.told(prepared, *self.spread_of(prepared, media, together))
+
+    def told(self, prepared: pl.DataFrame, blended: np.ndarray, spread: Spread | None) -> pl.DataFrame:
+        """The table that :meth:`predict_prepared` returns of what :meth:`spread_of` found."""
         none = np.full(prepared.height, np.nan)
         lower, upper = (none, none) if spread is None else (spread.lower, spread.upper)
         table = prepared.select(
@@ -320,11 +322,15 @@ class Forecast:
         said, none = self.by_member(posts, features), np.zeros(posts.height)
         return np.column_stack([said.get(name, none) for name in self.blend.members])
 
-    def spread_of(self, prepared: pl.DataFrame, media: Path | None = None) -> tuple[np.ndarray, Spread | None]:
+    def spread_of(
+        self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
+    ) -> tuple[np.ndarray, Spread | None]:
         """The blend's prediction [n] of what :meth:`prepared` returned, and what may become of each post: quantiles,
         intervals at any coverage, chances. None: there is no post, or the valid part was too small."""
         if not prepared.height:
             return np.empty(0), None
+        if together:
+            return self._among(prepared, media).spread_of(prepared, media)
         features = self.features(prepared, media)
         x = self._members(prepared, features)
         blended = self.blend.predict(x, *self.segments(prepared))
