@@ -51,7 +51,7 @@ class AdaptiveWidths:
         """After outcomes (``warm``, ``reach``) in their order. Each segment is judged by intervals of its own alpha.
 
         >>> one = AdaptiveWidths.start(0.9, gamma=0.1).after([(True, 0.95), (True, 0.2)])
-        >>> one.states["warm"].current, one.states["cold"].current
+        >>> one.states["warm"].current, round(one.states["cold"].current, 6)
         (0.02, 0.1)
         """
         states = dict(self.states)

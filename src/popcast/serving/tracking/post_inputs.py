@@ -21,7 +21,8 @@ FILE = "inputs.json"
 BINS = 10
 MOST_WORDS = 20
 """Words with a bin of their own; the rarer ones share one."""
-OTHER, NONE = "(other)", "(none)"
+EXPOSURE = "post_exposure_days"
+"""Days until outcomes were counted: part of what a label means, and no draft has it."""
 
 
 class Inputs(NamedTuple):
@@ -41,7 +42,7 @@ def inputs_of(posts: pl.DataFrame, zone: str) -> Inputs:
     further = [
         pl.col(name).cast(pl.Float64)
         for name, dtype in posts.schema.items()
-        if dtype.is_numeric() and name.startswith(("post_", "user_"))
+        if dtype.is_numeric() and name.startswith(("post_", "user_")) and name != EXPOSURE
     ]
     numbers = posts.select(
         clock.dt.hour().cast(pl.Float64).alias("hour"),

@@ -32,7 +32,8 @@ def verdict(
     if reasons:
         also = f". Beside it {'; '.join(aside)}" if aside else ""
         return {"refit": True, "line": f"Refit: {'; '.join(reasons)}{also}."}
-    told = "; ".join([_same(found["mae"], test.get("mae"), part), "residuals do not move", *aside])
+    still = "residuals move too little to matter" if any(one["moved"] for one in drift.values()) else "residuals stay"
+    told = "; ".join([_same(found["mae"], test.get("mae"), part), still, *aside])
     return {"refit": False, "line": f"No refit: {told}."}
 
 
