@@ -7,6 +7,10 @@
     weights.json      the blend, with its interval
     known.parquet     ids, authors and times of the posts it was fitted on
     scores.json       what every model scored on the test part
+    inputs.json       how inputs lie in the posts it was fitted on, see ``tracking``
+    track.json        the test part played once more in the order of time (bundles of the stage)
+    audience.json     whom a simulation asks, with ``population.json`` (where the dataset has one)
+    observed.jsonl    what was observed since; ``forecasts.jsonl``: forecasts that were kept
 
 A bundle holds ids of authors and the popularity of their posts: it is as private as the posts themselves.
 """
