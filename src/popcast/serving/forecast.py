@@ -41,6 +41,8 @@ from popcast.serving.observing import Embeddings, Observed
 from popcast.serving.reasons.background import POSTS
 from popcast.serving.reasons.explaining import explained
 from popcast.serving.reasons.explanation import Explanation
+from popcast.serving.tracking import kept_forecasts
+from popcast.serving.tracking.bundle_journal import BundleJournal
 from popcast.serving.what_if.asking import what_if
 from popcast.serving.what_if.changed_drafts import Asked
 from popcast.serving.what_if.levers import LEVERS
@@ -71,6 +73,8 @@ class Forecast:
     journal: ObservedJournal
     observed: Observed
     maturity_days: float
+    kept: BundleJournal
+    """Forecasts that were kept, see ``popcast.serving.tracking``."""
 
     @classmethod
     def load(cls, folder: Path, maturity_days: float | None = None, keep: bool = True) -> Forecast:
@@ -98,13 +102,15 @@ class Forecast:
                 block.encoder.most = TEXTS
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-        files.pop(observed_journal.FILE, None)
+        for name in (observed_journal.FILE, kept_forecasts.FILE):
+            files.pop(name, None)
         mark = hashlib.sha256(files[bundle.FILE]).hexdigest()
         journal = ObservedJournal(folder / observed_journal.FILE if keep else None, mark)
+        kept = BundleJournal(folder / kept_forecasts.FILE if keep else None, mark, kept_forecasts.FORMAT)
         days = contents.maturity_days if maturity_days is None else maturity_days
         nothing = Observed(pl.DataFrame(schema=contents.schema()), {})
         scores = read_json(folder / bundle.SCORES)
-        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days)
+        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days, kept)
         made._take(journal.read())
         return made
 
@@ -115,8 +121,9 @@ class Forecast:
             for name, content in self.files.items():
                 (part / name).parent.mkdir(parents=True, exist_ok=True)
                 (part / name).write_bytes(content)
-            if observed := self.journal.content():
-                (part / observed_journal.FILE).write_bytes(observed)
+            for name, journal in ((observed_journal.FILE, self.journal), (kept_forecasts.FILE, self.kept)):
+                if content := journal.content():
+                    (part / name).write_bytes(content)
 
     def warm(self) -> None:
         """Load what the first forecast would have to wait for, such as encoders of text."""
@@ -146,8 +153,10 @@ class Forecast:
         self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
     ) -> pl.DataFrame:
         """:meth:`predict` of what :meth:`prepared` returned, under those ids."""
-        seeing = self._among(prepared, media) if together else self
-        blended, spread = seeing.spread_of(prepared, media)
+        return self.told(prepared, *self.spread_of(prepared, media, together))
+
+    def told(self, prepared: pl.DataFrame, blended: np.ndarray, spread: Spread | None) -> pl.DataFrame:
+        """The table that :meth:`predict_prepared` returns of what :meth:`spread_of` found."""
         none = np.full(prepared.height, np.nan)
         lower, upper = (none, none) if spread is None else (spread.lower, spread.upper)
         table = prepared.select(
@@ -307,11 +316,15 @@ class Forecast:
         said, none = self.by_member(posts, features), np.zeros(posts.height)
         return np.column_stack([said.get(name, none) for name in self.blend.members])
 
-    def spread_of(self, prepared: pl.DataFrame, media: Path | None = None) -> tuple[np.ndarray, Spread | None]:
+    def spread_of(
+        self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
+    ) -> tuple[np.ndarray, Spread | None]:
         """The blend's prediction [n] of what :meth:`prepared` returned, and what may become of each post: quantiles,
         intervals at any coverage, chances. None: there is no post, or the valid part was too small."""
         if not prepared.height:
             return np.empty(0), None
+        if together:
+            return self._among(prepared, media).spread_of(prepared, media)
         features = self.features(prepared, media)
         x = self._members(prepared, features)
         blended = self.blend.predict(x, *self.segments(prepared))
