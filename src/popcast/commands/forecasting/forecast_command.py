@@ -33,10 +33,13 @@ LEVELS = {"forecast": "prediction", "lower": "lower", "upper": "upper"}
 @click.option("--together", is_flag=True, help="the drafts of FILE see that the other ones exist")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table")
 @click.option("--csv", "out", type=GIVEN_FILE, help="write the forecasts to this file")
+@click.option("--static", "page", type=GIVEN_FILE, help="write the page of one draft, with reasons, to this html file")
+@click.option("--above", type=float, help="with --static: a number whose chance to be beaten the page tells")
 @one_line_errors
 def forecast(
-    bundle: str, file: Path | None, folder: Path | None, together: bool, as_json: bool, out: Path | None, **told: Any
-) -> None:
+    bundle: str, file: Path | None, folder: Path | None, together: bool, as_json: bool, out: Path | None,
+    page: Path | None, above: float | None, **told: Any,
+) -> None:  # fmt: skip
     """Say how popular posts will be that are not out yet, by BUNDLE: a folder or a dataset of this project.
 
     Either one draft, by options, or those of FILE, in the columns of the posts that were learned from. What is not told
@@ -45,6 +48,8 @@ def forecast(
     draft = Draft(**told)
     if (file is None) != draft.anything():
         raise BadInput("popcast forecast: expected either a FILE of drafts, or options that tell one, such as --text")
+    if above is not None and page is None:
+        raise BadInput("--above: the chance is told on the page: expected it with --static FILE.html")
     place = bundle_folder(bundle)
     from popcast.core.engine import in_this_process
     from popcast.datasets.reading.open_rows import rows_of_frame
@@ -58,6 +63,8 @@ def forecast(
     else:
         rows, media = rows_of(file, made.contents), folder or file.absolute().parent
     asked = asked_posts(rows, made.contents)
+    if page is not None:
+        return write_page(made, asked, media, page, above)
     prepared = made.prepared(asked.posts)
     notes = list(asked.said)
     if learned := made.learned_from(prepared):
@@ -75,6 +82,17 @@ def forecast(
             print_table(table, made.contents)
     for note in notes if not as_json else ():
         click.echo(f"note: {note}", err=True)
+
+
+def write_page(made: Any, asked: Any, media: Path, page: Path, above: float | None) -> None:
+    """The page of one draft as one file, instead of a table."""
+    from popcast.core.engine import in_this_process
+    from popcast.serving.page.static_page import static_page
+
+    with in_this_process():
+        content = static_page(made, asked, media, above).encode()
+    write_whole(content, page)
+    print(f"{page}: the page of one draft, {len(content) / 1e3:.0f} kB; it needs no server")
 
 
 def rows_of(file: Path, contents: Any):

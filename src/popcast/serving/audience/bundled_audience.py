@@ -52,7 +52,11 @@ def write_audience(folder: Path, audience: Audience) -> None:
     """Add an audience to the bundle in ``folder``."""
     from popcast.simulation.audience import population
 
-    content = {"population": audience.name, "seed": audience.seed, "settings": audience.settings.model_dump(mode="json")}
+    content = {
+        "population": audience.name,
+        "seed": audience.seed,
+        "settings": audience.settings.model_dump(mode="json"),
+    }
     tables.write_json(content, folder / FILE)
     population.save(audience.population, folder / PEOPLE)
 

@@ -20,9 +20,9 @@ const about = (() => {
   }
 
   function notice(facts) {
-    const lines = [];
-    if (facts.generated) lines.push("The posts that this was fitted on are generated: its forecasts say nothing about real ones.");
-    lines.push(...(facts.stand_ins || []));
+    const lines = [...(facts.stand_ins || [])];
+    if (facts.generated && !lines.some((line) => line.includes("generated"))) lines.unshift("The posts are generated.");
+    if (facts.generated) lines.push("What is forecast from them says nothing about real ones.");
     const place = at("notice");
     place.hidden = !lines.length;
     place.textContent = lines.join(" ");

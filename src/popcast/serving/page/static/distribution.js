@@ -16,7 +16,7 @@ const distribution = (() => {
   function domain(one, past, scale) {
     const levels = one.quantiles ? spreadCurve.ends(one.quantiles) : [];
     const all = [one.prediction, one.lower ?? one.prediction, one.upper ?? one.prediction, ...levels, ...past];
-    const low = Math.min(...all), high = Math.max(...all), room = Math.max(0.3, (high - low) * 0.04);
+    const low = Math.min(...all), high = Math.max(...all), room = (high - low) * 0.02;
     return [Math.max(Math.floor((low - room) * 2) / 2, scale.least - 0.15), Math.ceil((high + room) * 2) / 2];
   }
 

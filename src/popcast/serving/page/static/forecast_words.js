@@ -3,6 +3,7 @@
 
 const forecastWords = (() => {
   const { element, drawn, at, part } = elements;
+  const LACKING = "columns that the posts lack";  // the form shows what is not told
   let svg = null, shown = null, before = null, askedAbove = "";
 
   const named = (facts) => wording.plain(facts.label || "popularity");
@@ -66,7 +67,7 @@ const forecastWords = (() => {
     const input = element("input", { id: "above", inputmode: "decimal", autocomplete: "off", "aria-describedby": "above-fault", value: askedAbove,
       placeholder: facts.scale === "counts" ? "1,000" : "8.5" });
     const fault = element("p", { class: "fault", id: "above-fault", "aria-live": "polite" });
-    const form = element("form", { class: "above", novalidate: true }, element("label", { for: "above" }, "to get more than"), input, element("button", { class: "quiet" }, "Ask"));
+    const form = element("form", { class: "above", novalidate: true }, element("label", { for: "above" }, one.chance_above ? "to get more than" : "Chance to get more than"), input, element("button", { class: "quiet" }, "Ask"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const value = Number(input.value.trim().replaceAll(",", ""));
@@ -78,9 +79,10 @@ const forecastWords = (() => {
       askedAbove = input.value.trim();
       live.above(value);
     });
-    const figure = one.chance_above ? wording.chance(one.chance_above.chance) : "?";
+    if (!one.chance_above) return [form, fault];
+    const figure = wording.chance(one.chance_above.chance);
     const bar = element("span", { class: "chance-bar", "aria-hidden": "true" }, element("i"));
-    bar.style.setProperty("--share", one.chance_above ? one.chance_above.chance.toFixed(4) : "0");
+    bar.style.setProperty("--share", one.chance_above.chance.toFixed(4));
     return [element("p", { class: "chance-figure" }, element("output", { for: "above" }, figure)), form, bar, fault];
   }
 
@@ -99,7 +101,7 @@ const forecastWords = (() => {
       element("p", { class: "caption", id: "picture-words" }, `The hill is what may come of the post, its darker part the middle half. ${pastLine(one, facts)}`),
       ...[chances(one, facts, live)].filter(Boolean),
       ...(live ? [keeping(one, live)] : []),
-      ...notes.map((note) => element("p", { class: "note" }, note)));
+      ...notes.filter((note) => !note.startsWith(LACKING)).map((note) => element("p", { class: "note" }, note)));
     if (focused && at(focused) && at("forecast").contains(at(focused))) at(focused).focus();
     redraw(facts);
     if (live) at("said").textContent = spoken(one, facts);

@@ -87,7 +87,8 @@ const hourMap = (() => {
     if (!lever.found || !best.length) return part("hours", "When", element("p", { class: "quiet-line" }, sentence(lever.said)));
     narrow = document.documentElement.clientWidth < NARROW + 100;
     const held = document.activeElement && document.activeElement.dataset && document.activeElement.dataset.slot;
-    const first = best[0].difference > 0 ? `${moment(best[0].change)} looks best: ${told(best[0])} against the draft's hour. ` : "No hour is better than the draft's beyond chance; some are worse. ";
+    const better = best.filter((one) => one.difference > 0).length;
+    const first = better ? `${wording.many(better, "hour is", "hours are")} better than the draft's beyond chance, ${moment(best[0].change)} most: ${told(best[0])}. ` : "No hour is better than the draft's beyond chance; some are worse. ";
     const intro = element("p", { class: "soft" }, `${first}In ${answer.zone}.${chosen ? " Choose a cell to post at that hour." : ""}`);
     const made = grid(lever.options);
     part("hours", "When", intro, made, element("p", { class: "hour-said", id: "hour-said" }, now ? `The draft: ${moment(now)}` : "Point at an hour, or walk with the arrow keys."),

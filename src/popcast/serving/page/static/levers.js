@@ -9,7 +9,7 @@ const levers = (() => {
   function named(change) {
     if ("picture" in change) return change.picture ? "with a picture" : "without a picture";
     if ("length" in change) return `${wording.count(change.length)} characters`;
-    if ("tags" in change) return change.tags.length ? change.tags.map((tag) => `#${tag}`).join(" ") : "no tags";
+    if ("tags" in change) return change.tags.length ? change.tags.map(wording.tag).join(" ") : "no tags";
     return String(change.category ?? change.title ?? Object.values(change)[0]);
   }
 

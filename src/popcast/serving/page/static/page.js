@@ -46,6 +46,7 @@
     const { signal } = stop, question = { drafts: [draft], ...(above === null ? {} : { above }), ...(options && options.keep ? { keep: true } : {}) };
     const late = ["reasons", "hours", "levers", "similar", "audience"];
     at("empty").hidden = true;
+    if (at("reasons").hidden && !(options && options.only)) elements.part("reasons", "Why", element("p", { class: "quiet-line" }, "Looking for reasons \u2026"));
     waiting(["forecast", ...(options && options.only ? [] : late)], true);
     try {
       const found = await asking.post("forecast", question, signal);

@@ -12,7 +12,7 @@ const reasons = (() => {
       element("p", { class: "soft" }, "Each is how the forecast stands to that of the same post without the word."),
       element("ul", { class: "words" }, found.map((one) =>
         element("li", { class: `word ${one.value < 0 ? "less" : "more"}-${depth(one)}` },
-          element("span", {}, one.field === "tags" ? `#${one.word}` : one.word), element("b", {}, wording.change(one.value, one.factor)))))];
+          element("span", {}, one.field === "tags" ? wording.tag(one.word) : one.word), element("b", {}, wording.change(one.value, one.factor)))))];
   }
 
   function show(explanation, facts) {

@@ -31,19 +31,29 @@ const spreadCurve = (() => {
     return monotone(known.map((one) => normalScore(one[0])), known.map((one) => one[1]));
   }
 
-  /** Where a hill begins and ends, about: one outcome in a hundred lies beyond either. */
-  const ends = (quantiles) => [-2.5, 2.5].map(ofScore(quantiles));
+  const DRAWS = 240;
+
+  /** Evenly many outcomes of each probability, and how wide the kernel around each is. */
+  function drawn(quantiles, least) {
+    const value = ofScore(quantiles);
+    const draws = Array.from({ length: DRAWS }, (_, i) => Math.max(least, value(normalScore((i + 0.5) / DRAWS))));
+    return [draws, Math.max(0.05, 0.36 * (draws[180] - draws[60]))];
+  }
+
+  /** Where a hill begins and ends. */
+  function ends(quantiles) {
+    const [draws, wide] = drawn(quantiles, -Infinity);
+    return [draws[1] - 1.6 * wide, draws[DRAWS - 2] + 1.6 * wide];
+  }
 
   /** Densities at each of `places`, from level -> quantile. least: outcomes cannot be lower. */
   function densities(quantiles, places, least) {
-    const value = ofScore(quantiles);
-    const draws = Array.from({ length: 240 }, (_, i) => value(normalScore((i + 0.5) / 240))).map((one) => Math.max(one, least));
-    const wide = Math.max(0.05, 0.22 * (draws[180] - draws[60]));
+    const [draws, wide] = drawn(quantiles, least);
     const near = (place, draw) => Math.exp(-0.5 * ((place - draw) / wide) ** 2);
     return places.map((place) => {
       if (place < least) return 0;
       const mirrored = Number.isFinite(least) ? (draw) => near(place, 2 * least - draw) : () => 0;
-      return draws.reduce((sum, draw) => sum + near(place, draw) + mirrored(draw), 0) / (240 * wide * 2.5066);
+      return draws.reduce((sum, draw) => sum + near(place, draw) + mirrored(draw), 0) / (DRAWS * wide * 2.5066);
     });
   }
 

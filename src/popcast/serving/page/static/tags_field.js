@@ -28,7 +28,7 @@ const tagsField = (() => {
     }
 
     function take() {
-      const told = input.value.split(",").map((one) => one.trim().replace(/^#+/, "")).filter(Boolean);
+      const told = input.value.split(",").map((one) => one.trim()).filter(Boolean);
       input.value = "";
       if (!told.length) return;
       set([...tags, ...told]);

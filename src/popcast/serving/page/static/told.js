@@ -8,7 +8,7 @@ const told = (() => {
     const when = draft.time ? draft.time.replace("T", " ").slice(0, 16) : null;
     const zone = draft.time && !/(Z|[+-]\d\d:?\d\d)$/.test(draft.time) ? `, ${facts.zone}` : "";
     const rows = [
-      ["Author", draft.author], ["Text", draft.text], ["Tags", draft.tags && draft.tags.length ? draft.tags.map((tag) => `#${tag}`).join(" ") : null],
+      ["Author", draft.author], ["Text", draft.text], ["Tags", draft.tags && draft.tags.length ? draft.tags.map(wording.tag).join(" ") : null],
       ["Category", draft.category], ["Time of posting", when && when + zone],
       ...Object.entries(draft.numbers || {}).map(([name, value]) => [wording.plain(name), wording.count(value)]),
       ["Picture or video", draft.picture && draft.picture.name],

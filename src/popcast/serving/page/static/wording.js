@@ -50,8 +50,9 @@ const wording = (() => {
   }
 
   const hour = (number) => `${String(number).padStart(2, "0")}:00`;
+  const tag = (name) => (name.startsWith("#") ? name : `#${name}`);
   const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
   const plain = (name) => name.replaceAll("_", " ");
 
-  return { count, about, score, level, guess, factor, change, chance, many, day, hour, plain, WEEKDAYS };
+  return { count, about, score, level, guess, factor, change, chance, many, day, hour, plain, tag, WEEKDAYS };
 })();
