@@ -99,8 +99,11 @@ def opened(chromium) -> Iterator[Callable]:
 
 def answered(page) -> None:
     """Wait until the page shows all that it asked for."""
-    page.wait_for_selector("#forecast:not(.waiting) #figure")
-    page.wait_for_function("!document.querySelector('.waiting') && document.querySelector('#reasons .bars')")
+    from playwright.sync_api import expect
+
+    page.wait_for_selector("#figure")
+    expect(page.locator(".waiting")).to_have_count(0, timeout=60_000)
+    page.wait_for_selector("#reasons .bars")
 
 
 def told(page, **fields: str) -> None:

@@ -21,7 +21,7 @@ OPTIONS = ("--text", "election storm", "--author", "page 3", "--time", "2025-06-
 
 def three(count: float) -> str:
     """Three figures, as the page shows what is forecast."""
-    return f"{float(f'{count:.3g}'):g}"
+    return f"{round(float(f'{count:.3g}')):,}"
 
 
 def called(*words):
@@ -107,7 +107,7 @@ def test_a_page_is_about_one_draft(page_bundle, tmp_path):
     pl.DataFrame({"message": ["a", "b"]}).write_csv(tmp_path / "two.csv")
     done = called(page_bundle, tmp_path / "two.csv", "--static", tmp_path / "two.html")
     assert done.exit_code == 1
-    assert done.stderr.strip() == "a page in one file is about one draft: got 2, expected one row"
+    assert done.stderr.strip() == "error: a page in one file is about one draft: got 2, expected one row"
     assert not (tmp_path / "two.html").exists()
     done = called(page_bundle, "--text", "a", "--above", "3")
     assert done.exit_code == 1

@@ -56,7 +56,7 @@ def test_a_draft_is_typed_its_forecast_read_and_another_hour_moves_it(opened, ad
     for _ in range(10):
         page.keyboard.press("ArrowUp")
     assert page.input_value("#clock") == "13:00"
-    page.wait_for_function("document.querySelector('#moved').textContent.startsWith('\u00d7')")
+    page.wait_for_selector("#moved:text-matches('^\u00d7')")
     assert figure(page) > 1.5 * before
     assert f"it was {before:g}" in page.inner_text("#moved")
     assert "Forecast:" in page.inner_text("#said")  # announced
@@ -77,12 +77,78 @@ def test_a_cell_of_the_week_chosen_by_keyboard_sets_the_hour(opened, address):
     assert re.match(r"Tuesday 13:00: \u00d7[\d.]+ \(\u00d7[\d.]+ to \u00d7[\d.]+\)$", said), said
     before = figure(page)
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#moved').textContent.startsWith('\u00d7')")
+    page.wait_for_selector("#moved:text-matches('^\u00d7')")
     answered(page)
     assert (page.input_value("#date"), page.input_value("#clock")) == ("2025-06-03", "13:00")
     assert figure(page) > 1.5 * before
     assert page.evaluate("document.activeElement.dataset.slot") == "1-13"
-    assert page.locator("#hours details tbody tr").count() == 168
+    unknown = page.locator("table.hours .none").count()
+    assert page.locator("#hours details tbody tr").count() == 168 - unknown
+    assert unknown < 168
+
+
+def test_where_no_hour_differs_one_line_says_so(opened, address):
+    page = opened(address)
+
+    def silent(route):
+        found = route.fetch().json()
+        for one in found["levers"]:
+            one |= {"found": False, "options": [], "said": f"no {one['name']} differs by more than chance"}
+        route.fulfill(json=found)
+
+    page.route("**/what-if", silent)
+    told(page, **DRAFT)
+    assert page.inner_text("#hours") == "When\n\nNo hour and weekday differs by more than chance."
+    assert page.locator("table.hours, .whisker").count() == 0
+    assert "No tags differs by more than chance." in page.inner_text("#levers")
+
+
+AUDIENCE = {
+    "kind": "rules", "note": "12 personas, answered for by rules: a stand-in for a language model, and no forecast",
+    "posts": [{
+        "line": "election storm", "mean_field": [0.1, 0.25], "interested": 0.42, "actions": {"like": 5, "do_nothing": 7},
+        "rounds": [{"asked": [{"name": MARKUP, "role": "fan", "action": "comment", "text": MARKUP, "ok": True}],
+                    "field": "", "kept": True, "mean": 0.25, "interested": 0.42}] * 2,
+    }],
+}  # fmt: skip
+RECORD = {
+    "kept": 40, "counts": {"compared": 30, "waiting": 10}, "test": {"mae": 1.0}, "notes": ["2 outcomes counted too early"],
+    "figures": {"posts": 30, "mae": 1.5, "coverage": 0.87, "nominal": 0.9}, "verdict": {"refit": False, "line": "No refit."},
+    "weeks": [{"week": "2025-06-02", "posts": 30, "mae": 1.5, "coverage": 0.87}],
+}  # fmt: skip
+
+
+def test_a_simulated_audience_is_named_as_rules_and_kept_forecasts_have_a_record(opened, address):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened(None)
+    asking_for_facts(page, address)
+    note = {"kind": "rules", "note": AUDIENCE["note"]}
+    page.route("**/facts", lambda route: route.fulfill(json=route.fetch().json() | {"audience": note}))
+    page.route("**/audience", lambda route: route.fulfill(json=AUDIENCE))
+    page.route("**/track", lambda route: route.fulfill(json=RECORD))
+    page.goto(f"{address}/")
+    page.wait_for_selector("#columns:not([hidden])")
+    told(page, **DRAFT)
+    page.locator("#audience summary").click()
+    said = page.inner_text("#audience")
+    for text in ("Simulated audience, by rules", AUDIENCE["note"], "42%", "do nothing", f"{MARKUP}, fan: comment"):
+        assert text in said
+    record = page.inner_text("#record")
+    for text in ("No refit.", "\u00d72.8", "\u00d72.0 on posts held out", "87%", "30 compared, 10 waiting"):
+        assert text in record
+    violations = Axe().run(page).response["violations"]
+    assert not [one["id"] for one in violations if one["impact"] in ("serious", "critical")]
+
+
+def test_a_forecast_is_kept_when_asked_to_be(opened, address):
+    page = opened(address)
+    told(page, **DRAFT)
+    with page.expect_request("**/forecast") as sent:
+        page.click("#keep")
+    assert json.loads(sent.value.post_data)["keep"] is True
+    page.wait_for_selector(".kept:text-matches('^Kept as')")
+    page.wait_for_selector("#record:text-matches('1 waiting')")
 
 
 def test_the_moment_is_that_of_the_chosen_zone(opened, address):
@@ -92,7 +158,7 @@ def test_the_moment_is_that_of_the_chosen_zone(opened, address):
     assert page.locator("#zone option").all_inner_texts() == ["UTC, as the posts", "Europe/Berlin, as here"]
     page.select_option("#zone", "Europe/Berlin")
     assert page.input_value("#clock") == "05:00"
-    page.wait_for_function("document.querySelector('#moved').textContent.startsWith('As before')")
+    page.wait_for_selector("#moved:text-matches('^As before')")
     assert figure(page) == first
 
 
@@ -108,7 +174,7 @@ def test_the_chance_of_more_than_a_number_is_asked(opened, address):
     assert page.inner_text("output[for=above]") == "above 99%"
     page.fill("#above", "1,000,000")
     page.press("#above", "Enter")
-    page.wait_for_function("document.querySelector('output[for=above]').textContent === 'below 1%'")
+    page.wait_for_selector("output[for=above]:text-is('below 1%')")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -194,7 +260,7 @@ def test_a_fault_is_said_in_one_line_beside_its_field(opened, address, case):
     for field, value in fields.items():
         page.fill(f"#{field}", value)
     page.click("#ask")
-    page.wait_for_function(f"document.querySelector('#{name}-fault').textContent")
+    page.wait_for_selector(f"#{name}-fault:not(:empty)")
     assert line in page.inner_text(f"#{name}-fault")
     live = page.locator(f"#{name}-fault")
     assert live.get_attribute("aria-live") == "polite" or live.get_attribute("role") == "alert"
@@ -206,7 +272,7 @@ def test_what_the_server_refuses_is_said_beside_its_field(opened, address):
     page.fill("#text", "storm")
     page.fill("#author", "x" * 501)
     page.click("#ask")
-    page.wait_for_function("document.querySelector('#author-fault').textContent")
+    page.wait_for_selector("#author-fault:not(:empty)")
     assert page.get_attribute("#author", "aria-invalid") == "true"
     page.fill("#author", "page 3")
     page.click("#ask")
@@ -216,6 +282,7 @@ def test_what_the_server_refuses_is_said_beside_its_field(opened, address):
 
 def test_a_picture_is_shown_small_and_sent(opened, address, tmp_path):
     from PIL import Image
+    from playwright.sync_api import expect
 
     page = opened(None)
     asking_for_facts(page, address)
@@ -227,7 +294,7 @@ def test_a_picture_is_shown_small_and_sent(opened, address, tmp_path):
     page.wait_for_selector("#columns:not([hidden])")
     Image.new("RGB", (8, 8), "teal").save(tmp_path / "sea.png")
     page.set_input_files("#picture", tmp_path / "sea.png")
-    page.wait_for_function("document.querySelector('#preview').naturalWidth === 8")
+    expect(page.locator("#preview")).to_have_js_property("naturalWidth", 8)
     assert page.inner_text("#picture-name") == "sea.png"
     with page.expect_request("**/forecast") as sent:
         page.click("#ask")
@@ -260,7 +327,7 @@ def test_a_server_with_a_token_is_asked_with_it(opened, address):
     assert not page.is_visible("#columns")
     page.fill("#token-value", "no")
     page.press("#token-value", "Enter")
-    page.wait_for_function("document.querySelector('#token-fault').textContent")
+    page.wait_for_selector("#token-fault:not(:empty)")
     page.fill("#token-value", "open sesame, open sesame")
     page.press("#token-value", "Enter")
     page.wait_for_selector("#columns:not([hidden])")
