@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import orjson
 import polars as pl
 
 from popcast.core.pretrained.saved_files import putting_together
+from popcast.serving.audience.bundled_audience import audience_in
 from popcast.serving.bundle import Contents
 from popcast.serving.forecast import Forecast
 from popcast.serving.http.draft_table import told_numbers, told_uses
@@ -29,8 +29,12 @@ def facts_of(forecast: Forecast) -> dict[str, Any]:
         "dataset": contents.dataset,
         "zone": contents.zone,
         "scale": "scores" if contents.transform == "none" else "counts",
+        "transform": contents.transform,
         "label": _label(contents),
-        "uses": told_uses(contents),
+        "from": facts.get("from"),
+        "to": facts.get("to"),
+        "coverage": forecast.blend.nominal,
+        "uses": [use for use in told_uses(contents) if use != "author" or forecast.known["user_id"].count()],
         "numbers": told_numbers(contents),
         "categories": _categories(forecast, offered),
         "tags": sorted(offered.get("tags", {}), key=lambda tag: (-offered["tags"][tag], tag))[:MOST],
@@ -62,8 +66,6 @@ def _card(forecast: Forecast) -> dict[str, Any]:
         "references": {name: value for name, value in facts.get("references", {}).items() if value is not None},
         "posts": facts.get("labelled"),
         "authors": facts.get("authors"),
-        "from": facts.get("from"),
-        "to": facts.get("to"),
     }
 
 
@@ -86,9 +88,6 @@ def _categories(forecast: Forecast, offered: dict[str, dict[str, int]]) -> list[
     return [{"name": name, "posts": known[name]} for name in sorted(known, key=lambda one: (-known[one], one))[:MOST]]
 
 
-def _audience(forecast: Forecast) -> dict[str, Any] | None:
-    if find_spec("popcast.serving.audience") is None:
-        return None
-    from popcast.serving import audience
-
-    return audience.audience_facts(forecast) if hasattr(audience, "audience_facts") else None
+def _audience(forecast: Forecast) -> dict[str, str] | None:
+    audience = audience_in(forecast)
+    return None if audience is None else {"kind": audience.kind, "note": audience.note}

@@ -33,6 +33,15 @@ def told_uses(contents: Contents) -> list[str]:
     return [*found, "picture"] if pictures else found
 
 
+def told_columns(contents: Contents) -> dict[str, str]:
+    """Columns of the posts -> what drafts call them."""
+    columns = layout_of(contents).columns
+    uses = {use: _column(columns, use) for use in (*TYPES, "id")}
+    return {name: use for use, name in uses.items() if name is not None} | dict.fromkeys(
+        told_numbers(contents), "numbers"
+    )
+
+
 def told_numbers(contents: Contents) -> list[str]:
     """Numbers of the post and of its author, by the names that drafts call them."""
     columns = layout_of(contents).columns
@@ -59,6 +68,15 @@ def posts_read(
     frame = _frame(posts, pictures, contents, place)
     if layout.columns.id is None:
         raise bad_input("posts of this bundle have no ids, so none can be observed", file=place)
+    seen: set[str] = set()
+    for row, post in enumerate(posts):
+        if post.id in seen or seen.add(post.id):
+            raise bad_input("two posts of one id", field=f"{place}[{row}].id", value=post.id, expected="one per post")
+        value = post.outcome
+        if contents.transform != "none" and value is not None and (value < 0 or not value.is_integer()):
+            raise bad_input(
+                "no count", field=f"{place}[{row}].outcome", value=value, expected="a whole number from 0 on"
+            )
     ids = pl.Series(layout.columns.id, [post.id for post in posts], dtype=pl.String)
     outcomes = pl.Series(layout.columns.label, [post.outcome for post in posts], dtype=pl.Float64)
     return observed_posts(rows_of_frame(frame.with_columns(ids, outcomes), place), contents)

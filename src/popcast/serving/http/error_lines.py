@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,28 @@ from fastapi.responses import JSONResponse
 from popcast.core.errors import BadInput, cut, one_line, shown
 from popcast.core.libraries.extras import line_of_missing
 from popcast.core.safety.disk_faults import line_of
+from popcast.serving.http.request_bodies import SentPost
 
 LOG = logging.getLogger("popcast.serve")
+PLACE = re.compile(r"\b(?:drafts|draft|posts)(?:\[\d+\])?\.(\w+)")
+COLUMN = re.compile(r"field '([^']+)'")
 FURTHER = 200
 """Characters of a value's description."""
 
 
-def error_answer(status: int, line: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": one_line(line)}, status, headers=dict(headers or {}))
+def error_answer(
+    status: int, line: str, headers: Mapping[str, str] | None = None, field: str | None = None
+) -> JSONResponse:
+    """The answer to a request that was refused. field: what of a draft the line is about, where it is about one."""
+    content = {"error": one_line(line)} | ({} if field is None else {"field": field})
+    return JSONResponse(content, status, headers=dict(headers or {}))
 
 
-def handle_errors(app: FastAPI, folder: Path) -> None:
-    """Let ``app`` answer errors in one line. folder: of the bundle, whose place is nobody's business."""
+def handle_errors(app: FastAPI, folder: Path, columns: Mapping[str, str]) -> None:
+    """Let ``app`` answer errors in one line.
+
+    folder: of the bundle, whose place is nobody's business. columns: of its posts -> what drafts call them.
+    """
 
     def without_places(line: str) -> str:
         for place in {str(folder), str(folder.absolute()), str(folder.resolve())}:
@@ -33,10 +44,12 @@ def handle_errors(app: FastAPI, folder: Path) -> None:
         return line
 
     async def refused(request: Request, error: BadInput) -> JSONResponse:
-        return error_answer(422, without_places(str(error)))
+        line = without_places(str(error))
+        return error_answer(422, line, field=field_of(line, columns))
 
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return error_answer(422, line_of_faults(error.errors()))
+        line = line_of_faults(error.errors())
+        return error_answer(422, line, field=field_of(line, columns))
 
     async def failed(request: Request, error: StarletteHTTPException) -> JSONResponse:
         return error_answer(error.status_code, str(error.detail), error.headers)
@@ -53,6 +66,18 @@ def handle_errors(app: FastAPI, folder: Path) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(StarletteHTTPException, failed)
     app.add_exception_handler(Exception, broken)
+
+
+def field_of(line: str, columns: Mapping[str, str]) -> str | None:
+    """What of a draft a line is about: text, author, time, ...; None where it says nothing of one.
+
+    >>> field_of("field 'drafts[0].time': not a time", {}), field_of("row 1: field 'page': long", {"page": "author"})
+    ('time', 'author')
+    """
+    if match := PLACE.search(line):
+        return match[1] if match[1] in SentPost.model_fields else None
+    match = COLUMN.search(line)
+    return columns.get(match[1]) if match else None
 
 
 def line_of_faults(faults: Sequence[Mapping[str, Any]]) -> str:

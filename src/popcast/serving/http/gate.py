@@ -149,5 +149,5 @@ def host_name(value: str) -> str:
     ('localhost', '[::1]')
     """
     if value.startswith("["):
-        return value.partition("]")[0] + "]"
+        return value[: value.find("]") + 1]
     return value.partition(":")[0].lower()

@@ -16,7 +16,7 @@ Tags = Annotated[list[Word], Field(max_length=500)]
 DRAFT = {
     "text": "Sunset over the harbour", "author": "59@N75", "time": "2016-03-01T18:30", "tags": ["sunset", "harbour"],
 }  # fmt: skip
-OBSERVED = {"id": "2016-77", **DRAFT, "outcome": 7.25}
+OBSERVED = {"id": "2016-77", **DRAFT, "outcome": 7}
 
 
 class Body(BaseModel):

@@ -6,14 +6,17 @@ of the same drafts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from fastapi.exceptions import HTTPException
 
 from popcast.core import paths
 from popcast.core.engine import in_this_process
+from popcast.serving.audience.asked_audience import audience_of
 from popcast.serving.draft_row import moment_of
 from popcast.serving.forecast import Forecast
 from popcast.serving.http.bundle_facts import facts_of
@@ -21,8 +24,10 @@ from popcast.serving.http.draft_table import drafts_read, posts_read
 from popcast.serving.http.request_bodies import ExplainBody, ForecastBody, ObserveBody, SentDraft, WhatIfBody
 from popcast.serving.http.request_limits import RequestLimits
 from popcast.serving.http.sent_pictures import pictures_of
-from popcast.serving.outlook.author_past import AuthorPast
+from popcast.serving.outlook.author_past import AuthorPast, count_of
 from popcast.serving.outlook.outlooks import MOST_PASTS, outlooks
+from popcast.serving.tracking.kept_forecasts import keep
+from popcast.serving.tracking.tracked_forecasts import tracked
 from popcast.serving.what_if.levers import LEVERS
 
 
@@ -37,7 +42,7 @@ class ServedBundle:
         self.forecast = Forecast.load(folder, maturity_days)
         self.own = not folder.resolve().is_relative_to(paths.bundle("x").parent.resolve())
         self.past = AuthorPast.of(self.forecast)
-        self.facts = facts_of(self.forecast)
+        self.facts = {**facts_of(self.forecast), "picture_bytes": limits.picture, "keeps": self.own}
 
     def warm(self) -> None:
         """Load what the first forecast would wait for."""
@@ -49,12 +54,14 @@ class ServedBundle:
         return self.forecast.contents.dataset
 
     def forecasts(self, body: ForecastBody) -> dict[str, Any]:
+        if body.keep:
+            self._check_own()
         made, past = self._now()
         with pictures_of(body.drafts, self.limits.picture, "drafts") as (media, names):
             asked = drafts_read(body.drafts, names, made.contents, "drafts")
             prepared = made.prepared(asked.posts)
             found = outlooks(made, prepared, media, body.above, body.together, past)
-            kept = _kept(made, prepared, found) if body.keep else [None] * len(found)
+            kept = _kept(made, body.drafts, prepared, found) if body.keep else [None] * len(found)
         notes = list(asked.said)
         if learned := made.learned_from(prepared):
             notes.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
@@ -71,7 +78,9 @@ class ServedBundle:
         with pictures_of(body.drafts, self.limits.picture, "drafts") as (media, names):
             asked = drafts_read(body.drafts, names, made.contents, "drafts")
             found = made.explain(asked.posts, media, words=body.words)
-        return {"explanations": [one.as_dict() for one in found], "notes": asked.said}
+        counts = made.contents.transform
+        explanations = [{**one.as_dict(), "baseline_count": count_of(one.baseline, counts)} for one in found]
+        return {"explanations": explanations, "notes": asked.said}
 
     def what_if(self, body: WhatIfBody) -> dict[str, Any]:
         made, _ = self._now()
@@ -82,10 +91,6 @@ class ServedBundle:
         return {**found.as_dict(), "notes": asked.said}
 
     def audience(self, draft: SentDraft) -> dict[str, Any]:
-        try:
-            from popcast.serving.audience import audience_of
-        except ImportError:
-            raise HTTPException(404, "this bundle has no simulated audience") from None
         made, _ = self._now()
         with pictures_of([draft], self.limits.picture, "draft") as (_, names):
             found = audience_of(made, drafts_read([draft], names, made.contents, "draft").posts)
@@ -95,9 +100,7 @@ class ServedBundle:
 
     def observe(self, body: ObserveBody) -> dict[str, int]:
         """Take posts and outcomes in. When it returns they are on the disk."""
-        if not self.own:
-            line = f"this bundle is the out of a stage, which makes it anew: popcast export {self.dataset} FOLDER"
-            raise HTTPException(409, f"{line}, and serve that one")
+        self._check_own()
         made = self.forecast
         with pictures_of(body.posts, self.limits.picture, "posts") as (media, names):
             asked, outcomes = posts_read(body.posts, names, made.contents, "posts")
@@ -107,10 +110,6 @@ class ServedBundle:
         return counts
 
     def tracked(self) -> dict[str, Any]:
-        try:
-            from popcast.serving.tracking import tracked
-        except ImportError:
-            raise HTTPException(404, "this popcast keeps no forecasts") from None
         return tracked(self.forecast)
 
     def authors(self, like: str, most: int) -> dict[str, Any]:
@@ -121,14 +120,22 @@ class ServedBundle:
         """Posts that were observed since the bundle was fitted."""
         return self.forecast.observed.posts.height
 
+    def _check_own(self) -> None:
+        if not self.own:
+            line = f"this bundle is the out of a stage, which makes it anew: popcast export {self.dataset} FOLDER"
+            raise HTTPException(409, f"{line}, and serve that one")
+
     def _now(self) -> tuple[Forecast, AuthorPast]:
         """The bundle as it is at this moment: what is observed meanwhile is not seen by half."""
         return replace(self.forecast), self.past
 
 
-def _kept(made: Forecast, prepared, found: list[dict[str, Any]]) -> list[str]:
-    try:
-        from popcast.serving.tracking import keep
-    except ImportError:
-        raise HTTPException(404, "this popcast keeps no forecasts") from None
-    return list(keep(made, prepared, found))
+def _kept(
+    made: Forecast, drafts: Sequence[SentDraft], prepared: pl.DataFrame, found: list[dict[str, Any]]
+) -> list[str]:
+    """Ids of forecasts that are kept from now on."""
+    ids = pl.Series("post_id", [draft.id for draft in drafts], dtype=pl.String)
+    numbers = pl.DataFrame(
+        {name: pl.Series([one[name] for one in found], dtype=pl.Float64) for name in ("prediction", "lower", "upper")}
+    )
+    return keep(made, prepared, numbers, ids)

@@ -40,7 +40,7 @@ def outlooks(
     chances = None if threshold is None or spread is None else spread.chance(threshold)
     found = []
     for row, numbers in enumerate(table.iter_rows(named=True)):
-        chance = None if chances is None else round(float(chances[row]), 6)
+        chance = None if chances is None else float(chances[row])
         beat = None if above is None else {"value": above, "chance": chance}
         found.append({**numbers, **quantiles[row], "author": owns[row], "chance_above": beat})
     return found
@@ -99,5 +99,5 @@ def _authors(prepared: pl.DataFrame, spread: Spread | None, past: AuthorPast) ->
         chances = spread.chance(np.where(np.isnan(medians), 0.0, medians))
         for own, median, chance in zip(found, medians, chances, strict=True):
             if own is not None and not np.isnan(median):
-                own["chance_above_median"] = round(float(chance), 6)
+                own["chance_above_median"] = float(chance)
     return found
