@@ -106,14 +106,16 @@ def test_where_no_hour_differs_one_line_says_so(opened, address):
 AUDIENCE = {
     "kind": "rules", "note": "12 personas, answered for by rules: a stand-in for a language model, and no forecast",
     "posts": [{
-        "line": "election storm", "mean_field": [0.1, 0.25], "interested": 0.42, "actions": {"like": 5, "do_nothing": 7},
+        "line": "election storm", "mean_field": [0.1, 0.25], "interested": 0.42,
+        "actions": {"like": 5, "do_nothing": 7},
         "rounds": [{"asked": [{"name": MARKUP, "role": "fan", "action": "comment", "text": MARKUP, "ok": True}],
                     "field": "", "kept": True, "mean": 0.25, "interested": 0.42}] * 2,
     }],
 }  # fmt: skip
 RECORD = {
-    "kept": 40, "counts": {"compared": 30, "waiting": 10}, "test": {"mae": 1.0}, "notes": ["2 outcomes counted too early"],
-    "figures": {"posts": 30, "mae": 1.5, "coverage": 0.87, "nominal": 0.9}, "verdict": {"refit": False, "line": "No refit."},
+    "kept": 40, "counts": {"compared": 30, "waiting": 10}, "test": {"mae": 1.0},
+    "figures": {"posts": 30, "mae": 1.5, "coverage": 0.87, "nominal": 0.9},
+    "verdict": {"refit": False, "line": "No refit."}, "notes": ["2 outcomes counted too early"],
     "weeks": [{"week": "2025-06-02", "posts": 30, "mae": 1.5, "coverage": 0.87}],
 }  # fmt: skip
 
@@ -148,7 +150,7 @@ def test_a_forecast_is_kept_when_asked_to_be(opened, address):
         page.click("#keep")
     assert json.loads(sent.value.post_data)["keep"] is True
     page.wait_for_selector(".kept:text-matches('^Kept as')")
-    page.wait_for_selector("#record:text-matches('1 waiting')")
+    page.wait_for_selector("#record :text-matches('0 compared, 1 waiting')")
 
 
 def test_the_moment_is_that_of_the_chosen_zone(opened, address):
