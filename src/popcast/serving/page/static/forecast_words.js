@@ -86,9 +86,10 @@ const forecastWords = (() => {
     return [element("p", { class: "chance-figure" }, element("output", { for: "above" }, figure)), form, bar, fault];
   }
 
-  /** live: {above(number), keep()} on the served page, null in a page of one file. */
+  /** live: {above(number), keep(), same} on the served page, where `same` says that the draft is the one shown already;
+   * null in a page of one file. */
   function show(one, notes, facts, live) {
-    before = shown && live ? shown : null;
+    if (!live || !live.same) before = live ? shown : null;
     shown = one;
     const focused = document.activeElement && document.activeElement.id;
     svg ||= drawn("svg", { class: "distribution", role: "img", "aria-labelledby": "picture-words" });

@@ -15,9 +15,9 @@ const levers = (() => {
 
   /** A whisker from lower to upper with a dot, around the line of no difference. */
   function whisker(option, most) {
-    const x = (value) => 60 + 54 * Math.max(-1, Math.min(1, value / most)), kind = option.clear ? (option.difference < 0 ? "less" : "more") : "same";
-    return drawn("svg", { class: `whisker ${kind}`, viewBox: "0 0 120 16", width: 120, height: 16, "aria-hidden": "true", focusable: "false" },
-      drawn("path", { class: "zero", d: "M60 1V15" }), drawn("path", { class: "range", d: `M${x(option.lower).toFixed(1)} 8H${x(option.upper).toFixed(1)}` }),
+    const x = (value) => 80 + 74 * Math.max(-1, Math.min(1, value / most)), kind = option.clear ? (option.difference < 0 ? "less" : "more") : "same";
+    return drawn("svg", { class: `whisker ${kind}`, viewBox: "0 0 160 16", width: 160, height: 16, "aria-hidden": "true", focusable: "false" },
+      drawn("path", { class: "zero", d: "M80 1V15" }), drawn("path", { class: "range", d: `M${x(option.lower).toFixed(1)} 8H${x(option.upper).toFixed(1)}` }),
       drawn("circle", { cx: x(option.difference).toFixed(1), cy: 8, r: 4 }));
   }
 

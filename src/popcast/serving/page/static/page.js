@@ -3,7 +3,7 @@
 
 (() => {
   const { element, at } = elements;
-  const WAIT = 450;
+  const WAIT = 600;
   const embedded = (id) => (at(id) ? JSON.parse(at(id).textContent) : null);
   let facts = null, form = null, asked = null, stop = null, timer = 0, above = null, round = 0;
 
@@ -32,8 +32,9 @@
 
   /** Which field a line of the server is about. */
   function fieldOf(problem) {
-    const named = `${problem.field || ""} ${problem.message}`.toLowerCase();
-    return ["author", "text", "tags", "category", "time", "numbers", "picture"].find((name) => new RegExp(`\\b${name}\\b`).test(named)) || "draft";
+    const place = problem.field || (/drafts?(?:\[\d+\])?\.(\w+)/.exec(problem.message) || [])[1];
+    const told = (place || problem.message.split(": got ")[0]).toLowerCase();
+    return ["author", "text", "tags", "category", "time", "numbers", "picture"].find((name) => new RegExp(`\\b${name}\\b`).test(told)) || "draft";
   }
 
   /** Forecasts the draft; then, beside one another, what needs longer. */
@@ -50,8 +51,9 @@
     waiting(["forecast", ...(options && options.only ? [] : late)], true);
     try {
       const found = await asking.post("forecast", question, signal);
+      forecastWords.show(found.forecasts[0], found.notes || [], facts, { above: askAbove, keep, same: JSON.stringify(draft) === JSON.stringify(asked) });
       asked = draft;
-      forecastWords.show(found.forecasts[0], found.notes || [], facts, { above: askAbove, keep });
+      if (options && options.shown) options.shown();
       if (!(options && options.only)) await Promise.all(further(draft, signal));
     } catch (problem) {
       if (options && options.keep && at("keep-fault")) at("keep-fault").textContent = problem.message;
@@ -104,6 +106,12 @@
     ask({ only: true });
   }
 
+  /** Where the forecast comes below the draft, the first one is brought into view. */
+  function toForecast() {
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (at("forecast").getBoundingClientRect().top > innerHeight * 0.7) at("forecast").scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+  }
+
   const keep = () => ask({ only: true, keep: true }).then(track);
 
   async function track() {
@@ -136,9 +144,10 @@
     at("token").hidden = true;
     head();
     form ||= draftForm.make(facts, later);
-    at("draft").onsubmit = (event) => {
+    at("draft").onsubmit = async (event) => {
       event.preventDefault();
-      ask();
+      const first = asked === null;
+      await ask({ shown: first ? toForecast : null });
     };
     at("draft").onreset = restart;
     track();
