@@ -1,4 +1,4 @@
-"""A thousand bodies that a seed makes odd: an answer, or 4xx in one line; the server is as well afterwards as before."""
+"""A thousand bodies that a seed makes odd: an answer, or 4xx in one line; the server is as well as before."""
 
 from __future__ import annotations
 
