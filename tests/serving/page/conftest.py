@@ -15,9 +15,8 @@ import pytest
 import popcast
 import stages  # noqa: F401  it sets the number of threads, which models remember
 from tests.api.fixed_choice import GIVEN, SETTINGS, rows
+from tests.serving.page.browsing import MARKUP
 
-MARKUP = "<img src=x onerror=\"document.title='broken'\"></script><script>document.title='broken'</script>"
-"""An author and a text that would do something if they were read as markup."""
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -58,7 +57,7 @@ def address(page_bundle, tmp_path_factory) -> Iterator[str]:
 def chromium() -> Iterator:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 
     with sync_playwright() as playwright:
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -95,20 +94,3 @@ def opened(chromium) -> Iterator[Callable]:
     yield open_page
     for context in contexts:
         context.close()
-
-
-def answered(page) -> None:
-    """Wait until the page shows all that it asked for."""
-    from playwright.sync_api import expect
-
-    page.wait_for_selector("#figure")
-    expect(page.locator(".waiting")).to_have_count(0, timeout=60_000)
-    page.wait_for_selector("#reasons .bars")
-
-
-def told(page, **fields: str) -> None:
-    """Fill fields of the form and send it."""
-    for name, value in fields.items():
-        page.fill(f"#{name}", value)
-    page.click("#ask")
-    answered(page)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from popcast.cli import main
 from popcast.serving.page import page_html, static_files
-from tests.serving.page.conftest import MARKUP
+from tests.serving.page.browsing import MARKUP
 
 OPTIONS = ("--text", "election storm", "--author", "page 3", "--time", "2025-06-02 03:00", "--tags", "storm, sea")
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import popcast
-from tests.serving.page.conftest import MARKUP, answered, told
+from tests.serving.page.browsing import MARKUP, answered, told
 
 DRAFT = {"author": "page 3", "text": "election storm", "date": "2025-06-02", "clock": "03:00"}
 

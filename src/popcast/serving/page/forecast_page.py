@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -59,10 +60,12 @@ def embedded(content: Any) -> str:
     return text
 
 
+@cache
 def _text(name: str) -> str:
     return files("popcast.serving.page").joinpath("static", name).read_text("utf-8")
 
 
+@cache
 def _template():
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup

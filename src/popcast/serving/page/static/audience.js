@@ -16,7 +16,7 @@ const audience = (() => {
   function actions(counts) {
     const rows = Object.entries(counts).sort((a, b) => b[1] - a[1]), values = rows.map(([, count]) => count);
     return element("ol", { class: "bars counted" }, rows.map(([name, count]) =>
-      element("li", {}, element("span", { class: "bar-name" }, wording.plain(name)), bar(count, values), element("span", { class: "bar-figure" }, wording.count(count)))));
+      element("li", {}, element("span", { class: "bar-name" }, wording.plain(name)), bar(count, values, 0), element("span", { class: "bar-figure" }, wording.count(count)))));
   }
 
   function said(rounds) {

@@ -28,9 +28,9 @@ const elements = (() => {
   }
 
   /** A bar to the right (more) or left (less) of a line. values: all that stand below one another, so that the line stands
-   * where they need it, and never far from the middle. */
-  function bar(value, values) {
-    const most = Math.max(...values.map(Math.abs), 1e-9), side = (sign) => Math.max(0.25 * most, ...values.map((one) => sign * one));
+   * where they need it; `room` is the least share of the longest bar that either side has. */
+  function bar(value, values, room = 0.25) {
+    const most = Math.max(...values.map(Math.abs), 1e-9), side = (sign) => Math.max(room * most, ...values.map((one) => sign * one));
     const made = element("span", { class: `bar ${value < 0 ? "less" : "more"}`, "aria-hidden": "true" }, element("i"));
     made.style.setProperty("--zero", (side(-1) / (side(-1) + side(1))).toFixed(4));
     made.style.setProperty("--share", (Math.abs(value) / (side(-1) + side(1))).toFixed(4));
