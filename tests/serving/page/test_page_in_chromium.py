@@ -164,6 +164,15 @@ def test_the_moment_is_that_of_the_chosen_zone(opened, address):
     assert figure(page) == first
 
 
+def test_where_the_posts_ended_long_ago_the_draft_starts_there(opened, address):
+    page = opened(None)
+    asking_for_facts(page, address)
+    page.route("**/facts", lambda route: route.fulfill(json=route.fetch().json() | {"to": "2016-02-29T14:44:35+00:00"}))
+    page.goto(f"{address}/")
+    page.wait_for_selector("#columns:not([hidden])")
+    assert (page.input_value("#date"), page.input_value("#clock")) == ("2016-03-01", "12:00")
+
+
 def test_the_chance_of_more_than_a_number_is_asked(opened, address):
     page = opened(address)
     told(page, **DRAFT)
@@ -276,6 +285,7 @@ def test_what_the_server_refuses_is_said_beside_its_field(opened, address):
     page.click("#ask")
     page.wait_for_selector("#author-fault:not(:empty)")
     assert page.get_attribute("#author", "aria-invalid") == "true"
+    assert page.inner_text("#author-fault").startswith("String should have at most 500 characters")
     page.fill("#author", "page 3")
     page.click("#ask")
     answered(page)

@@ -10,7 +10,7 @@ const draftForm = (() => {
     const uses = new Set([...facts.uses, ...(facts.numbers.length ? ["numbers"] : [])]);
     for (const field of document.querySelectorAll("[data-use]")) field.hidden = !uses.has(field.dataset.use);
     const tags = tagsField.make(facts.tags || [], changed);
-    const time = timeField.make(facts.zone, facts.card && facts.card.to, changed);
+    const time = timeField.make(facts.zone, facts.to || (facts.card && facts.card.to), changed);
     const picture = pictureField.make(changed);
     numberFields(facts.numbers, changed);
     authorField(facts, changed);

@@ -27,7 +27,13 @@
   function trouble(problem) {
     if (problem.name === "AbortError") return;
     if (problem.status === 401) return lock();
-    form.fault(fieldOf(problem), problem.message);
+    form.fault(fieldOf(problem), shortened(problem.message));
+  }
+
+  /** The line without the place in the request, which stands beside the field anyway. */
+  function shortened(line) {
+    const text = hourMap.sentence(line.replace(/^drafts?(\[\d+\])?\.\w+: /, ""));
+    return text.length > 160 ? `${text.slice(0, 159)}\u2026` : text;
   }
 
   /** Which field a line of the server is about. */
