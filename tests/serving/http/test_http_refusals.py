@@ -17,7 +17,7 @@ from popcast.serving.http.gate import Rates
 from popcast.serving.http.http_app import make_app
 from popcast.serving.http.request_bodies import SentDraft
 from popcast.serving.http.request_limits import RequestLimits
-from popcast.serving.http.sent_pictures import pictures_of
+from popcast.serving.http.sent_pictures import PREFIX, pictures_of
 from popcast.serving.http.served_bundle import ServedBundle
 from tests.serving.http.conftest import client_of
 
@@ -283,13 +283,13 @@ def test_pictures_lie_in_a_private_folder_under_names_of_ours(name):
 def test_what_is_no_picture_or_too_large_a_one_is_one_line(content):
     from popcast.core.errors import BadInput
 
-    before = set(Path(tempfile.gettempdir()).glob("popcast-*"))
+    before = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
     with (
         pytest.raises(BadInput, match=r"drafts\[0\]\.picture\.data"),
         pictures_of([draft_with(content)], 10_000, "drafts"),
     ):
         pass
-    assert set(Path(tempfile.gettempdir()).glob("popcast-*")) <= before
+    assert set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")) <= before
 
 
 def test_what_is_not_base64_is_one_line():

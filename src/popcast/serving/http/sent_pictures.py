@@ -15,16 +15,21 @@ from popcast.core.errors import bad_input
 from popcast.features.common.descriptors import FORMATS, MAX_PIXELS, MAX_SIDE
 from popcast.serving.http.request_bodies import SentDraft
 
+PREFIX = "popcast-pictures-"
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 
 
 @contextmanager
 def pictures_of(drafts: Sequence[SentDraft], most: int, place: str) -> Iterator[tuple[Path, list[str | None]]]:
-    """A folder with the pictures of the drafts, and the name of each there; it is gone afterwards.
+    """A folder with the pictures of the drafts, and the name of each there; it is gone afterwards. Without pictures
+    there is no folder: nobody looks.
 
     most: bytes of one. place: what drafts are called in errors. BadInput, one line: not base64, too large, no picture.
     """
-    with tempfile.TemporaryDirectory(prefix="popcast-") as folder:
+    if all(draft.picture is None for draft in drafts):
+        yield Path(), [None] * len(drafts)
+        return
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         names: list[str | None] = []
         for row, draft in enumerate(drafts):
             if draft.picture is None:
