@@ -14,7 +14,7 @@ from popcast.cli import main
 from popcast.serving.http.gate import HEADERS
 from popcast.serving.http.request_bodies import SentDraft
 from popcast.serving.outlook.outlooks import LEVELS, MOST_PASTS
-from tests.serving.http.conftest import client_of
+from tests.serving.http.conftest import app_of, client_of
 
 DRAFT = {
     "text": "storm over the harbour", "author": "page 3", "time": "2025-06-20T18:30", "tags": ["storm", "harbour"],
@@ -165,10 +165,8 @@ def test_a_bundle_without_an_audience_says_so(client):
 
 
 def test_the_out_of_a_stage_takes_nothing_in(served, monkeypatch):
-    from popcast.serving.http.http_app import make_app
-
     monkeypatch.setattr(served, "own", False)
-    with client_of(make_app(served, threads=1)) as client:
+    with client_of(app_of(served)) as client:
         for path, body in (
             ("/observe", {"posts": [{"id": "a", "text": "a"}]}),
             ("/forecast", {"drafts": [DRAFT], "keep": True}),
