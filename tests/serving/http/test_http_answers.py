@@ -74,6 +74,9 @@ def test_a_forecast_is_a_distribution_beside_the_authors_past(client):
         "known": False, "posts": 0, "median": None, "median_count": None, "chance_above_median": None, "past": [],
     }  # fmt: skip
     assert without["author"] is None
+    assert "authors of whom no post is known: 'nobody'" in body["notes"]
+    notes = answer(client, "/forecast", drafts=[{"text": "storm", "author": "Page 3"}])["notes"]
+    assert "authors of whom no post is known: 'Page 3' (known is 'page 3')" in notes
     assert warm["chance_above"]["value"] == 50
     chances = [
         answer(client, "/forecast", drafts=[DRAFT], above=above)["forecasts"][0]["chance_above"]["chance"]

@@ -106,6 +106,8 @@ def test_a_line_says_what_of_a_draft_it_is_about(client, served):
         found = client.post("/forecast", json={"drafts": [draft]})
         one_line_of(found, served)
         assert found.json().get("field") == field
+    post = {"id": "p0001", "author": "nobody"}
+    assert client.post("/observe", json={"posts": [post]}).json()["field"] == "author"
 
 
 OBSERVED = {
