@@ -41,12 +41,16 @@ def test_reasons_add_up_to_what_popcast_forecast_says(folder, tmp_path):
 
 
 def test_a_file_and_text_for_people(folder, tmp_path):
-    drafts = pl.DataFrame({"id": ["a", "b"], "message": ["storm", "kitten \x1b[2J"], "page": ["page 3", "page 4"]})
+    drafts = pl.DataFrame(
+        {"id": ["a", "b"], "message": ["storm", "kitten \x1b[2J\nand more"], "page": ["page 3", "page 4"]}
+    )
     drafts.write_csv(tmp_path / "drafts.csv")
     found = called(folder, tmp_path / "drafts.csv")
     assert found.exit_code == 0
     first, second = found.stdout.strip().split("\n\n")
     assert first.startswith("a: ")
+    assert " (counts: " in first.splitlines()[0]
+    assert all(line.startswith("  ") for line in first.splitlines()[1:])
     assert second.startswith("b: ")
     assert "the author's past" in first
     assert "\x1b" not in found.stdout

@@ -42,6 +42,7 @@ from popcast.serving.reasons.background import POSTS
 from popcast.serving.reasons.explaining import explained
 from popcast.serving.reasons.explanation import Explanation
 from popcast.serving.tracking import kept_forecasts
+from popcast.serving.tracking.adaptive_widths import AdaptiveWidths, reaches, told_outcomes
 from popcast.serving.tracking.bundle_journal import BundleJournal
 from popcast.serving.what_if.asking import what_if
 from popcast.serving.what_if.changed_drafts import Asked
@@ -75,6 +76,8 @@ class Forecast:
     maturity_days: float
     kept: BundleJournal
     """Forecasts that were kept, see ``popcast.serving.tracking``."""
+    adaptive: AdaptiveWidths
+    """How wide intervals have to be, after what was observed."""
 
     @classmethod
     def load(cls, folder: Path, maturity_days: float | None = None, keep: bool = True) -> Forecast:
@@ -110,7 +113,8 @@ class Forecast:
         days = contents.maturity_days if maturity_days is None else maturity_days
         nothing = Observed(pl.DataFrame(schema=contents.schema()), {})
         scores = read_json(folder / bundle.SCORES)
-        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days, kept)
+        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days, kept,
+                   AdaptiveWidths.start(blend.nominal))  # fmt: skip
         made._take(journal.read())
         return made
 
@@ -214,7 +218,8 @@ class Forecast:
         rows = tables.rounded(rows.with_columns(values)).with_columns(moments.cast(tables.TIME).alias(observing.WHEN))
         observing.check_identity(rows, self.known)
         fresh = rows.join(self.observed.posts.select("post_id"), on="post_id", how="anti", maintain_order="left")
-        batch = observing.batch_of(rows, self._embeddings(rows, media) if fresh.height else {})
+        embeddings = self._embeddings(rows, media) if fresh.height else {}
+        batch = observing.batch_of(rows, embeddings, reaches(self, rows, media))
         with _ONE_BY_ONE:
             before = set(self.known["post_id"])
             told = self._take(self.journal.append(batch))
@@ -239,9 +244,10 @@ class Forecast:
             return self.observed.posts.clear()
         rows, embeddings = observing.rows_of(batches, self.contents.schema())
         observed, told = observing.news(rows, embeddings, self.observed, self.known, self.maturity_days)
+        outcomes = told_outcomes(batches, rows, observed.posts, self.known, self.maturity_days)
         blocks = self._grown(told.posts, told.embeddings)
         self.blocks, self.known = blocks, observing.with_news(self.known, told.posts)
-        self.observed = observed
+        self.observed, self.adaptive = observed, self.adaptive.after(outcomes)
         return told.posts
 
     def _grown(self, posts: pl.DataFrame, embeddings: Embeddings) -> dict[str, FeatureBlock]:
@@ -332,7 +338,7 @@ class Forecast:
             return blended, None
         wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, prepared["post_id"])
         warm = known_posts.warm_authors(prepared, self.known, self.contents.final_fit).to_numpy()
-        return blended, self.blend.spread(blended, x, wide, warm)
+        return blended, self.adaptive.applied(self.blend.spread(blended, x, wide, warm), warm)
 
     def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""
