@@ -7,9 +7,9 @@ const distribution = (() => {
   const HILL = 150, TOP = 26, AXIS = 30, MOST_DOTS = 92, POINTS = 160;
 
   /** Counts and levels: which level a count has, and the least level there is. */
-  function scaleOf(one, counts) {
+  function scaleOf(facts) {
+    const counts = facts.scale === "counts", shift = facts.transform === "log2(x+1)" ? 1 : 0;
     if (!counts) return { counts, least: -Infinity };
-    const shift = 2 ** one.prediction - one.prediction_count > 0.5 ? 1 : 0;
     return { counts, shift, least: shift ? 0 : -Infinity, of: (count) => Math.log2(count + shift) };
   }
 
@@ -59,8 +59,8 @@ const distribution = (() => {
    * Draws into `svg`, `width` px wide. one: a forecast of the server. before: an earlier one or null. above: level of the
    * number that the user asked about, or null. Reuses the paths that are there, so that a hill moves to its new place.
    */
-  function draw(svg, width, one, before, counts, above) {
-    const scale = scaleOf(one, counts);
+  function draw(svg, width, one, before, facts, above) {
+    const scale = scaleOf(facts), { counts } = scale;
     const past = (one.author && one.author.past ? one.author.past : []).map((post) => post.popularity);
     const [low, high] = domain(one, before && before.quantiles ? [...past, ...spreadCurve.ends(before.quantiles)] : past, scale);
     const x = (level) => ((level - low) / (high - low)) * width;

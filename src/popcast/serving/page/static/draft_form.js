@@ -11,7 +11,7 @@ const draftForm = (() => {
     for (const field of document.querySelectorAll("[data-use]")) field.hidden = !uses.has(field.dataset.use);
     const tags = tagsField.make(facts.tags || [], changed);
     const time = timeField.make(facts.zone, facts.to || (facts.card && facts.card.to), changed);
-    const picture = pictureField.make(changed);
+    const picture = pictureField.make(facts.picture_bytes || 8e6, changed);
     numberFields(facts.numbers, changed);
     authorField(facts, changed);
     const near = async (text) =>

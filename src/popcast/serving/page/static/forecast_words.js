@@ -101,7 +101,7 @@ const forecastWords = (() => {
       element("div", { class: "picture", id: "picture-place" }, svg),
       element("p", { class: "caption", id: "picture-words" }, `The hill is what may come of the post, its darker part the middle half. ${pastLine(one, facts)}`),
       ...[chances(one, facts, live)].filter(Boolean),
-      ...(live ? [keeping(one, live)] : []),
+      ...(live && facts.keeps !== false ? [keeping(one, live)] : []),
       ...notes.filter((note) => !note.startsWith(LACKING)).map((note) => element("p", { class: "note" }, note)));
     if (focused && at(focused) && at("forecast").contains(at(focused))) at(focused).focus();
     redraw(facts);
@@ -116,9 +116,9 @@ const forecastWords = (() => {
 
   function redraw(facts) {
     if (!shown || !svg || !svg.parentNode) return;
-    const counts = facts.scale === "counts", scale = distribution.scaleOf(shown, counts);
-    const above = shown.chance_above ? (counts ? scale.of(shown.chance_above.value) : shown.chance_above.value) : null;
-    distribution.draw(svg, Math.max(240, Math.floor(svg.parentNode.clientWidth)), shown, before, counts, above);
+    const scale = distribution.scaleOf(facts);
+    const above = shown.chance_above ? (scale.counts ? scale.of(shown.chance_above.value) : shown.chance_above.value) : null;
+    distribution.draw(svg, Math.max(240, Math.floor(svg.parentNode.clientWidth)), shown, before, facts, above);
   }
 
   function forget() {

@@ -3,9 +3,8 @@
 
 const pictureField = (() => {
   const { at } = elements;
-  const MOST = 12e6;
-
-  function make(changed) {
+  /** most: bytes that the server takes. */
+  function make(most, changed) {
     const input = at("picture"), drop = at("drop"), chosen = at("chosen"), preview = at("preview"), fault = at("picture-fault");
     let file = null, link = null, content = null;
 
@@ -14,8 +13,8 @@ const pictureField = (() => {
       if (wanted && !/^(image|video)\//.test(wanted.type)) {
         fault.textContent = "That is no picture or video.";
         wanted = null;
-      } else if (wanted && wanted.size > MOST) {
-        fault.textContent = "That file is larger than 12 MB.";
+      } else if (wanted && wanted.size > most) {
+        fault.textContent = `That file is larger than ${(most / 1e6).toFixed(0)} MB.`;
         wanted = null;
       }
       if (link) URL.revokeObjectURL(link);

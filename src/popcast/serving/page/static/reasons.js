@@ -18,8 +18,8 @@ const reasons = (() => {
   function show(explanation, facts) {
     const counts = facts.scale === "counts", all = explanation.contributions;
     const shown = all.filter((one) => Math.abs(one.value) >= 0.005), values = shown.map((one) => one.value);
-    const shift = counts && explanation.contributions.length ? explanation.shift || 0 : 0;
-    const some = counts ? wording.count(2 ** explanation.baseline - shift) : wording.score(explanation.baseline);
+    const shift = facts.transform === "log2(x+1)" ? 1 : 0;
+    const some = counts ? wording.about(2 ** explanation.baseline - shift) : wording.score(explanation.baseline);
     const rest = all.length - shown.length;
     part("reasons", "Why",
       element("p", { class: "soft" }, counts ? `Some post of these gets ${some}. What this one tells multiplies that:` : `Some post of these gets ${some}. What this one tells adds to that:`),
