@@ -121,6 +121,23 @@ def test_second_clean_run_without_dvc_gives_the_same_bytes(pipeline, tmp_path):
     assert clone.digests() == pipeline.digests()
 
 
+@pytest.mark.parametrize("name", ["smpd", "tpic2017", "microlens"])
+def test_single_posts_of_the_report_are_forecast_as_the_blend_forecast_them(pipeline, name):
+    bundle = pipeline.folder / paths.bundle(name)
+    told = orjson.loads((pipeline.folder / paths.example_posts(name)).read_bytes())["examples"]
+    assert [one["kind"] for one in told] == [kind for kind in ("best", "typical", "worst") for _ in range(2)]
+    whole = pipeline.folder / paths.model(name, "blend") / "weights.json"
+    if (bundle / "weights.json").read_bytes() == whole.read_bytes():  # no member with a weight was left out
+        blend = tables.read(pipeline.folder / paths.predictions(name, "blend"), tables.PREDICTIONS)
+        for one in told:
+            row = blend.row(by_predicate=pl.col("post_id") == one["id"], named=True)
+            for column in ("prediction", "lower", "upper"):
+                assert one[column] == pytest.approx(row[column], abs=2e-6)
+    page = (pipeline.folder / paths.REPORT / "index.html").read_text()
+    assert f'id="{name}-posts"' in page
+    assert len(page.encode()) < 2_000_000
+
+
 def test_prompts_are_shown_with_their_answers(pipeline):
     said = pipeline.popcast("prompts", "smpd", "--limit", "2")
     records = tables.read(pipeline.folder / paths.records("smpd"), tables.RECORDS)
