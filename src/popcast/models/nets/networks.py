@@ -96,6 +96,7 @@ class Networks:
         self.params, self.seed, self.label = params, seed, label
         self.modules: list[torch.nn.Module] = []
         self.history: list[dict[str, float]] = []
+        self._asked: dict[tuple[str, bool], tuple[list[torch.nn.Module], list[torch.nn.Module]]] = {}
 
     def fit(
         self,
@@ -231,12 +232,20 @@ class Networks:
         if hasattr(examples, "to"):
             examples.to(device)
         with seeded(self.seed):
-            for module in self.modules:
-                module = copy.deepcopy(module).to(device).eval()
-                found.append(self._outputs(module.double() if exact else module, examples, rows))
+            for module in self._ready(device, exact):
+                found.append(self._outputs(module, examples, rows))
         found = np.stack(found, axis=1)
         found = found * self.scale + self.center
         return np.clip(found, *self.bounds) if self.params.bounded else found
+
+    def _ready(self, device: torch.device, exact: bool) -> list[torch.nn.Module]:
+        """Copies that predict, made once. They live as long as the modules that were learned or read."""
+        of, copies = self._asked.get(key := (str(device), exact), ([], []))
+        if len(of) != len(self.modules) or any(a is not b for a, b in zip(of, self.modules, strict=True)):
+            copies = [copy.deepcopy(module).to(device).eval() for module in self.modules]
+            copies = [module.double() if exact else module for module in copies]
+            self._asked[key] = list(self.modules), copies
+        return copies
 
     def save(self, folder: Path) -> None:
         """``networks.json``, ``history.json`` and ``network-<i>.safetensors``."""
