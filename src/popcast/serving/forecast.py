@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -329,14 +329,21 @@ class Forecast:
         found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
         return found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
 
-    def by_member(self, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> dict[str, np.ndarray]:
-        """Member -> its own predictions [n] of prepared posts. features: from :meth:`features` of these posts."""
+    def by_member(
+        self, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame], names: Collection[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Member -> its own predictions [n] of prepared posts. features: from :meth:`features` of these posts. names:
+        of the members that are asked; None: all."""
         shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
-        told = self.contents.members
-        return {name: self._member(told[name], model, shown, features) for name, model in self.members.items()}
+        asked = {name: model for name, model in self.members.items() if names is None or name in names}
+        return {
+            name: self._member(self.contents.members[name], model, shown, features) for name, model in asked.items()
+        }
 
     @staticmethod
-    def _member(told: Member, model: Predictor, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> np.ndarray:
+    def _member(
+        told: Member, model: Predictor, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame]
+    ) -> np.ndarray:
         """Predictions [n] of one member, rounded as its table is."""
         wide = posts.select("post_id")
         for name in told.blocks:
