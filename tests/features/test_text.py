@@ -114,7 +114,7 @@ def test_token_batches_cover_everything_within_the_budget():
     assert [i for batch in batches for i in batch] == list(range(500))
     for batch in batches:
         longest, shortest = lengths[batch[-1]], lengths[batch[0]]
-        assert longest - shortest <= encoders.PADDING
+        assert longest == shortest
         assert len(batch) * longest <= 400 or len(batch) == 1
 
 

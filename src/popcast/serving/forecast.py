@@ -11,10 +11,12 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -24,12 +26,14 @@ from popcast.blend.count_scale import as_counts
 from popcast.blend.widths.held_out_posts import wide_features
 from popcast.blend.widths.spread import Spread
 from popcast.core import tables
+from popcast.core.engine import in_this_process
 from popcast.core.named import block_module, predictor_module
 from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.core.safety.whole_files import whole_folder
 from popcast.features.common.block_files import load_block
 from popcast.features.common.block_run import embedding_in
 from popcast.features.common.contract import Context, FeatureBlock
+from popcast.features.common.descriptors import write_blank_picture
 from popcast.features.common.encoders import SentenceEncoder
 from popcast.features.common.media import MediaBlock
 from popcast.models.contract.predictor_files import load_predictor
@@ -38,9 +42,11 @@ from popcast.serving import bundle, known_posts, observed_journal, observing
 from popcast.serving.bundle import BundledBlock, Contents, Member
 from popcast.serving.observed_journal import ObservedJournal
 from popcast.serving.observing import Embeddings, Observed
-from popcast.serving.reasons.background import POSTS
+from popcast.serving.reasons.background import FILE as BACKGROUND
+from popcast.serving.reasons.background import POSTS, background
 from popcast.serving.reasons.explaining import explained
 from popcast.serving.reasons.explanation import Explanation
+from popcast.serving.reasons.similar_posts import past_texts
 from popcast.serving.what_if.asking import what_if
 from popcast.serving.what_if.changed_drafts import Asked
 from popcast.serving.what_if.levers import LEVERS
@@ -48,6 +54,8 @@ from popcast.serving.what_if.what_if_answer import WhatIf
 
 TEXTS = 4096
 """Texts whose vectors an encoder remembers."""
+BLANK = "warm.png"
+Made = TypeVar("Made")
 _ONE_BY_ONE = threading.Lock()
 """Batches are taken in one after the other."""
 
@@ -71,6 +79,7 @@ class Forecast:
     journal: ObservedJournal
     observed: Observed
     maturity_days: float
+    _made: dict[str, tuple[object, Any]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path, maturity_days: float | None = None, keep: bool = True) -> Forecast:
@@ -119,8 +128,23 @@ class Forecast:
                 (part / observed_journal.FILE).write_bytes(observed)
 
     def warm(self) -> None:
-        """Load what the first forecast would have to wait for, such as encoders of text."""
-        self.predict(pl.DataFrame({"post_id": ["warm"], "title": ["warm"]}))
+        """Load and make what the first forecast or explanation would have to wait for: encoders of texts and pictures,
+        tables of the past, the background."""
+        with TemporaryDirectory(prefix="popcast-") as folder:
+            write_blank_picture(Path(folder) / BLANK)
+            posts = pl.DataFrame({"post_id": ["warm"], "title": ["warm"], "media": [[BLANK]]})
+            self.predict(posts.select(name for name in posts.columns if name in self.contents.columns), Path(folder))
+        if BACKGROUND in self.files:
+            background(self)
+            past_texts(self)
+
+    def once(self, name: str, of: object, make: Callable[[], Made]) -> Made:
+        """What ``make`` returns, made once for the object ``of`` and kept under ``name`` until ``of`` is another one:
+        what depends on the bundle or on the known posts, and not on the posts of a call."""
+        found = self._made.get(name)
+        if found is None or found[0] is not of:
+            found = self._made[name] = (of, make())
+        return found[1]
 
     def predict(self, posts: pl.DataFrame, media: Path | None = None, together: bool = False) -> pl.DataFrame:
         """Forecasts of ``posts``, in their order: ``post_id``, ``prediction``, ``lower``, ``upper`` on the log2 scale.
@@ -146,7 +170,7 @@ class Forecast:
         self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
     ) -> pl.DataFrame:
         """:meth:`predict` of what :meth:`prepared` returned, under those ids."""
-        seeing = self._among(prepared, media) if together else self
+        seeing = self._among(prepared, media) if together else copy.copy(self)  # what is observed meanwhile is later's
         blended, spread = seeing.spread_of(prepared, media)
         none = np.full(prepared.height, np.nan)
         lower, upper = (none, none) if spread is None else (spread.lower, spread.upper)
@@ -275,6 +299,10 @@ class Forecast:
     ) -> dict[str, pl.DataFrame]:
         """Block -> its table of ``posts``, rounded as the pipeline's, row by row the same posts. wanted: None for all
         blocks; others are made only where one is made of them."""
+        with in_this_process():
+            return self._features(posts, media, wanted)
+
+    def _features(self, posts: pl.DataFrame, media: Path | None, wanted: set[str] | None) -> dict[str, pl.DataFrame]:
         made: dict[str, pl.DataFrame] = {}
         for one in reversed(self.contents.blocks if wanted is not None else []):
             wanted = wanted | {one.of} if one.block in wanted else wanted
@@ -318,8 +346,14 @@ class Forecast:
         if self.blend.widths is None:
             return blended, None
         wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, prepared["post_id"])
-        warm = known_posts.warm_authors(prepared, self.known, self.contents.final_fit).to_numpy()
+        warm = self.warm_authors(prepared)
         return blended, self.blend.spread(blended, x, wide, warm)
+
+    def warm_authors(self, posts: pl.DataFrame) -> np.ndarray:
+        """Bool [n]: whether the author of each prepared post has an older one that the models learned from."""
+        known, final_fit = self.known, self.contents.final_fit
+        starts = self.once("authors", known, lambda: known_posts.author_starts(known, final_fit))
+        return known_posts.warm_by(posts, starts).to_numpy()
 
     def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +179,7 @@ class VisionEncoder:
         parts = [self._forward(pictures[i : i + self.batch]) for i in range(0, len(pictures), self.batch)]
         return np.concatenate(parts).round(6) + np.float32(0) if parts else np.empty((0, self.width), np.float32)
 
-    @property
+    @cached_property
     def width(self) -> int:
         return self._forward([np.zeros((64, 64, 3), np.uint8)]).shape[1]
 

@@ -39,6 +39,10 @@ def write_background(folder: Path, posts: pl.DataFrame, features: Mapping[str, p
 
 def background(forecast: Forecasting, posts: int = POSTS) -> Seen:
     """The first ``posts`` of the background. BadInput, one line: the bundle has none."""
+    return forecast.once(f"background {posts}", forecast.known, lambda: _read(forecast, posts))
+
+
+def _read(forecast: Forecasting, posts: int) -> Seen:
     content = forecast.files.get(FILE)
     if content is None:
         problem = "the bundle has no background to explain against"

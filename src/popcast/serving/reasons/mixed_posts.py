@@ -6,10 +6,10 @@ stacked once; a mixed row is one row number per group.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,7 @@ class Forecasting(Protocol):
     known: pl.DataFrame
     files: Mapping[str, bytes]
 
+    def once(self, name: str, of: object, make: Callable[[], Any]) -> Any: ...
     def prepared(self, posts: pl.DataFrame) -> pl.DataFrame: ...
     def complete(self, posts: pl.DataFrame) -> pl.DataFrame: ...
     def features(self, posts: pl.DataFrame, media: Path | None = None) -> dict[str, pl.DataFrame]: ...

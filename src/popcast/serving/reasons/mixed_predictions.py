@@ -7,6 +7,7 @@ other groups, it says the same of both. What comes out is what ``predicted(forec
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,16 +15,15 @@ from popcast.serving.reasons.mixed_posts import CHUNK, READ, Forecasting, Seen, 
 from popcast.serving.reasons.reason_groups import PAST, TIME, group_of_column, group_of_field
 
 
-def predicted_mixed(
-    forecast: Forecasting, rows: Seen, base: np.ndarray, taken: Mapping[str, np.ndarray]
-) -> np.ndarray:
+def predicted_mixed(forecast: Forecasting, rows: Seen, base: np.ndarray, taken: Mapping[str, np.ndarray]) -> np.ndarray:
     """Forecasts [n] of ``mixed(rows, base, taken)`` on the log2 scale, rounded as ``Forecast.predict`` rounds them."""
     x = np.zeros((len(base), len(forecast.blend.members)))
     for groups, names in _alike(forecast, rows).items():
         own = {group: of for group, of in taken.items() if group in groups}
         first, place = _distinct(len(rows.segment), base, *own.values())
         blocks = {block for name in names for block in forecast.contents.members[name].blocks}
-        shown = Seen(rows.posts, {b: table for b, table in rows.features.items() if b in blocks}, rows.segment, rows.age)
+        features = {block: table for block, table in rows.features.items() if block in blocks}
+        shown = replace(rows, features=features)
         for start in range(0, len(first), CHUNK):
             part = first[start : start + CHUNK]
             some = mixed(shown, base[part], {group: of[part] for group, of in own.items()})
@@ -47,7 +47,7 @@ def _alike(forecast: Forecasting, rows: Seen) -> dict[frozenset[str], list[str]]
 
 
 def _distinct(count: int, *columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows [m] of ``columns`` (int [n] each, below ``count``) that differ, and for each of the n which of the m it is."""
+    """Rows [m] of ``columns`` (int [n] each, below ``count``) that differ, and which of the m each of the n is."""
     code = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         code = np.unique(code * count + column, return_inverse=True)[1]
