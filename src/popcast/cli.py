@@ -12,9 +12,11 @@ from pathlib import Path
 import click
 import orjson
 
+from popcast.commands.forecasting.explain_command import explain
 from popcast.commands.forecasting.export_command import export
 from popcast.commands.forecasting.forecast_command import forecast
 from popcast.commands.forecasting.observe_command import observe
+from popcast.commands.forecasting.serve_command import serve
 from popcast.commands.init_command import init
 from popcast.commands.lay_over import lay_over
 from popcast.commands.run_command import run
@@ -353,7 +355,9 @@ main.add_command(run)
 main.add_command(show)
 main.add_command(export)
 main.add_command(forecast)
+main.add_command(explain)
 main.add_command(observe)
+main.add_command(serve)
 
 if __name__ == "__main__":
     main()

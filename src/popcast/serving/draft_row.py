@@ -70,10 +70,10 @@ def moment_of(text: str | None, zone: str, option: str) -> datetime | None:
         return datetime.now(UTC)
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except (ValueError, OverflowError):
         expected = "a time as 2025-03-01T18:30, with +01:00 where it is of another zone, or now"
         raise bad_input("not a time", field=option, value=text, expected=expected) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 def _numbers(told: Sequence[str], columns: TableColumns) -> Mapping[str, float]:

@@ -47,6 +47,8 @@ from popcast.serving.reasons.background import POSTS, background
 from popcast.serving.reasons.explaining import explained
 from popcast.serving.reasons.explanation import Explanation
 from popcast.serving.reasons.similar_posts import past_texts
+from popcast.serving.tracking import kept_forecasts
+from popcast.serving.tracking.bundle_journal import BundleJournal
 from popcast.serving.what_if.asking import what_if
 from popcast.serving.what_if.changed_drafts import Asked
 from popcast.serving.what_if.levers import LEVERS
@@ -79,7 +81,10 @@ class Forecast:
     journal: ObservedJournal
     observed: Observed
     maturity_days: float
-    _made: dict[str, tuple[object, Any]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    kept: BundleJournal
+    """Forecasts that were kept, see ``popcast.serving.tracking``."""
+    _made: dict[str, tuple[tuple, Any]] = field(default_factory=dict, repr=False, compare=False)
+    """See :meth:`once`; copies share it."""
 
     @classmethod
     def load(cls, folder: Path, maturity_days: float | None = None, keep: bool = True) -> Forecast:
@@ -107,13 +112,15 @@ class Forecast:
                 block.encoder.most = TEXTS
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-        files.pop(observed_journal.FILE, None)
+        for name in (observed_journal.FILE, kept_forecasts.FILE):
+            files.pop(name, None)
         mark = hashlib.sha256(files[bundle.FILE]).hexdigest()
         journal = ObservedJournal(folder / observed_journal.FILE if keep else None, mark)
+        kept = BundleJournal(folder / kept_forecasts.FILE if keep else None, mark, kept_forecasts.FORMAT)
         days = contents.maturity_days if maturity_days is None else maturity_days
         nothing = Observed(pl.DataFrame(schema=contents.schema()), {})
         scores = read_json(folder / bundle.SCORES)
-        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days)
+        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days, kept)
         made._take(journal.read())
         return made
 
@@ -124,8 +131,9 @@ class Forecast:
             for name, content in self.files.items():
                 (part / name).parent.mkdir(parents=True, exist_ok=True)
                 (part / name).write_bytes(content)
-            if observed := self.journal.content():
-                (part / observed_journal.FILE).write_bytes(observed)
+            for name, journal in ((observed_journal.FILE, self.journal), (kept_forecasts.FILE, self.kept)):
+                if content := journal.content():
+                    (part / name).write_bytes(content)
 
     def warm(self) -> None:
         """Load and make what the first forecast or explanation would have to wait for: encoders of texts and pictures,
@@ -135,16 +143,16 @@ class Forecast:
             posts = pl.DataFrame({"post_id": ["warm"], "title": ["warm"], "media": [[BLANK]]})
             self.predict(posts.select(name for name in posts.columns if name in self.contents.columns), Path(folder))
         if BACKGROUND in self.files:
-            background(self)
-            past_texts(self)
+            background(self), past_texts(self)
 
-    def once(self, name: str, of: object, make: Callable[[], Made]) -> Made:
-        """What ``make`` returns, made once for the object ``of`` and kept under ``name`` until ``of`` is another one:
-        what depends on the bundle or on the known posts, and not on the posts of a call."""
-        found = self._made.get(name)
-        if found is None or found[0] is not of:
-            found = self._made[name] = (of, make())
-        return found[1]
+    def once(self, name: str, of: tuple, make: Callable[[], Made]) -> Made:
+        """What ``make`` returns, made once for the objects ``of`` and kept under ``name`` until they are others: what
+        depends on the bundle or on the known posts, and not on the posts of a call."""
+        known, found = self._made.get(name, ((), None))
+        if len(known) != len(of) or any(a is not b for a, b in zip(known, of, strict=True)):
+            found = make()
+            self._made[name] = (of, found)
+        return found
 
     def predict(self, posts: pl.DataFrame, media: Path | None = None, together: bool = False) -> pl.DataFrame:
         """Forecasts of ``posts``, in their order: ``post_id``, ``prediction``, ``lower``, ``upper`` on the log2 scale.
@@ -170,8 +178,10 @@ class Forecast:
         self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
     ) -> pl.DataFrame:
         """:meth:`predict` of what :meth:`prepared` returned, under those ids."""
-        seeing = self._among(prepared, media) if together else copy.copy(self)  # what is observed meanwhile is later's
-        blended, spread = seeing.spread_of(prepared, media)
+        return self.told(prepared, *self.spread_of(prepared, media, together))
+
+    def told(self, prepared: pl.DataFrame, blended: np.ndarray, spread: Spread | None) -> pl.DataFrame:
+        """The table that :meth:`predict_prepared` returns of what :meth:`spread_of` found."""
         none = np.full(prepared.height, np.nan)
         lower, upper = (none, none) if spread is None else (spread.lower, spread.upper)
         table = prepared.select(
@@ -294,15 +304,12 @@ class Forecast:
         days = (pl.lit(moment).cast(tables.TIME) - pl.col("posted_at")).dt.total_seconds() / 86400
         return posts.with_columns(post_exposure_days=pl.when(days >= 0).then(days))
 
+    @in_this_process()
     def features(
         self, posts: pl.DataFrame, media: Path | None = None, wanted: set[str] | None = None
     ) -> dict[str, pl.DataFrame]:
         """Block -> its table of ``posts``, rounded as the pipeline's, row by row the same posts. wanted: None for all
         blocks; others are made only where one is made of them."""
-        with in_this_process():
-            return self._features(posts, media, wanted)
-
-    def _features(self, posts: pl.DataFrame, media: Path | None, wanted: set[str] | None) -> dict[str, pl.DataFrame]:
         made: dict[str, pl.DataFrame] = {}
         for one in reversed(self.contents.blocks if wanted is not None else []):
             wanted = wanted | {one.of} if one.block in wanted else wanted
@@ -335,25 +342,23 @@ class Forecast:
         said, none = self.by_member(posts, features), np.zeros(posts.height)
         return np.column_stack([said.get(name, none) for name in self.blend.members])
 
-    def spread_of(self, prepared: pl.DataFrame, media: Path | None = None) -> tuple[np.ndarray, Spread | None]:
+    def spread_of(
+        self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
+    ) -> tuple[np.ndarray, Spread | None]:
         """The blend's prediction [n] of what :meth:`prepared` returned, and what may become of each post: quantiles,
         intervals at any coverage, chances. None: there is no post, or the valid part was too small."""
         if not prepared.height:
             return np.empty(0), None
-        features = self.features(prepared, media)
-        x = self._members(prepared, features)
-        blended = self.blend.predict(x, *self.segments(prepared))
+        seeing = self._among(prepared, media) if together else replace(self)  # what is observed meanwhile is later's
+        features = seeing.features(prepared, media)
+        x = seeing._members(prepared, features)
+        blended = self.blend.predict(x, *seeing.segments(prepared))
         if self.blend.widths is None:
             return blended, None
         wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, prepared["post_id"])
-        warm = self.warm_authors(prepared)
-        return blended, self.blend.spread(blended, x, wide, warm)
-
-    def warm_authors(self, posts: pl.DataFrame) -> np.ndarray:
-        """Bool [n]: whether the author of each prepared post has an older one that the models learned from."""
-        known, final_fit = self.known, self.contents.final_fit
-        starts = self.once("authors", known, lambda: known_posts.author_starts(known, final_fit))
-        return known_posts.warm_by(posts, starts).to_numpy()
+        known, final_fit = seeing.known, self.contents.final_fit
+        starts = self.once("authors", (known,), lambda: known_posts.author_starts(known, final_fit))
+        return blended, self.blend.spread(blended, x, wide, known_posts.warm_by(prepared, starts).to_numpy())
 
     def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""

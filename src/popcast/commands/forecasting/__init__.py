@@ -1,1 +1,4 @@
-"""Commands about posts that are not out yet. Bundle and drafts come in; forecasts and what became of them go out."""
+"""Commands about posts that are not out yet.
+
+Comes in: bundles and drafts. Goes out: forecasts, reasons, a server, and what became of forecasts.
+"""

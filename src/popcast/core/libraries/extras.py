@@ -40,7 +40,7 @@ USED_BY: dict[str, tuple[str, ...]] = {
     "response": ("response", "llm"),
     "report": ("pipeline",),
     "planning": ("pipeline", "ray"),
-    "serving": ("serve",),
+    "serving": ("serve", "media"),
     "commands": ("pipeline", "serve"),
     "cli": ("text", "pipeline"),
 }

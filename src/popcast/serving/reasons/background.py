@@ -39,14 +39,15 @@ def write_background(folder: Path, posts: pl.DataFrame, features: Mapping[str, p
 
 def background(forecast: Forecasting, posts: int = POSTS) -> Seen:
     """The first ``posts`` of the background. BadInput, one line: the bundle has none."""
-    return forecast.once(f"background {posts}", forecast.known, lambda: _read(forecast, posts))
-
-
-def _read(forecast: Forecasting, posts: int) -> Seen:
     content = forecast.files.get(FILE)
     if content is None:
         problem = "the bundle has no background to explain against"
         raise bad_input(problem, file=FILE, expected="a bundle that was fitted or exported by this version")
+    of = content, forecast.known, forecast.blend
+    return forecast.once(f"background {posts}", of, lambda: _read(forecast, content, posts))
+
+
+def _read(forecast: Forecasting, content: bytes, posts: int) -> Seen:
     with putting_together(Path(FILE)):
         table = pl.read_parquet(io.BytesIO(content))[:posts]
         features = {

@@ -54,7 +54,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 def past_texts(forecast: Forecasting) -> tuple[pl.DataFrame, np.ndarray] | None:
     """The past posts and the vectors [n, width] of their texts; None: the bundle has none."""
     content = forecast.files.get(FILE)
-    return None if content is None else forecast.once("past texts", content, lambda: _read(content))
+    return None if content is None else forecast.once("past texts", (content,), lambda: _read(content))
 
 
 def _read(content: bytes) -> tuple[pl.DataFrame, np.ndarray]:

@@ -1,0 +1,84 @@
+"""Is it time to refit? One line, and why.
+
+Errors decide, not inputs: a model may be right about posts that look different. Widths that no longer hold are no reason
+either, for they follow the outcomes that are observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from popcast.serving.tracking.residual_drift import LEAST
+
+NOTICEABLE = 0.2
+"""A level that is off by less than this share of the error is not worth a refit."""
+
+
+def verdict(
+    found: Mapping[str, Any], test: Mapping[str, Any], drift: Mapping[str, Mapping[str, Any]],
+    inputs: Sequence[Mapping[str, Any]] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """``refit`` (true, false, or null: too few outcomes) and ``line``.
+
+    found: of :func:`popcast.serving.tracking.track_figures.figures`. test: ``mae`` of the test part with its interval.
+    """
+    count = found.get("posts", 0)
+    if count < LEAST:
+        return {"refit": None, "line": f"Too early to say: {count} outcomes, {LEAST} are needed."}
+    reasons = [*_grown(found, test), *_moved(drift, found["mae"]), *_off(found)]
+    aside = [*_narrow(found), *_inputs(inputs)]
+    if reasons:
+        return {"refit": True, "line": f"Refit: {'; '.join(reasons + aside)}."}
+    said = f"the error is that of the test part or below ({found['mae']:.3f}"
+    said += f" against {test['mae']:.3f})" if test.get("mae") is not None else ")"
+    return {"refit": False, "line": f"No refit: {'; '.join([said, 'residuals do not move', *aside])}."}
+
+
+def _grown(found: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
+    """The error is larger than on the test part by more than both intervals allow."""
+    low, high = found.get("mae_low"), test.get("mae_high")
+    if low is None or high is None:
+        return []
+    reach = ((found["mae"] - low) ** 2 + (high - test["mae"]) ** 2) ** 0.5
+    if found["mae"] - test["mae"] <= reach:
+        return []
+    return [f"the error grew from {test['mae']:.3f} on the test part to {found['mae']:.3f}"]
+
+
+def _moved(drift: Mapping[str, Mapping[str, Any]], error: float) -> list[str]:
+    said = []
+    level, size = drift.get("level"), drift.get("error")
+    if level is not None and level["moved"] and abs(level["after"] - level["before"]) > NOTICEABLE * error:
+        said.append(f"outcomes moved from {level['before']:+.2f} to {level['after']:+.2f} against forecasts{_since(level)}")
+    if size is not None and size["moved"] and size["after"] > size["before"] * (1 + NOTICEABLE):
+        said.append(f"the error moved from {size['before']:.2f} to {size['after']:.2f}{_since(size)}")
+    return said
+
+
+def _since(one: Mapping[str, Any]) -> str:
+    p = "p < .001" if one["p"] < 0.001 else f"p = {one['p']:.3f}".replace("0.", ".")
+    return f" about {one['since'][:10]} ({p})"
+
+
+def _off(found: Mapping[str, Any]) -> list[str]:
+    """The level is off, throughout."""
+    low, high, error = found.get("bias_low"), found.get("bias_high"), found["mae"]
+    if low is None or low <= 0 <= high or abs(found["bias"]) <= NOTICEABLE * error:
+        return []
+    return [f"forecasts are {abs(found['bias']):.2f} too {'high' if found['bias'] > 0 else 'low'} on average"]
+
+
+def _narrow(found: Mapping[str, Any]) -> list[str]:
+    low, high, nominal = found.get("coverage_low"), found.get("coverage_high"), found.get("nominal")
+    if low is None or low <= nominal <= high:
+        return []
+    return [f"intervals hold {found['coverage']:.0%} of outcomes instead of {nominal:.0%}"]
+
+
+def _inputs(inputs: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    moved = [one["input"] for one in inputs or () if one["moved"]]
+    if not moved:
+        return []
+    shown = ", ".join(moved[:3]) + (f" and {len(moved) - 3} more" if len(moved) > 3 else "")
+    return [f"posts differ from those learned from in {shown}"]
