@@ -11,6 +11,9 @@ from typing import Self
 
 import numpy as np
 
+ROWS = 128
+"""Rows that walk down at once."""
+
 
 @dataclass(frozen=True)
 class Trees:
@@ -32,18 +35,21 @@ class Trees:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """float64 [n] for x float32 [n, p] with NaN for missing."""
-        found, rows = np.full(len(x), float(self.start)), np.arange(len(x))
-        for root in self.roots:
-            node = np.full(len(x), root)
-            while True:
-                values = x[rows, self.column[node]]
-                goes_left = np.where(np.isnan(values), self.missing_left[node], values <= self.threshold[node])
-                child = np.where(goes_left, self.left[node], self.right[node])
-                if np.array_equal(child, node):
-                    break
-                node = child
-            found += self.value[node]
-        return found * float(self.scale)
+        found = [self._sums(x[start : start + ROWS]) for start in range(0, len(x), ROWS)]
+        return np.concatenate(found) * float(self.scale) if found else np.empty(0)
+
+    def _sums(self, x: np.ndarray) -> np.ndarray:
+        """``start`` + the sum over trees [n], all trees walked down together and added one after the other."""
+        node, rows = np.tile(self.roots, (len(x), 1)), np.arange(len(x))[:, None]
+        while True:
+            values = x[rows, self.column[node]]
+            goes_left = np.where(np.isnan(values), self.missing_left[node], values <= self.threshold[node])
+            child = np.where(goes_left, self.left[node], self.right[node])
+            if np.array_equal(child, node):
+                break
+            node = child
+        start = np.full((len(x), 1), float(self.start))
+        return np.cumsum(np.hstack([start, self.value[node]]), axis=1)[:, -1]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What an npz file holds."""
