@@ -8,6 +8,7 @@ from typing import Any
 import click
 import polars as pl
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.commands.show import as_csv, print_table
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.safety.whole_files import write_whole
@@ -34,6 +35,7 @@ LEVELS = {"forecast": "prediction", "lower": "lower", "upper": "upper"}
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table")
 @click.option("--csv", "out", type=GIVEN_FILE, help="write the forecasts to this file")
 @one_line_errors
+@waiting_passively()
 def forecast(
     bundle: str, file: Path | None, folder: Path | None, together: bool, as_json: bool, out: Path | None, **told: Any
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.commands.forecasting.forecast_command import GIVEN_FILE, rows_of
 from popcast.core import paths
 from popcast.core.errors import bad_input
@@ -21,6 +22,7 @@ from popcast.serving.draft_row import moment_of
 @click.option("--maturity-days", type=click.FloatRange(0), help="age of a post from which on its outcome counts")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="of the media of FILE  [beside it]")
 @one_line_errors
+@waiting_passively()
 def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: float | None, folder: Path | None) -> None:
     """Tell the bundle in the folder BUNDLE of posts that came out, with their outcomes as far as they are known.
 
