@@ -374,10 +374,8 @@ class Forecast:
         """Member -> its own predictions [n] of prepared posts. features: from :meth:`features` of these posts. names:
         of the members that are asked; None: all."""
         shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
-        asked = {name: model for name, model in self.members.items() if names is None or name in names}
-        return {
-            name: self._member(self.contents.members[name], model, shown, features) for name, model in asked.items()
-        }
+        told, asked = self.contents.members, self.members if names is None else names
+        return {name: self._member(told[name], self.members[name], shown, features) for name in asked}
 
     @staticmethod
     def _member(

@@ -35,6 +35,7 @@ def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: floa
         raise bad_input("this bundle is the out of a stage, which makes it anew", file=place, expected=expected)
     from popcast.core.engine import in_this_process
     from popcast.serving.asked_posts import observed_posts
+    from popcast.serving.bundle_card import TRAIN_ONLY
     from popcast.serving.forecast import Forecast
 
     made = Forecast.load(place, maturity_days)
@@ -44,5 +45,5 @@ def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: floa
         counts = made.observe(asked.posts, outcomes, moment, folder or file.absolute().parent)
     said = f"{counts['posts']} new posts, {counts['outcomes']} outcomes"
     print(f"{place}: {said}, {counts['too_young']} of posts younger than {made.maturity_days:g} days")
-    for note in asked.said:
+    for note in [*asked.said, *([TRAIN_ONLY] if made.contents.final_fit == "train" else [])]:
         click.echo(f"note: {note}", err=True)

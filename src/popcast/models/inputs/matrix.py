@@ -63,7 +63,7 @@ class Encoder:
         self.numbers: list[str] = []
         self.vectors: dict[str, list[int]] = {}
         self.vocabularies: dict[str, list[str]] = {}
-        self._coded: dict[str, tuple[list[str], dict[str, int]]] = {}
+        self._kinds: dict[str, tuple[list[str], pl.Enum]] = {}
 
     def fit(self, features: pl.DataFrame, model: str = "model") -> Self:
         """features: columns ``<block>.<column>`` [n rows]. Raises BadInput for a block or embedding that is missing."""
@@ -103,19 +103,19 @@ class Encoder:
         order = "fortran" if self.vectors else "c"  # sums over columns depend on it in their last bits
         columns = [_numbers(features, self.numbers, order)] if self.numbers else []
         columns += [embedding(features[name])[:, kept] for name, kept in self.vectors.items()]
-        codes = [_codes(features[name], self._places(name))[:, None] for name in self.vocabularies]
+        codes = [_codes(features[name], self._kind(name))[:, None] for name in self.vocabularies]
         return Matrix(
             np.hstack(columns) if columns else np.empty((features.height, 0), np.float32),
             np.hstack(codes) if codes else np.empty((features.height, 0), np.int32),
             self.names,
         )
 
-    def _places(self, name: str) -> dict[str, int]:
-        """Value of a category -> its code."""
+    def _kind(self, name: str) -> pl.Enum:
+        """The values of a category that have a code of their own, in the order of their codes."""
         kept = self.vocabularies[name]
-        if self._coded.get(name, (None,))[0] is not kept:
-            self._coded[name] = kept, {value: code for code, value in enumerate(kept, FIRST)}
-        return self._coded[name][1]
+        if self._kinds.get(name, (None,))[0] is not kept:
+            self._kinds[name] = kept, pl.Enum(kept)
+        return self._kinds[name][1]
 
     @property
     def names(self) -> list[str]:
@@ -172,10 +172,10 @@ def _informative(values: np.ndarray) -> bool:
     return len(known) > 0 and (len(known) < len(values) or known.min() != known.max())
 
 
-def _codes(column: pl.Series, places: dict[str, int]) -> np.ndarray:
-    """int32 [n]. places: value -> its code."""
-    found = (MISSING if value is None else places.get(value, OTHER) for value in column.to_list())
-    return np.fromiter(found, np.int32, len(column))
+def _codes(column: pl.Series, kind: pl.Enum) -> np.ndarray:
+    """int32 [n]. kind: see ``Encoder._kind``."""
+    known = (column.cast(kind, strict=False).to_physical().cast(pl.Int32) + FIRST).fill_null(OTHER).to_numpy()
+    return np.where(column.is_null().to_numpy(), np.int32(MISSING), known)
 
 
 def start_values(features: pl.DataFrame, column: str | None, center: float, model: str) -> np.ndarray:

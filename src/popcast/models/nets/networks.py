@@ -11,6 +11,7 @@ A module's ``forward(**inputs)`` returns predictions [batch] on the scale of the
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 """Rows predicted at a time; an eighth of it where rows are texts."""
+_DRAWING = threading.Lock()
+"""Torch has one stream of random numbers for all threads: networks that draw as they predict wait for one another."""
 EXACT_CHUNK = 256
 """The same in double precision, where it changes no digit: what lies between two layers stays near the processor."""
 
@@ -233,7 +236,7 @@ class Networks:
         device, rows, found = prediction_device(self.params.training.device), np.arange(len(examples)), []
         if hasattr(examples, "to"):
             examples.to(device)
-        with seeded(self.seed):
+        with _DRAWING, seeded(self.seed):
             for module in self._ready(device, exact):
                 found.append(self._outputs(module, examples, rows))
         found = np.stack(found, axis=1)
