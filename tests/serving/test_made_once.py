@@ -19,7 +19,7 @@ from popcast.serving.reasons.background import background
 from popcast.serving.reasons.mixed_posts import mixed, predicted, seen, stacked
 from popcast.serving.reasons.mixed_predictions import predicted_mixed
 from tests.features.test_image import picture
-from tests.serving.test_observing import LATER, drafts_of, labels_of, later, posts_of  # noqa: F401  a fixture
+from tests.serving.test_observing import LATER, drafts_of, labels_of, posts_of
 
 
 class CountedEncoder:

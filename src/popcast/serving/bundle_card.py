@@ -40,8 +40,8 @@ def card(contents: Contents, scores: dict[str, dict]) -> str:
         lines.append(f"- {TRAIN_ONLY}")
     lines += [
         "",
-        "It holds ids of authors and the popularity of their posts, in plain tables, and titles of past posts with their",
-        "authors in `past_posts.parquet`: it is as private as the posts.",
+        "It holds ids of authors and the popularity of their posts, in plain tables, and titles of past posts in",
+        "`past_posts.parquet`: it is as private as the posts.",
         "No file of it is pickled: blocks and members are JSON, parquet, safetensors and their libraries' own formats.",
         "",
     ]
