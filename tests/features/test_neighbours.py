@@ -1,7 +1,6 @@
 """Block ``neighbours`` against a plain loop, and the rules of who may see whose label (sheet mmra.md 3 and 13.6)."""
 
 from datetime import timedelta
-
 from types import SimpleNamespace
 
 import numpy as np
