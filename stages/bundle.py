@@ -5,7 +5,7 @@ A killed start goes on with its first model that is not fitted on all labels yet
 
 from popcast.blend.blending import Blend
 from popcast.blend.params import Blend as BlendSection
-from popcast.core import paths
+from popcast.core import paths, tables
 from popcast.core.plan_file import Plan
 from popcast.core.safety.whole_files import whole_folder
 from popcast.core.scratch import Scratch
@@ -16,10 +16,13 @@ from popcast.models.contract.fitting import make_design
 from popcast.models.params import PlannedRun
 from popcast.scoring.params import Evaluation, ScoredRun
 from popcast.serving import pipeline_parts
+from popcast.serving.audience.bundled_audience import planned_audience, write_audience
+from popcast.serving.bundle import Contents
 from popcast.serving.bundle_writing import Parts, weighted, write_bundle
 from popcast.serving.final_models import forecasting_model
 from popcast.serving.reason_files import write_reasons
 from popcast.serving.settled_layout import settled_dataset
+from popcast.serving.tracking.replay import Played, write_replay
 
 
 @stage
@@ -46,6 +49,9 @@ def main(plan: Plan) -> None:
                 plan["seed"], plan["final_fit"], work,
             )  # fmt: skip
 
+        def member_table(member: str):
+            return tables.read(paths.predictions(name, member, runs[member].suite), tables.PREDICTIONS)
+
         dataset, names = settled_dataset(plan.section("dataset", Dataset))
         parts = Parts(
             name, dataset, names, plan["seed"], plan["final_fit"], plan["allow_posthoc"], inputs.posts, plan["blocks"],
@@ -56,6 +62,14 @@ def main(plan: Plan) -> None:
             write_reasons(
                 folder, inputs.posts, inputs.block, lambda one: paths.model(name, one, runs[one].suite) / "evaluation"
             )
+            played = Played(
+                name, inputs.posts, blend, {one: member_table(one) for one in blend.members},
+                inputs.blocks(list(blend.width_blocks)), plan["final_fit"], plan["allow_posthoc"], plan["zone"],
+                plan["seed"], Contents.read(folder).maturity_days,
+            )  # fmt: skip
+            write_replay(folder, played)
+            if plan["audience"] is not None:
+                write_audience(folder, planned_audience(plan["audience"], plan["seed"]))
     print(f"{name}: {', '.join(members)} with {len(blocks)} blocks; left out: {', '.join(left_out) or 'none'}")
 
 

@@ -7,7 +7,9 @@ from popcast.core.safety.whole_files import whole_folder
 from popcast.core.stage import stage
 from popcast.report import fewshot_chapter, response_chapter, response_page, simulation_chapter, standard, stepping_page
 from popcast.report.headline import headline
+from popcast.report.page.index_page import page
 from popcast.report.params import ReportedDataset
+from popcast.report.single_posts import examples_shown
 from popcast.scoring.params import Evaluation
 
 
@@ -21,13 +23,17 @@ def main(plan: Plan) -> None:
     shares = response_chapter.collect_shares(plan["shares"])
     summary = standard.summary(results) | fewshot_chapter.summary(tracks) | simulation_chapter.summary(audiences)
     summary |= response_chapter.summary(responses, shares)
-    tables.write_json(summary | {"processor": processor_kind()}, paths.SUMMARY)
+    processor = processor_kind()
+    tables.write_json(summary | {"processor": processor}, paths.SUMMARY)
     tables.write_json(headline(results, tracks), paths.HEADLINE)
     chapters = (standard.leaderboard(results), fewshot_chapter.markdown(tracks), simulation_chapter.markdown(audiences))
     said = "".join((*chapters, response_chapter.markdown(responses, shares)))
     standard.write_text(said, paths.LEADERBOARD)
     with whole_folder(paths.REPORT) as folder:
-        standard.write_text(standard.page(results, [*tracks, *audiences, *responses, *shares]), folder / "index.html")
+        generated = {result.name: result.generated for result in results}
+        examples = examples_shown.collect(generated)
+        whole = page(results, [*tracks, *audiences, *responses, *shares], examples, processor)
+        standard.write_text(whole, folder / "index.html")
         if audiences:
             audience = [chapter.audience for chapter in audiences]
             standard.write_text(stepping_page.render(audience, "index.html"), folder / simulation_chapter.PAGE)

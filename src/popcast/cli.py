@@ -12,13 +12,16 @@ from pathlib import Path
 import click
 import orjson
 
+from popcast.commands.forecasting.audience_command import audience
 from popcast.commands.forecasting.explain_command import explain
 from popcast.commands.forecasting.export_command import export
 from popcast.commands.forecasting.forecast_command import forecast
 from popcast.commands.forecasting.observe_command import observe
 from popcast.commands.forecasting.serve_command import serve
+from popcast.commands.forecasting.track_command import track
 from popcast.commands.init_command import init
 from popcast.commands.lay_over import lay_over
+from popcast.commands.report_command import report
 from popcast.commands.run_command import run
 from popcast.commands.show import show
 from popcast.core import params, paths
@@ -201,38 +204,6 @@ def merge(tuned: Path, out: Path, dtype: str) -> None:
 
 
 @main.command()
-@click.argument("dataset")
-@click.argument("title")
-@click.option("--category")
-@click.option("--subcategory")
-@click.option("--concept")
-@click.option("--page", type=GIVEN_FILE, help="HTML file to write: step through it answer by answer")
-@one_line_errors
-def audience(dataset: str, title: str, page: Path | None, **topics: str | None) -> None:
-    """Show a post of your own, TITLE, to the simulated audience of DATASET (a key in simulations of params.yaml).
-
-    Says who was asked, what they did and how the mean field moved, as the stage `simulate` would have it.
-    """
-    from popcast.report import stepping_page as stepping
-    from popcast.report.standard import write_text
-    from popcast.simulation.audience import population
-    from popcast.simulation.showing import trial
-
-    known = project_params.load()
-    if dataset not in known.simulations:
-        others = ", ".join(known.simulations) or "a simulation to be declared"
-        raise BadInput(f"simulations.{dataset}: not in params.yaml, expected {others}")
-    section = known.simulations[dataset]
-    people, _ = population.make(known.populations[section.population], known.base.seed)
-    chosen = audience_settings(section.simulate, known.simulation)
-    tried = trial.simulate({"title": title, **topics}, people, section.population, chosen, known.base.seed)
-    print(printable_lines("\n".join(tried.lines())))
-    if page is not None:
-        write_text(stepping.render([tried.episode(dataset)]), page)
-        print(f"\n{page}: opens in a browser, without network")
-
-
-@main.command()
 @click.argument("raw", type=GIVEN_FOLDER)
 @click.option("--kind", type=click.Choice(["collector", "ced"]), default="collector", show_default=True)
 @click.option("--report", type=GIVEN_FILE, help="JSON file to write")
@@ -353,10 +324,13 @@ def _where(encoder: str) -> str:
 main.add_command(init)
 main.add_command(run)
 main.add_command(show)
+main.add_command(report)
 main.add_command(export)
 main.add_command(forecast)
 main.add_command(explain)
 main.add_command(observe)
+main.add_command(track)
+main.add_command(audience)
 main.add_command(serve)
 
 if __name__ == "__main__":

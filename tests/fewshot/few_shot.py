@@ -124,7 +124,7 @@ def project() -> None:
             facts = {"loss": loss, "method": "lora", "pairs": 11, "base": "models/base/tiny"}
             facts |= {"chosen_logp_before": -6.2, "chosen_logp_after": -6.2 + change}
             tables.write_json(facts, paths.aligned("tiny", name, shots) / "tuned.json")
-    curve = pl.DataFrame({"step": [1, 2], "chosen": [0.0, -0.5]})
+    curve = pl.DataFrame({"system": "multismpllm", "shots": 2, "step": [1, 2], "chosen": [0.0, -0.5]})
     plots.write({"chosen_logp": curve}, paths.training_curves("align", "tiny"), "tiny", {"chosen_logp": _line})
 
 

@@ -168,10 +168,10 @@ def test_summary_has_flat_numbers(finished):
 
 def test_report_has_a_chapter_and_a_page_to_step_through(finished):
     text = (finished / paths.REPORT / "index.html").read_text()
-    chapter = text[text.index('<section id="simulation-tiny">') :]
+    chapter = text[text.index('<section id="simulation-tiny"') :]
     assert '<a href="#simulation-tiny">tiny, simulated audience</a>' in text
     assert '<a href="simulation.html">Step through single posts</a>' in chapter
-    assert chapter.count("data:image/png;base64,") == 4
+    assert chapter.count("data:image/webp;base64,") == 4
     assert "a stand-in for a language model" in chapter
     page = (finished / paths.REPORT / "simulation.html").read_text()
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL).group(1))

@@ -83,6 +83,11 @@ def bundle(dataset: str) -> Path:
     return Path("models/bundles") / dataset
 
 
+def example_posts(dataset: str) -> Path:
+    """Single posts of the test part with their reasons, in the bundle; older bundles have none."""
+    return bundle(dataset) / "examples.json"
+
+
 def metrics(dataset: str, name: str | None = None) -> Path:
     folder = Path("metrics/runs") / dataset
     return folder if name is None else folder / f"{name}.json"

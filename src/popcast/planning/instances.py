@@ -221,6 +221,7 @@ def bundle(p: Params) -> Iterator[Instance]:
             "blocks": list(_making_order(p, key)),
             "width_blocks": blended.settings["width_blocks"],
             "members": {run.name: plain(run) for run in runs},
+            "audience": _audience(p, key),
         }
         fitted = {name for run in runs if why_left_out(run) is None for name in (run.model, *run.inner)}
         yield Instance("bundle", key, settings, tuple(sorted(predictor_package(name) for name in fitted)))
@@ -247,6 +248,15 @@ def _scored(run: ModelRun, allow_posthoc: bool) -> dict[str, Any]:
 
 def _policy(p: Params, dataset: str) -> str:
     return audience_settings(p.simulations[dataset].simulate, p.simulation).policy.kind
+
+
+def _audience(p: Params, dataset: str) -> dict[str, Any] | None:
+    """Whom a bundle can ask about a draft: those whom the dataset's simulation asks."""
+    if dataset not in p.simulations:
+        return None
+    simulation = p.simulations[dataset]
+    settings = audience_settings(simulation.simulate, p.simulation)
+    return {"population": simulation.population, "settings": plain(settings)}
 
 
 def report(p: Params) -> Iterator[Instance]:

@@ -1,12 +1,16 @@
 """Numbers of a few-shot task as a reader wants them: the cells of popcast.report.fewshot_tables.
 
 A stem is ``<set>.<shots>.<system>.<decoding>``. Empty: the system was not run there. A dash: too few valid answers.
+No SRC: there are no ranks to compare, see ``UNRANKED``.
 """
 
 from __future__ import annotations
 
 from popcast.fewshot.track_scores import Scores
 from popcast.report.standard import number
+
+NO_SRC = "no SRC"
+UNRANKED = f"{NO_SRC}: the system says the same of every record there, so there are no ranks to compare."
 
 
 def plural(shots: int) -> str:
@@ -34,11 +38,11 @@ def minus(value: float, places: int = 3) -> str:
 
 
 def src(scores: Scores, stem: str) -> str:
-    """SRC; NaN where predictions are constant, a dash without enough answers."""
+    """SRC; words where predictions are constant, a dash without enough answers."""
     if scores.get(f"{stem}.mae") is None:
         return "–"
     value = scores[f"{stem}.src"]
-    return "NaN" if value is None else minus(value, 2)
+    return NO_SRC if value is None else minus(value, 2)
 
 
 def pair(scores: Scores, stem: str) -> str:

@@ -1,6 +1,6 @@
 """The few-shot tracks in the leaderboard, the summary and the report page: one section per task.
 
-The same tables of words (popcast.report.fewshot_tables) become markdown here and HTML in fewshot.html.j2.
+The same tables of words (popcast.report.fewshot_tables) become markdown here and HTML in chapter.html.j2.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from popcast.core import paths
 from popcast.fewshot.track_scores import ALL, main_row
 from popcast.report.fewshot_tables import Table, Track, tables_of
-from popcast.report.standard import inline, read_json
+from popcast.report.pictured.chapter_alts import FEWSHOT
+from popcast.report.pictured.shown_picture import Picture, picture, pictures
+from popcast.report.standard import read_json
 
 CAPTIONS = {
     "mae_by_shots": "All test sets together, with intervals. Points of one number of shots are shifted to be seen.",
@@ -30,11 +32,11 @@ CURVE_CAPTION = (
 
 @dataclass(frozen=True)
 class Chapter:
-    """One task on the page. ``pictures``: (name, data URL, caption). ``link``: another page on it, and its name."""
+    """One task on the page. ``link``: another page on it, and its name."""
 
     track: Track
     tables: list[Table]
-    pictures: list[tuple[str, str, str]]
+    pictures: list[Picture]
     link: tuple[str, str] | None = None
 
     @property
@@ -65,12 +67,12 @@ def collect(tasks: Mapping[str, str]) -> list[Chapter]:
     for name, source in tasks.items():
         content = read_json(paths.track_metrics(name))
         own, curve = paths.track_plots(name), paths.training_curves("align", source) / f"{CURVE}.png"
-        pictures = [(key, inline(own / f"{key}.png"), text) for key, text in CAPTIONS.items()
-                    if (own / f"{key}.png").exists()]  # fmt: skip
-        if name == source and curve.exists():
-            pictures.append((CURVE, inline(curve), CURVE_CAPTION))
         track = Track(name, content.pop("about"), content)
-        found.append(Chapter(track, tables_of(track), pictures))
+        chapter = Chapter(track, tables_of(track), [])
+        chapter.pictures.extend(pictures(own, CAPTIONS, chapter.subject, FEWSHOT))
+        if name == source and curve.exists():
+            chapter.pictures.append(picture(curve, CURVE_CAPTION, chapter.subject, FEWSHOT[CURVE]))
+        found.append(chapter)
     return found
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from popcast.fewshot.track_plots import many_families
 from popcast.fewshot.track_scores import ALL, MEAN, Scores
 from popcast.report.fewshot_cells import (
+    NO_SRC,
+    UNRANKED,
     against,
     minus,
     pair,
@@ -98,6 +100,9 @@ def tables_of(track: Track) -> list[Table]:
     found = [by_set(track), pooled(track), ablation(track)]
     if track.about["track"] == "coldstart":
         found += [methods(track), many(track), alignment(track)]
+    for table in found:
+        if any(NO_SRC in cell for row in table.rows for cell in row):
+            table.notes.append(UNRANKED)
     return [table for table in found if table.rows]
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from popcast.core import paths
 from popcast.report import response_tables_shown as shown
 from popcast.report.fewshot_chapter import markdown_of
 from popcast.report.fewshot_tables import Table
-from popcast.report.standard import inline, read_json
+from popcast.report.pictured.chapter_alts import REACTIONS, RESPONSES
+from popcast.report.pictured.shown_picture import Picture, pictures
+from popcast.report.standard import read_json
 
 TRACK, SHARES = "responses", "shares"
 PAGE = "responses.html"
@@ -29,7 +30,6 @@ SHARE_CAPTIONS = {
     "calibration": "Predicted against real share of each class, in groups of equal size.",
     "importances": "Share of the gain that each column brings to the trees.",
 }
-Pictures = list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Chapter:
     scores: dict[str, Any]
     cases: dict[str, Any]
     tables: list[Table]
-    pictures: Pictures
+    pictures: list[Picture]
 
     @property
     def anchor(self) -> str:
@@ -77,7 +77,7 @@ class ShareChapter:
     about: dict[str, Any]
     scores: dict[str, Any]
     tables: list[Table]
-    pictures: Pictures
+    pictures: list[Picture]
     link: tuple[str, str] | None = None
 
     @property
@@ -108,8 +108,10 @@ def collect(sets: Iterable[str]) -> list[Chapter]:
         scores, read = read_json(paths.response_metrics(name)), read_json(paths.response_cases(name))
         about = scores.pop("about")
         cases = read_json(paths.response_plots(name) / CASES) | {"name": name}
-        pictures = _pictures(paths.response_plots(name), CAPTIONS) + _pictures(paths.response_curves(name), CAPTIONS)
-        found.append(Chapter(name, about, scores, cases, shown.tables_of(about, scores, read), pictures))
+        chapter = Chapter(name, about, scores, cases, shown.tables_of(about, scores, read), [])
+        for folder in (paths.response_plots(name), paths.response_curves(name)):
+            chapter.pictures.extend(pictures(folder, CAPTIONS, chapter.subject, RESPONSES))
+        found.append(chapter)
     return found
 
 
@@ -119,14 +121,9 @@ def collect_shares(keys: Iterable[str]) -> list[ShareChapter]:
     for name in keys:
         scores = read_json(paths.share_metrics(name))
         about = scores.pop("about")
-        pictures = _pictures(paths.share_plots(name), SHARE_CAPTIONS)
-        found.append(ShareChapter(name, about, scores, shown.share_tables(about, scores), pictures))
+        drawn = pictures(paths.share_plots(name), SHARE_CAPTIONS, f"shares of reactions of {name}", REACTIONS)
+        found.append(ShareChapter(name, about, scores, shown.share_tables(about, scores), drawn))
     return found
-
-
-def _pictures(folder: Path, captions: dict[str, str]) -> Pictures:
-    files = [(key, folder / f"{key}.png", text) for key, text in captions.items()]
-    return [(key, inline(path), text) for key, path, text in files if path.exists()]
 
 
 def summary(chapters: list[Chapter], shares: list[ShareChapter]) -> dict[str, float]:

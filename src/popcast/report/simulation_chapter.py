@@ -12,8 +12,10 @@ from typing import Any
 from popcast.core import paths
 from popcast.report.fewshot_chapter import markdown_of
 from popcast.report.fewshot_tables import Table
+from popcast.report.pictured.chapter_alts import AUDIENCE
+from popcast.report.pictured.shown_picture import Picture, pictures
 from popcast.report.simulation_tables import ablation, counts, sensitivity, verdict
-from popcast.report.standard import inline, read_json
+from popcast.report.standard import read_json
 
 TRACK = "simulation"
 PAGE = "simulation.html"
@@ -38,7 +40,7 @@ class Chapter:
     about: dict[str, Any]
     scores: dict[str, Any]
     tables: list[Table]
-    pictures: list[tuple[str, str, str]]
+    pictures: list[Picture]
 
     @property
     def anchor(self) -> str:
@@ -82,14 +84,14 @@ def collect(simulations: Iterable[str]) -> list[Chapter]:
         metrics, scores = read_json(paths.simulation_metrics(name)), read_json(paths.ablation_metrics(name))
         about = scores.pop("about")
         audience["generated"] = about["generated"]
-        files = [(key, folder(name) / f"{key}.png", text) for folder in (paths.simulation_plots, paths.ablation_plots)
-                 for key, text in CAPTIONS.items()]  # fmt: skip
-        pictures = [(key, inline(path), text) for key, path, text in files if path.exists()]
         compared = [ablation(scores, about, learner) for learner in about["learners"]]
         compared[-1].notes.extend(verdict(scores, about))
         tables = [counts(metrics), *compared, sensitivity(scores)]
         tables = [table for table in tables if table.rows]
-        found.append(Chapter(name, audience, metrics, about, scores, tables, pictures))
+        chapter = Chapter(name, audience, metrics, about, scores, tables, [])
+        for folder in (paths.simulation_plots(name), paths.ablation_plots(name)):
+            chapter.pictures.extend(pictures(folder, CAPTIONS, chapter.subject, AUDIENCE))
+        found.append(chapter)
     return found
 
 

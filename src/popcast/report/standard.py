@@ -5,9 +5,7 @@ Only datasets and runs that params.yaml names are read, so that what was removed
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +15,9 @@ import polars as pl
 from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import write_whole
-from popcast.report.page_templates import environment
 from popcast.report.params import ReportedDataset
+from popcast.report.pictured.dataset_alts import TOLD
+from popcast.report.pictured.shown_picture import Picture, pictures
 from popcast.scoring.bootstrap import LEAST_CLUSTERS, LEAST_POSTS
 from popcast.scoring.metrics import METRICS
 from popcast.scoring.params import Evaluation
@@ -74,7 +73,7 @@ class DatasetResult:
     quality: dict[str, object]
     weights: list[dict[str, object]]
     contributions: list[dict[str, object]]
-    pictures: dict[str, str]
+    pictures: list[Picture]
 
     @property
     def generated(self) -> bool:
@@ -110,15 +109,14 @@ def collect(datasets: dict[str, ReportedDataset], evaluation: Evaluation) -> lis
                 if weights.exists()
                 else [],
                 contributions=pl.read_csv(added, schema_overrides=ADDED).to_dicts() if added.exists() else [],
-                pictures=_pictures(plots) | (_pictures(paths.adversarial_plots(name)) if data.adversarial else {}),
+                pictures=[
+                    one
+                    for folder in (plots, *([paths.adversarial_plots(name)] if data.adversarial else []))
+                    for one in pictures(folder, CAPTIONS, f"dataset {name}", TOLD)
+                ],
             )
         )
     return found
-
-
-def _pictures(folder: Path) -> dict[str, str]:
-    """Name -> data URL of the pictures that a folder has, in the order of ``CAPTIONS``."""
-    return {key: inline(folder / f"{key}.png") for key in CAPTIONS if (folder / f"{key}.png").exists()}
 
 
 def summary(results: list[DatasetResult]) -> dict[str, float]:
@@ -289,24 +287,6 @@ def against_best(of: Scores) -> str:
     return "–" if p is None else f"{difference:+.3f}, p {'< 0.01' if p < 0.01 else f'= {p:.2f}'}".replace("-", "−")
 
 
-def page(results: list[DatasetResult], chapters: Sequence[object] = ()) -> str:
-    """The whole report as one HTML page without any link to elsewhere. chapters: of popcast.report.fewshot_chapter."""
-    shown = (added, against_best, coverage, drawn, gain, heading, interval, notes, number, parted, segments)
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            results=results,
-            chapters=chapters,
-            batched=BATCHED,
-            metrics=METRICS,
-            names=NAMES,
-            captions=CAPTIONS,
-            **{name.__name__: name for name in shown},
-        )
-    )
-
-
 def write_text(text: str, path: Path) -> None:
     """Write text atomically."""
     write_whole(text.encode("utf-8"), path)
@@ -317,11 +297,6 @@ def read_json(path: Path) -> dict[str, object]:
     if not path.exists():
         raise bad_input("no such file", file=path, expected="the out of an earlier stage: run `dvc repro` first")
     return orjson.loads(path.read_bytes())
-
-
-def inline(path: Path) -> str:
-    """A picture as data URL."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def _sortable(value: object) -> float:

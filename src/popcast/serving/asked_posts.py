@@ -82,6 +82,12 @@ def observed_posts(rows: RowTable, contents: Contents) -> tuple[Asked, pl.Series
     return asked, table.posts_of(wanted, None, alone, contents.zone, Quality(0.0))["popularity"]
 
 
+def told_ids(rows: RowTable, contents: Contents) -> pl.Series:
+    """Ids [n] that the rows tell; null where they tell none."""
+    layout = layout_of(contents)
+    return _ids(rows, layout if layout.columns.id in rows.names else _changed(layout, id=None))
+
+
 def _present(layout: Table, names: list[str]) -> tuple[Table, list[str]]:
     """``layout`` without the inputs that are not in ``names``, and those columns."""
     missing = [name for _, name in uses(layout.columns, INPUTS) if name not in names]

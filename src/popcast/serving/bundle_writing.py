@@ -23,6 +23,7 @@ from popcast.models.params import PlannedRun
 from popcast.serving import bundle, known_posts
 from popcast.serving.bundle import BundledBlock, Contents, Member
 from popcast.serving.bundle_card import card
+from popcast.serving.tracking.post_inputs import write_inputs
 
 LIBRARIES = ("polars", "numpy", "scikit-learn", "catboost", "lightgbm", "torch")
 """Whose versions a bundle names."""
@@ -91,6 +92,8 @@ def write_bundle(folder: Path, parts: Parts) -> None:
     parts.blend.save(folder)
     known = known_posts.known_posts(parts.posts)
     known.write_parquet(folder / bundle.KNOWN, compression="zstd", statistics=False)
+    learned = parts.posts.filter(split="train") if parts.final_fit == "train" else labelled(parts.posts)
+    write_inputs(folder, learned, parts.dataset.zone)
     tables.write_json(parts.scores, folder / bundle.SCORES)
     write_whole(card(contents, parts.scores).encode(), folder / bundle.CARD)
     contents.write(folder)
@@ -127,16 +130,16 @@ def _member(run: PlannedRun, weight: float) -> Member:
 
 def _facts(parts: Parts) -> dict[str, Any]:
     posts, scores, metric = parts.posts, parts.scores, parts.dataset.metric
-    labelled = posts.filter(pl.col("popularity").is_not_null())
-    moments = labelled["posted_at"].drop_nulls()
+    known = labelled(posts)
+    moments = known["posted_at"].drop_nulls()
     counts = posts["split"].value_counts().sort("split")
     behind = [scores[name] for name in weighted(parts.blend) if name in scores]
     references = [name for name, run in parts.runs.items() if run.model == "reference" and name in scores]
     return {
         "kind": parts.dataset.kind,
         "posts": posts.height,
-        "labelled": labelled.height,
-        "authors": labelled["user_id"].drop_nulls().n_unique(),
+        "labelled": known.height,
+        "authors": known["user_id"].drop_nulls().n_unique(),
         "from": moments.min().isoformat() if len(moments) else None,
         "to": moments.max().isoformat() if len(moments) else None,
         "parts": dict(counts.iter_rows()),
@@ -146,6 +149,11 @@ def _facts(parts: Parts) -> dict[str, Any]:
         "references": {name: scores[name].get(f"test.{metric}") for name in references},
         "left_out": parts.left_out,
     }
+
+
+def labelled(posts: pl.DataFrame) -> pl.DataFrame:
+    """Posts with a label."""
+    return posts.filter(pl.col("popularity").is_not_null())
 
 
 def _version(name: str) -> str | None:

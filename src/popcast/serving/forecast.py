@@ -11,12 +11,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -46,8 +45,10 @@ from popcast.serving.reasons.background import FILE as BACKGROUND
 from popcast.serving.reasons.background import POSTS, background
 from popcast.serving.reasons.explaining import explained
 from popcast.serving.reasons.explanation import Explanation
+from popcast.serving.reasons.made_once import MadeOnce
 from popcast.serving.reasons.similar_posts import past_texts
 from popcast.serving.tracking import kept_forecasts
+from popcast.serving.tracking.adaptive_widths import AdaptiveWidths, reaches, told_outcomes
 from popcast.serving.tracking.bundle_journal import BundleJournal
 from popcast.serving.what_if.asking import what_if
 from popcast.serving.what_if.changed_drafts import Asked
@@ -57,7 +58,6 @@ from popcast.serving.what_if.what_if_answer import WhatIf
 TEXTS = 4096
 """Texts whose vectors an encoder remembers."""
 BLANK = "warm.png"
-Made = TypeVar("Made")
 _ONE_BY_ONE = threading.Lock()
 """Batches are taken in one after the other."""
 
@@ -83,8 +83,9 @@ class Forecast:
     maturity_days: float
     kept: BundleJournal
     """Forecasts that were kept, see ``popcast.serving.tracking``."""
-    _made: dict[str, tuple[tuple, Any]] = field(default_factory=dict, repr=False, compare=False)
-    """See :meth:`once`; copies share it."""
+    adaptive: AdaptiveWidths
+    """How wide intervals have to be, after what was observed."""
+    once: MadeOnce = field(default_factory=MadeOnce, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path, maturity_days: float | None = None, keep: bool = True) -> Forecast:
@@ -120,7 +121,8 @@ class Forecast:
         days = contents.maturity_days if maturity_days is None else maturity_days
         nothing = Observed(pl.DataFrame(schema=contents.schema()), {})
         scores = read_json(folder / bundle.SCORES)
-        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days, kept)
+        made = cls(contents, blend, blocks, members, known, scores, files, journal, nothing, days, kept,
+                   AdaptiveWidths.start(blend.nominal))  # fmt: skip
         made._take(journal.read())
         return made
 
@@ -144,15 +146,6 @@ class Forecast:
             self.predict(posts.select(name for name in posts.columns if name in self.contents.columns), Path(folder))
         if BACKGROUND in self.files:
             background(self), past_texts(self)
-
-    def once(self, name: str, of: tuple, make: Callable[[], Made]) -> Made:
-        """What ``make`` returns, made once for the objects ``of`` and kept under ``name`` until they are others: what
-        depends on the bundle or on the known posts, and not on the posts of a call."""
-        known, found = self._made.get(name, ((), None))
-        if len(known) != len(of) or any(a is not b for a, b in zip(known, of, strict=True)):
-            found = make()
-            self._made[name] = (of, found)
-        return found
 
     def predict(self, posts: pl.DataFrame, media: Path | None = None, together: bool = False) -> pl.DataFrame:
         """Forecasts of ``posts``, in their order: ``post_id``, ``prediction``, ``lower``, ``upper`` on the log2 scale.
@@ -239,7 +232,8 @@ class Forecast:
         rows = tables.rounded(rows.with_columns(values)).with_columns(moments.cast(tables.TIME).alias(observing.WHEN))
         observing.check_identity(rows, self.known)
         fresh = rows.join(self.observed.posts.select("post_id"), on="post_id", how="anti", maintain_order="left")
-        batch = observing.batch_of(rows, self._embeddings(rows, media) if fresh.height else {})
+        embeddings = self._embeddings(rows, media) if fresh.height else {}
+        batch = observing.batch_of(rows, embeddings, reaches(self, rows, media))
         with _ONE_BY_ONE:
             before = set(self.known["post_id"])
             told = self._take(self.journal.append(batch))
@@ -264,9 +258,10 @@ class Forecast:
             return self.observed.posts.clear()
         rows, embeddings = observing.rows_of(batches, self.contents.schema())
         observed, told = observing.news(rows, embeddings, self.observed, self.known, self.maturity_days)
+        outcomes = told_outcomes(batches, rows, observed.posts, self.known, self.maturity_days)
         blocks = self._grown(told.posts, told.embeddings)
         self.blocks, self.known = blocks, observing.with_news(self.known, told.posts)
-        self.observed = observed
+        self.observed, self.adaptive = observed, self.adaptive.after(outcomes)
         return told.posts
 
     def _grown(self, posts: pl.DataFrame, embeddings: Embeddings) -> dict[str, FeatureBlock]:
@@ -358,7 +353,8 @@ class Forecast:
         wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, prepared["post_id"])
         known, final_fit = seeing.known, self.contents.final_fit
         starts = self.once("authors", (known,), lambda: known_posts.author_starts(known, final_fit))
-        return blended, self.blend.spread(blended, x, wide, known_posts.warm_by(prepared, starts).to_numpy())
+        warm = known_posts.warm_by(prepared, starts).to_numpy()
+        return blended, seeing.adaptive.applied(self.blend.spread(blended, x, wide, warm), warm)
 
     def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""

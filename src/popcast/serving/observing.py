@@ -42,11 +42,13 @@ class Told:
     embeddings: Embeddings
 
 
-def batch_of(rows: pl.DataFrame, embeddings: Embeddings) -> dict[str, Any]:
-    """A batch as a journal has it. rows: posts with ``popularity`` and ``counted_at``."""
+def batch_of(rows: pl.DataFrame, embeddings: Embeddings, reach: pl.DataFrame | None = None) -> dict[str, Any]:
+    """A batch as a journal has it. rows: posts with ``popularity`` and ``counted_at``. reach: what a forecast said of
+    their outcomes, see ``popcast.serving.tracking.adaptive_widths``."""
     plain = rows.with_columns(pl.selectors.datetime().dt.epoch("us"))
     vectors = {block: _packed(rows, table) for block, table in embeddings.items()}
-    return {"rows": plain.to_dicts(), "embeddings": vectors}
+    said = {} if reach is None else reach.to_dict(as_series=False)
+    return {"rows": plain.to_dicts(), "embeddings": vectors} | said
 
 
 def rows_of(batches: list[dict[str, Any]], schema: dict[str, pl.DataType]) -> tuple[pl.DataFrame, Embeddings]:
@@ -124,11 +126,16 @@ def news(
 
 def _mature(rows: pl.DataFrame, posts: pl.DataFrame, maturity_days: float) -> pl.DataFrame:
     """``post_id`` and ``told_label``: the newest outcome of each post that was counted late enough."""
-    told = rows.select("post_id", WHEN, told_label="popularity").drop_nulls("told_label")
+    found = ripe(rows, posts, maturity_days).unique("post_id", keep="last", maintain_order=True)
+    return found.select("post_id", told_label="popularity")
+
+
+def ripe(rows: pl.DataFrame, posts: pl.DataFrame, maturity_days: float) -> pl.DataFrame:
+    """Those of ``rows`` whose outcome was counted late enough, with the time of their post in ``posts``."""
+    told = rows.drop_nulls("popularity").drop("posted_at")
     told = told.join(posts.select("post_id", "posted_at"), on="post_id", how="left", maintain_order="left")
     age = (pl.col(WHEN) - pl.col("posted_at")).dt.total_seconds() / 86400
-    ripe = told.filter((age >= maturity_days).fill_null(True))  # where posts have no time nobody can say
-    return ripe.unique("post_id", keep="last", maintain_order=True).select("post_id", "told_label")
+    return told.filter((age >= maturity_days).fill_null(True))  # where posts have no time nobody can say
 
 
 def _parted(posts: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The files of a bundle that reasons and what-ifs are told from: background, past posts, slopes of the levers.
+"""The files of a bundle that reasons and what-ifs are told from: background, past posts, slopes, and examples.
 
 They are written last, beside a bundle that is whole without them: it forecasts, but gives no reasons.
 """
@@ -13,9 +13,11 @@ import polars as pl
 
 from popcast.core.named import predictor_module
 from popcast.models.contract.predictor_files import load_predictor
+from popcast.serving.example_posts.example_file import write_examples
 from popcast.serving.forecast import Forecast
 from popcast.serving.reasons.background import FILE as BACKGROUND
 from popcast.serving.reasons.background import write_background
+from popcast.serving.reasons.similar_posts import FILE as PAST
 from popcast.serving.reasons.similar_posts import write_past
 from popcast.serving.what_if.held_out_levers import write_levers
 
@@ -38,4 +40,7 @@ def write_reasons(
         name: load_predictor(predictor_module(one.model).Predictor, evaluation(name))
         for name, one in contents.members.items()
     }
-    write_levers(folder, replace(bundle, members=members, files=files), posts, features, contents.seed)
+    past = {PAST: (folder / PAST).read_bytes()} if (folder / PAST).exists() else {}
+    before = replace(bundle, members=members, files=files | past)
+    write_levers(folder, before, posts, features, contents.seed)
+    write_examples(folder, before, posts, features)

@@ -52,7 +52,14 @@ def test_what_is_kept_is_what_was_said_and_finds_the_observed_outcomes(forecast,
         said.select("post_id", "prediction", "lower", "upper")
     )
     assert inputs.numbers.height == inputs.words.height == later.height
-    assert tracked(again)["counts"] == {"compared": 0, "waiting": 60, "older": 0, "settled": 0, "unknown": 0, "young": 0}
+    assert tracked(again)["counts"] == {
+        "compared": 0,
+        "waiting": 60,
+        "older": 0,
+        "settled": 0,
+        "unknown": 0,
+        "young": 0,
+    }
     forecast.observe(posts_of(forecast, later)[:40], labels_of(later)[:40], LATER)
     content = tracked(forecast)
     assert content["counts"]["compared"] == 40
@@ -129,7 +136,9 @@ def test_another_bundles_journal_and_a_broken_line_are_one_line(forecast, later,
         tracked(Forecast.load(tmp_path / "bundle"))
 
 
-def test_a_saved_bundle_has_what_was_kept_and_a_bundle_in_memory_keeps_in_memory(forecast, later, tmp_path, bundle_folder):
+def test_a_saved_bundle_has_what_was_kept_and_a_bundle_in_memory_keeps_in_memory(
+    forecast, later, tmp_path, bundle_folder
+):
     names = kept(forecast, later[:3])
     forecast.save(tmp_path / "copy")
     assert kept_rows(Forecast.load(tmp_path / "copy").kept.all())[0]["kept"].to_list() == names

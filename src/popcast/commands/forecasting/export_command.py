@@ -10,6 +10,7 @@ from popcast.core.errors import bad_input
 from popcast.core.safety.whole_files import copy_whole
 from popcast.core.stage import one_line_errors
 from popcast.serving import bundle, observed_journal
+from popcast.serving.tracking import kept_forecasts
 
 
 @click.command()
@@ -27,6 +28,8 @@ def export(dataset: str, out: Path) -> None:
     bundle.check_free(out)
     if (out / observed_journal.FILE).exists():
         raise bad_input("posts were observed into it", file=out, expected="a new folder: they would be lost")
+    if (out / kept_forecasts.FILE).exists():
+        raise bad_input("forecasts were kept in it", file=out, expected="a new folder: they would be lost")
     copy_whole(folder, out)
     files = [path for path in out.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6

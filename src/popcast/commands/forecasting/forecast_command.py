@@ -10,6 +10,7 @@ import polars as pl
 
 from popcast.api.passive_waiting import waiting_passively
 from popcast.commands.show import as_csv, print_table
+from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors
@@ -34,11 +35,15 @@ LEVELS = {"forecast": "prediction", "lower": "lower", "upper": "upper"}
 @click.option("--together", is_flag=True, help="the drafts of FILE see that the other ones exist")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table")
 @click.option("--csv", "out", type=GIVEN_FILE, help="write the forecasts to this file")
+@click.option("--keep", is_flag=True, help="write the forecasts down in BUNDLE, for popcast track")
+@click.option("--static", "page", type=GIVEN_FILE, help="write the page of one draft, with reasons, to this html file")
+@click.option("--above", type=float, help="with --static: a number whose chance to be beaten the page tells")
 @one_line_errors
 @waiting_passively()
 def forecast(
-    bundle: str, file: Path | None, folder: Path | None, together: bool, as_json: bool, out: Path | None, **told: Any
-) -> None:
+    bundle: str, file: Path | None, folder: Path | None, together: bool, as_json: bool, out: Path | None, keep: bool,
+    page: Path | None, above: float | None, **told: Any,
+) -> None:  # fmt: skip
     """Say how popular posts will be that are not out yet, by BUNDLE: a folder or a dataset of this project.
 
     Either one draft, by options, or those of FILE, in the columns of the posts that were learned from. What is not told
@@ -47,11 +52,16 @@ def forecast(
     draft = Draft(**told)
     if (file is None) != draft.anything():
         raise BadInput("popcast forecast: expected either a FILE of drafts, or options that tell one, such as --text")
+    if above is not None and page is None:
+        raise BadInput("--above: the chance is told on the page: expected it with --static FILE.html")
     place = bundle_folder(bundle)
+    if keep:
+        check_own(place)
     from popcast.core.engine import in_this_process
     from popcast.datasets.reading.open_rows import rows_of_frame
-    from popcast.serving.asked_posts import asked_posts
+    from popcast.serving.asked_posts import asked_posts, told_ids
     from popcast.serving.forecast import Forecast
+    from popcast.serving.tracking.kept_forecasts import keep as kept_ids
 
     made = Forecast.load(place)
     if file is None:
@@ -60,12 +70,17 @@ def forecast(
     else:
         rows, media = rows_of(file, made.contents), folder or file.absolute().parent
     asked = asked_posts(rows, made.contents)
+    if page is not None:
+        return write_page(made, asked, media, page, above)
     prepared = made.prepared(asked.posts)
     notes = list(asked.said)
     if learned := made.learned_from(prepared):
         notes.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
     with in_this_process():
         found = made.predict_prepared(prepared, media, together).with_columns(asked.posts["post_id"])
+    if keep:
+        found = found.with_columns(kept=pl.Series(kept_ids(made, prepared, found, told_ids(rows, made.contents))))
+        notes.append(f"kept as {', '.join(found['kept'][:5])}{' ...' if found.height > 5 else ''}")
     if as_json:
         print_json(made.contents.dataset, found, notes)
     table = shown(asked.posts, found, made.contents.zone)
@@ -77,6 +92,24 @@ def forecast(
             print_table(table, made.contents)
     for note in notes if not as_json else ():
         click.echo(f"note: {note}", err=True)
+
+
+def check_own(place: Path) -> None:
+    """Raise BadInput where the next run of a stage would make the bundle in ``place`` anew, and lose what is in it."""
+    if place.resolve().is_relative_to(paths.bundle("x").parent.resolve()):
+        expected = f"a copy of its own: popcast export {place.name} FOLDER"
+        raise bad_input("this bundle is the out of a stage, which makes it anew", file=place, expected=expected)
+
+
+def write_page(made: Any, asked: Any, media: Path, page: Path, above: float | None) -> None:
+    """The page of one draft as one file, instead of a table."""
+    from popcast.core.engine import in_this_process
+    from popcast.serving.page.static_page import static_page
+
+    with in_this_process():
+        content = static_page(made, asked, media, above).encode()
+    write_whole(content, page)
+    print(f"{page}: the page of one draft, {len(content) / 1e3:.0f} kB; it needs no server")
 
 
 def rows_of(file: Path, contents: Any):

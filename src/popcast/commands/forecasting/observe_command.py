@@ -7,9 +7,7 @@ from pathlib import Path
 import click
 
 from popcast.api.passive_waiting import waiting_passively
-from popcast.commands.forecasting.forecast_command import GIVEN_FILE, rows_of
-from popcast.core import paths
-from popcast.core.errors import bad_input
+from popcast.commands.forecasting.forecast_command import GIVEN_FILE, check_own, rows_of
 from popcast.core.stage import one_line_errors
 from popcast.serving.bundle import bundle_folder
 from popcast.serving.draft_row import moment_of
@@ -27,12 +25,11 @@ def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: floa
     """Tell the bundle in the folder BUNDLE of posts that came out, with their outcomes as far as they are known.
 
     FILE has the columns of the posts that were learned from; of a post that is known, id and outcome are enough. Later
-    forecasts look back at them; nothing is fitted again. They are kept in a journal in the folder.
+    forecasts look back at them, and their intervals follow how the outcomes lay in them; nothing is fitted again. They
+    are kept in a journal in the folder.
     """
     place = bundle_folder(bundle)
-    if place.resolve().is_relative_to(paths.bundle("x").parent.resolve()):
-        expected = f"a copy of its own: popcast export {place.name} FOLDER"
-        raise bad_input("this bundle is the out of a stage, which makes it anew", file=place, expected=expected)
+    check_own(place)
     from popcast.core.engine import in_this_process
     from popcast.serving.asked_posts import observed_posts
     from popcast.serving.bundle_card import TRAIN_ONLY

@@ -20,8 +20,8 @@ PLACES = 4
 def audience_of(forecast: Forecast, draft_posts: pl.DataFrame) -> dict[str, Any] | None:
     """What the bundle's audience makes of drafts, plain JSON; None: the bundle has no audience.
 
-    draft_posts: columns of the ``posts`` table; those of :data:`TOLD` are shown. Keys: ``kind`` (``rules`` or ``language
-    model``), ``note``, ``policy``, ``population``, ``personas``, ``rules``, and ``posts``: of each draft see
+    draft_posts: columns of the ``posts`` table; those of :data:`TOLD` are shown. Keys: ``kind`` (``rules`` or
+    ``language model``), ``note``, ``policy``, ``population``, ``personas``, ``rules``, and ``posts``: of each draft see
     :func:`shown`. BadInput, one line: a draft has no words.
     """
     audience = audience_in(forecast)
@@ -48,8 +48,9 @@ def tried(audience: Audience, post: dict[str, str | None]) -> Trial:
 
 
 def shown(one: Trial) -> dict[str, Any]:
-    """``line`` (what was shown), ``mean_field`` after each round, ``interested`` (share after the last), ``actions`` (how
-    many did what), and ``rounds``: ``asked`` (name, role, action, text, score, thought, ok), ``field``, ``mean``."""
+    """``line`` (what was shown), ``mean_field`` after each round, ``interested`` (share after the last), ``actions``
+    (how many did what), and ``rounds``: ``asked`` (name, role, action, text, score, thought, ok), ``field``,
+    ``mean``."""
     people = one.population.people
     rounds = []
     for state in one.states.iter_rows(named=True):

@@ -1,11 +1,12 @@
 """The audience in a bundle: who is asked and by what rules, as the project simulates its dataset.
 
-``audience.json`` holds the settings, ``population.json`` the personas as ``popcast.simulation`` writes them. Where rules
-answer for the personas nothing else is needed; a language model has to be where the settings say.
+``audience.json`` holds the settings, ``population.json`` the personas as ``popcast.simulation`` writes them. Where
+rules answer for the personas nothing else is needed; a language model has to be where the settings say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from popcast.core import tables
+from popcast.core import paths, tables
 from popcast.core.pretrained.saved_files import putting_together
 from popcast.simulation.params import Simulated
 
@@ -52,9 +53,21 @@ def write_audience(folder: Path, audience: Audience) -> None:
     """Add an audience to the bundle in ``folder``."""
     from popcast.simulation.audience import population
 
-    content = {"population": audience.name, "seed": audience.seed, "settings": audience.settings.model_dump(mode="json")}
+    content = {
+        "population": audience.name,
+        "seed": audience.seed,
+        "settings": audience.settings.model_dump(mode="json"),
+    }
     tables.write_json(content, folder / FILE)
     population.save(audience.population, folder / PEOPLE)
+
+
+def planned_audience(told: Mapping[str, Any], seed: int) -> Audience:
+    """What the plan of a stage says of the project's audience: ``population`` (its name) and ``settings``."""
+    from popcast.simulation.audience import population
+
+    people = population.load(paths.population(told["population"]))
+    return Audience(told["population"], people, Simulated.model_validate(told["settings"]), seed)
 
 
 def audience_in(forecast: Forecast) -> Audience | None:

@@ -79,7 +79,7 @@ def posts_read(
             )
     ids = pl.Series(layout.columns.id, [post.id for post in posts], dtype=pl.String)
     outcomes = pl.Series(layout.columns.label, [post.outcome for post in posts], dtype=pl.Float64)
-    return observed_posts(rows_of_frame(frame.with_columns(ids, outcomes), place), contents)
+    return observed_posts(rows_of_frame(pl.DataFrame([*frame, ids, outcomes]), place), contents)
 
 
 def _frame(drafts: Sequence[SentDraft], pictures: list[str | None], contents: Contents, place: str) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from fastapi.exceptions import HTTPException
 
 from popcast.core import paths
 from popcast.core.engine import in_this_process
+from popcast.features.common.contract import FeatureBlock
 from popcast.serving.audience.asked_audience import audience_of
 from popcast.serving.draft_row import moment_of
 from popcast.serving.forecast import Forecast
@@ -41,13 +42,14 @@ class ServedBundle:
         self.folder, self.limits = folder, limits
         self.forecast = Forecast.load(folder, maturity_days)
         self.own = not folder.resolve().is_relative_to(paths.bundle("x").parent.resolve())
-        self.past = AuthorPast.of(self.forecast)
+        self._past: tuple[dict[str, FeatureBlock], AuthorPast] | None = None
         self.facts = {**facts_of(self.forecast), "picture_bytes": limits.picture, "keeps": self.own}
 
     def warm(self) -> None:
         """Load what the first forecast would wait for."""
         with in_this_process():
             self.forecast.warm()
+            self.authors("", 1)
 
     @property
     def dataset(self) -> str:
@@ -65,6 +67,7 @@ class ServedBundle:
         notes = list(asked.said)
         if learned := made.learned_from(prepared):
             notes.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
+        notes += past.said_of(prepared["user_id"])
         if len(found) > MOST_PASTS:
             notes.append(f"posts of the authors' pasts are told for up to {MOST_PASTS} drafts at once")
         forecasts = [
@@ -105,9 +108,7 @@ class ServedBundle:
         with pictures_of(body.posts, self.limits.picture, "posts") as (media, names):
             asked, outcomes = posts_read(body.posts, names, made.contents, "posts")
             moment = moment_of(body.counted_at, made.contents.zone, "counted_at")
-            counts = made.observe(asked.posts, outcomes, moment, media)
-        self.past = AuthorPast.of(made)
-        return counts
+            return made.observe(asked.posts, outcomes, moment, media)
 
     def tracked(self) -> dict[str, Any]:
         return tracked(self.forecast)
@@ -119,6 +120,14 @@ class ServedBundle:
     def observed(self) -> int:
         """Posts that were observed since the bundle was fitted."""
         return self.forecast.observed.posts.height
+
+    @property
+    def past(self) -> AuthorPast:
+        """Of all authors as they are now; made anew after posts were observed, which replaces ``blocks``."""
+        kept, now = self._past, replace(self.forecast)
+        if kept is None or kept[0] is not now.blocks:
+            self._past = kept = (now.blocks, AuthorPast.of(now))
+        return kept[1]
 
     def _check_own(self) -> None:
         if not self.own:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,36 +17,59 @@ import numpy as np
 import polars as pl
 
 from popcast.blend.count_scale import as_counts
+from popcast.core.errors import shown
 from popcast.core.pretrained.saved_files import putting_together
 from popcast.serving.forecast import Forecast
 from popcast.serving.reasons.similar_posts import FILE
 
 COLUMNS = ("post_id", "user_id", "posted_at", "popularity")
+EPOCH, NEVER = datetime(1970, 1, 1, tzinfo=UTC), np.iinfo(np.int64).min
 SHOWN = 200
 """Posts of an author's past that are told, the newest ones."""
 
 
 @dataclass(frozen=True)
-class AuthorPast:
-    """``outcomes``: labelled posts (``COLUMNS``), by author, oldest first. ``authors``: a row for each known author.
+class OlderPosts:
+    """Labelled posts of one author that are older than a moment, oldest first: times in microseconds (``NEVER`` where a
+    post has none) and outcomes on the scale of labels, both [n]."""
 
-    It is that of one moment: an :class:`AuthorPast` of a bundle that has observed more is made anew.
+    times: np.ndarray
+    outcomes: np.ndarray
+
+    @property
+    def median(self) -> float | None:
+        return round(float(np.median(self.outcomes)), 6) if len(self.outcomes) else None
+
+
+@dataclass(frozen=True)
+class AuthorPast:
+    """``posts``: all labelled posts by author, oldest first. ``places``: author -> first row, and the one behind the
+    last. ``authors``: a row for each known author, those of most posts first.
+
+    It is that of one moment: a bundle that has observed more needs a new one.
     """
 
-    outcomes: dict[str, pl.DataFrame]
+    posts: OlderPosts
+    places: dict[str, tuple[int, int]]
     authors: pl.DataFrame
     transform: str
 
     @classmethod
     def of(cls, forecast: Forecast) -> AuthorPast:
         told = _outcomes(forecast).filter(pl.col("user_id").is_not_null())
-        told = told.sort("posted_at", "post_id", nulls_last=False)
+        told = told.sort("user_id", "posted_at", "post_id", nulls_last=False)
         known = forecast.known.filter(pl.col("user_id").is_not_null())
         authors = known.group_by("user_id").agg(posts=pl.len(), newest=pl.col("posted_at").max())
-        medians = told.group_by("user_id").agg(median=pl.col("popularity").median(), labelled=pl.len())
-        authors = authors.join(medians, on="user_id", how="left").sort("posts", "user_id", descending=[True, False])
-        by_author = told.partition_by("user_id", as_dict=True)
-        return cls({key[0]: rows for key, rows in by_author.items()}, authors, forecast.contents.transform)
+        row = pl.col("row").cast(pl.Int64)
+        own = told.with_row_index("row").group_by("user_id").agg(
+            median=pl.col("popularity").median(), first=row.min(), behind=row.max() + 1
+        )  # fmt: skip
+        places = {author: (first, behind) for author, first, behind in own.select("user_id", "first", "behind").rows()}
+        authors = authors.join(own.select("user_id", "median"), on="user_id", how="left")
+        authors = authors.sort("posts", "user_id", descending=[True, False])
+        times = told["posted_at"].dt.epoch("us").fill_null(NEVER).to_numpy()
+        posts = OlderPosts(times, told["popularity"].to_numpy())
+        return cls(posts, places, authors, forecast.contents.transform)
 
     def like(self, text: str, most: int) -> list[dict[str, Any]]:
         """Authors whose name holds ``text``, whatever its case: those that begin with it first, then by posts."""
@@ -65,14 +88,30 @@ class AuthorPast:
             for row in found.head(most).iter_rows(named=True)
         ]  # fmt: skip
 
-    def before(self, author: str, moment: datetime | None) -> pl.DataFrame:
-        """The author's labelled posts that are older than ``moment``, oldest first; all of them where it is None."""
-        rows = self.outcomes.get(author)
-        if rows is None:
-            return pl.DataFrame(schema={"post_id": pl.String, "popularity": pl.Float64, "posted_at": pl.Datetime})
-        if moment is None or rows["posted_at"].null_count() == rows.height:
-            return rows
-        return rows.filter((pl.col("posted_at") < moment).fill_null(False))
+    def before(self, author: str, moment: datetime | None) -> OlderPosts:
+        """The author's labelled posts that are older than ``moment``; all of them where it is None, or where none has a
+        time."""
+        first, behind = self.places.get(author, (0, 0))
+        times, outcomes = self.posts.times[first:behind], self.posts.outcomes[first:behind]
+        if moment is None or not len(times) or times[-1] == NEVER:
+            return OlderPosts(times, outcomes)
+        timeless = int(np.searchsorted(times, NEVER, side="right"))
+        older = int(np.searchsorted(times, _microseconds(moment)))
+        return OlderPosts(times[timeless:older], outcomes[timeless:older])
+
+    def said_of(self, asked: pl.Series) -> list[str]:
+        """A line about authors who are not known, with those who are written nearly so; none where all are."""
+        unknown = sorted(set(asked.drop_nulls()) - self._names)
+        if not unknown:
+            return []
+        nearly = {name.casefold(): name for name in self._names}
+        told = [
+            shown(name, 60)
+            + (f" (known is {shown(nearly[key], 60)})" if (key := name.strip().casefold()) in nearly else "")
+            for name in unknown[:5]
+        ]
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        return [f"authors of whom no post is known: {', '.join(told)}{more}"]
 
     def knows(self, author: str) -> bool:
         return author in self._names
@@ -94,14 +133,22 @@ def _outcomes(forecast: Forecast) -> pl.DataFrame:
     return pl.concat([part.select(COLUMNS) for part in parts]).unique("post_id", keep="first")
 
 
-def past_rows(rows: pl.DataFrame, transform: str) -> list[dict[str, Any]]:
+def past_rows(older: OlderPosts, transform: str) -> list[dict[str, Any]]:
     """The newest ``SHOWN`` of an author's posts, newest first, as JSON has them."""
-    newest = rows.reverse().head(SHOWN)
-    counts = [None] * newest.height if transform == "none" else as_counts(newest["popularity"], transform).round(3)
+    times, outcomes = older.times[::-1][:SHOWN], pl.Series(older.outcomes[::-1][:SHOWN], dtype=pl.Float64)
+    counts = [None] * len(outcomes) if transform == "none" else as_counts(outcomes, transform).round(3)
     return [
-        {"posted_at": None if at is None else at.isoformat(), "popularity": _rounded(value), "count": count}
-        for at, value, count in zip(newest["posted_at"], newest["popularity"], counts, strict=True)
+        {"posted_at": _iso(at), "popularity": _rounded(value), "count": count}
+        for at, value, count in zip(times.tolist(), outcomes, counts, strict=True)
     ]
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _iso(time: int) -> str | None:
+    return None if time == NEVER else (EPOCH + timedelta(microseconds=time)).isoformat()
 
 
 def count_of(value: float | None, transform: str) -> float | None:

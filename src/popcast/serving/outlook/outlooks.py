@@ -83,13 +83,13 @@ def _authors(prepared: pl.DataFrame, spread: Spread | None, past: AuthorPast) ->
             found.append(None)
             continue
         older = past.before(author, moment)
-        median = older["popularity"].median()
+        median = older.median
         medians[row] = np.nan if median is None else median
         found.append(
             {
                 "known": past.knows(author),
-                "posts": older.height,
-                "median": None if median is None else round(median, 6),
+                "posts": len(older.outcomes),
+                "median": median,
                 "median_count": count_of(median, past.transform),
                 "chance_above_median": None,
                 "past": past_rows(older, past.transform) if prepared.height <= MOST_PASTS else None,

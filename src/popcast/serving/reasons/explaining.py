@@ -8,13 +8,14 @@ for networks, text scores, clipped stackers, weights that differ by segment, or 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from popcast.serving.reasons.background import POSTS, background
-from popcast.serving.reasons.explanation import Contribution, Explanation, factor_of
+from popcast.serving.reasons.explanation import Contribution, Explanation, WordEffect, factor_of
 from popcast.serving.reasons.left_out_words import words_of
 from popcast.serving.reasons.mixed_posts import Forecasting, Seen, predicted, seen, stacked
 from popcast.serving.reasons.mixed_predictions import predicted_mixed
@@ -32,25 +33,35 @@ def explained(
     background, fewer are faster. words: whether words are left out one by one. BadInput, one line: the bundle has no
     background.
     """
-    some = background(forecast, against)
     if not posts.height:
+        background(forecast, against)
         return []
     prepared = forecast.prepared(posts)
     asked = seen(forecast, prepared, media)
+    effects = words_of(forecast, prepared, media) if words else None
+    found = explained_rows(forecast, asked, against, effects)
+    return [replace(one, id=name) for one, name in zip(found, posts["post_id"], strict=True)]
+
+
+def explained_rows(
+    forecast: Forecasting, asked: Seen, against: int = POSTS, effects: list[list[WordEffect]] | None = None
+) -> list[Explanation]:
+    """As :func:`explained`, of posts whose features are known. effects: of the words of each post [n], None: none."""
+    some = background(forecast, against)
     nothing = float(predicted(forecast, some).mean())
-    effects = words_of(forecast, prepared, media) if words else [[] for _ in range(posts.height)]
-    similar = similar_to(forecast, prepared, asked.features)
+    similar = similar_to(forecast, asked.posts, asked.features)
     said = _said(forecast)
     whole = predicted(forecast, asked)
+    effects = effects or [[] for _ in whole]
     found = []
-    for row in range(posts.height):
+    for row, name in enumerate(asked.posts["post_id"]):
         rows = stacked(asked.row(row), some)
         groups = rows.groups()
         values = coalition_values(forecast, rows, groups)
         values[0], values[-1] = nothing, whole[row]
         shares = contributions(shapley_values(values), groups, forecast.contents.transform)
         prediction = float(whole[row])
-        found.append(Explanation(posts["post_id"][row], prediction, nothing, shares, effects[row], similar[row], said))
+        found.append(Explanation(name, prediction, nothing, shares, effects[row], similar[row], said))
     return found
 
 

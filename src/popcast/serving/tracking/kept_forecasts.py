@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import polars as pl
 
 from popcast.core.tables import TIME
 from popcast.serving import known_posts
+from popcast.serving.bundle import Contents
+from popcast.serving.tracking.bundle_journal import BundleJournal
 from popcast.serving.tracking.post_inputs import Inputs, inputs_of
-
-if TYPE_CHECKING:
-    from popcast.serving.forecast import Forecast
 
 FILE = "forecasts.jsonl"
 FORMAT = "popcast forecasts"
@@ -30,8 +29,16 @@ SCHEMA = {
 """Of the rows of a batch; ``posted_at`` in microseconds. ``settled``: its outcome was known when it was kept."""
 
 
+class Keeping(Protocol):
+    """What is needed of ``popcast.serving.forecast.Forecast``."""
+
+    contents: Contents
+    known: pl.DataFrame
+    kept: BundleJournal
+
+
 def keep(
-    forecast: Forecast,
+    forecast: Keeping,
     prepared: pl.DataFrame,
     found: pl.DataFrame,
     ids: pl.Series | None = None,

@@ -1,7 +1,7 @@
 """Kept forecasts beside the outcomes of their posts: which outcome is whose, and which of them count.
 
-An outcome has the id of the kept forecast, or that of the post where the draft had one. Of several forecasts of one post
-the last one counts that was kept before its outcome was known; each post counts once.
+An outcome has the id of the kept forecast, or that of the post where the draft had one. Of several forecasts of one
+post the last one counts that was kept before its outcome was known; each post counts once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Facts of posts whose distribution is followed: what a forecast was asked about, beside what models learned from.
 
-Numbers: hour, how many characters and tags, the numbers of post and author. Words: weekday, category, whether there is a
-picture. They are read from the ``posts`` table alone, so that a draft costs nothing more, and a name means the same in
-every bundle. ``inputs.json`` in a bundle holds how they lie in the posts that its models learned from.
+Numbers: hour, how many characters and tags, the numbers of post and author. Words: weekday, category, whether there is
+a picture. They are read from the ``posts`` table alone, so that a draft costs nothing more, and a name means the same
+in every bundle. ``inputs.json`` in a bundle holds how they lie in the posts that its models learned from.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def inputs_of(posts: pl.DataFrame, zone: str) -> Inputs:
     return Inputs(tables.rounded(numbers), words)
 
 
-def reference_of(inputs: Inputs) -> dict[str, dict[str, Any]]:
-    """How inputs lie: name -> bins and the share of posts in each. Numbers: ``BINS`` bins between quantiles, fewer where
-    values repeat, and one for those not known. Words: the ``MOST_WORDS`` most used ones, others, none. One that is the
-    same in every post is left out."""
+def reference_of(inputs: Inputs, authors: int) -> dict[str, dict[str, Any]]:
+    """How inputs lie: name -> bins and the share of posts in each. Numbers: ``BINS`` bins between quantiles, fewer
+    where values repeat, and one for those not known. Words: the ``MOST_WORDS`` most used ones, others, none. One that
+    is the same in every post is left out."""
     found: dict[str, dict[str, Any]] = {}
     for name in inputs.numbers.columns:
         values = inputs.numbers[name].drop_nulls().to_numpy()
@@ -73,7 +73,7 @@ def reference_of(inputs: Inputs) -> dict[str, dict[str, Any]]:
         found[name] = {"kind": "word", "words": most[name][:MOST_WORDS].to_list()}
     for name, of in found.items():
         counts = counts_in(of, inputs, name)
-        of |= {"posts": int(counts.sum()), "counts": counts.tolist()}
+        of |= {"posts": int(counts.sum()), "authors": authors, "counts": counts.tolist()}
     return {name: of for name, of in found.items() if sum(count > 0 for count in of["counts"]) > 1}
 
 
@@ -93,9 +93,14 @@ def counts_in(of: Mapping[str, Any], inputs: Inputs, name: str) -> np.ndarray:
     return np.bincount(places, minlength=last + 1)
 
 
+def authors_of(users: pl.Series) -> int:
+    """How many authors; a post whose author is not known has one of its own."""
+    return users.drop_nulls().n_unique() + users.null_count()
+
+
 def write_inputs(folder: Path, learned: pl.DataFrame, zone: str) -> None:
     """``inputs.json`` of the posts that models learned from."""
-    tables.write_json(reference_of(inputs_of(learned, zone)), folder / FILE)
+    tables.write_json(reference_of(inputs_of(learned, zone), authors_of(learned["user_id"])), folder / FILE)
 
 
 def read_inputs(content: bytes | None) -> dict[str, dict[str, Any]] | None:

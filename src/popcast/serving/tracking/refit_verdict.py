@@ -1,7 +1,7 @@
 """Is it time to refit? One line, and why.
 
-Errors decide, not inputs: a model may be right about posts that look different. Widths that no longer hold are no reason
-either, for they follow the outcomes that are observed.
+Errors decide, not inputs: a model may be right about posts that look different. Widths that no longer hold are no
+reason either, for they follow the outcomes that are observed.
 """
 
 from __future__ import annotations
@@ -17,40 +17,53 @@ NOTICEABLE = 0.2
 
 def verdict(
     found: Mapping[str, Any], test: Mapping[str, Any], drift: Mapping[str, Mapping[str, Any]],
-    inputs: Sequence[Mapping[str, Any]] | None,
+    inputs: Sequence[Mapping[str, Any]] | None, part: str = "test part",
 ) -> dict[str, Any]:  # fmt: skip
     """``refit`` (true, false, or null: too few outcomes) and ``line``.
 
-    found: of :func:`popcast.serving.tracking.track_figures.figures`. test: ``mae`` of the test part with its interval.
+    found: of :func:`popcast.serving.tracking.track_figures.figures`. test: ``mae`` with its interval on the
+    ``part`` that is compared with.
     """
     count = found.get("posts", 0)
     if count < LEAST:
         return {"refit": None, "line": f"Too early to say: {count} outcomes, {LEAST} are needed."}
-    reasons = [*_grown(found, test), *_moved(drift, found["mae"]), *_off(found)]
+    reasons = [*_grown(found, test, part), *_moved(drift, found["mae"]), *_off(found)]
     aside = [*_narrow(found), *_inputs(inputs)]
     if reasons:
-        return {"refit": True, "line": f"Refit: {'; '.join(reasons + aside)}."}
-    said = f"the error is that of the test part or below ({found['mae']:.3f}"
-    said += f" against {test['mae']:.3f})" if test.get("mae") is not None else ")"
-    return {"refit": False, "line": f"No refit: {'; '.join([said, 'residuals do not move', *aside])}."}
+        also = f". Beside it {'; '.join(aside)}" if aside else ""
+        return {"refit": True, "line": f"Refit: {'; '.join(reasons)}{also}."}
+    told = "; ".join([_same(found["mae"], test.get("mae"), part), "residuals do not move", *aside])
+    return {"refit": False, "line": f"No refit: {told}."}
 
 
-def _grown(found: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
-    """The error is larger than on the test part by more than both intervals allow."""
+def _same(error: float, before: float | None, part: str) -> str:
+    if before is None:
+        return f"the error is {error:.3f}"
+    if error <= before:
+        return f"the error ({error:.3f}) is not above that of the {part} ({before:.3f})"
+    return f"the error ({error:.3f}) is above that of the {part} ({before:.3f}) by no more than chance"
+
+
+def _grown(found: Mapping[str, Any], test: Mapping[str, Any], part: str) -> list[str]:
+    """The error is larger than on ``part`` by more than both intervals allow."""
     low, high = found.get("mae_low"), test.get("mae_high")
     if low is None or high is None:
         return []
     reach = ((found["mae"] - low) ** 2 + (high - test["mae"]) ** 2) ** 0.5
     if found["mae"] - test["mae"] <= reach:
         return []
-    return [f"the error grew from {test['mae']:.3f} on the test part to {found['mae']:.3f}"]
+    return [f"the error grew from {test['mae']:.3f} on the {part} to {found['mae']:.3f}"]
 
 
 def _moved(drift: Mapping[str, Mapping[str, Any]], error: float) -> list[str]:
     said = []
     level, size = drift.get("level"), drift.get("error")
     if level is not None and level["moved"] and abs(level["after"] - level["before"]) > NOTICEABLE * error:
-        said.append(f"outcomes moved from {level['before']:+.2f} to {level['after']:+.2f} against forecasts{_since(level)}")
+        said.append(
+            f"outcomes moved from {level['before']:+.2f} to {level['after']:+.2f} against forecasts{_since(level)}".replace(
+                " -", " −"
+            )
+        )
     if size is not None and size["moved"] and size["after"] > size["before"] * (1 + NOTICEABLE):
         said.append(f"the error moved from {size['before']:.2f} to {size['after']:.2f}{_since(size)}")
     return said

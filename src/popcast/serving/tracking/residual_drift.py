@@ -1,9 +1,9 @@
 """Do errors move in time? The CUSUM test on residuals from their mean (Ploberger and Kraemer, "The CUSUM test with OLS
-residuals", Econometrica 1992): the largest partial sum of centred residuals over sigma * sqrt(n) is, where nothing moved,
-the largest value of a Brownian bridge, whose law is Kolmogorov's.
+residuals", Econometrica 1992): the largest partial sum of centred residuals over sigma * sqrt(n) is, where nothing
+moved, the largest value of a Brownian bridge, whose law is Kolmogorov's.
 
-Errors that follow one another resemble one another; sigma is the long-run one (Newey and West 1987, Bartlett weights), or
-every series of posts by the same few authors would count as drift. A shift makes it larger too: the test is careful.
+Errors that follow one another resemble one another; sigma is the long-run one (Newey and West 1987, Bartlett weights),
+or every series of posts by the same few authors would count as drift. A shift makes it larger too: the test is careful.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Shift:
 
 
 def shift_in(values: np.ndarray) -> Shift | None:
-    """The likeliest change of the mean of ``values`` [n] in the order of time, and the chance ``p`` of one as large where
-    there is none. None: fewer than ``LEAST``, or all the same."""
+    """The likeliest change of the mean of ``values`` [n] in the order of time, and the chance ``p`` of one as large
+    where there is none. None: fewer than ``LEAST``, or all the same."""
     from scipy.special import kolmogorov
 
     count = len(values)

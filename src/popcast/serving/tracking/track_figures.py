@@ -76,8 +76,8 @@ def _intervals(rows: pl.DataFrame, y: np.ndarray, p: np.ndarray, inside: np.ndar
 
 def by_week(rows: pl.DataFrame, zone: str) -> list[dict[str, Any]]:
     """Per week (its Monday, in ``zone``) ``posts``, ``mae``, ``bias``, ``coverage``, ``half_width`` and, where ``rows``
-    have ``adapted``, the share inside the interval that would have followed outcomes. Weeks of fewer than ``LEAST_WEEK``
-    posts are left out."""
+    have ``adapted``, the share inside the interval that would have followed outcomes. Weeks of fewer than
+    ``LEAST_WEEK`` posts are left out."""
     error, width = pl.col("prediction") - pl.col("popularity"), (pl.col("upper") - pl.col("lower")) / 2
     week = pl.col("posted_at").dt.convert_time_zone(zone).dt.truncate("1w").dt.strftime("%Y-%m-%d")
     table = rows.drop_nulls("posted_at").with_columns(
@@ -85,8 +85,8 @@ def by_week(rows: pl.DataFrame, zone: str) -> list[dict[str, Any]]:
     )
     further = [pl.col("adapted").cast(pl.Float64).mean()] if "adapted" in rows.columns else []
     table = table.group_by("week").agg(
-        posts=pl.len(), mae=pl.col("error").abs().mean(), bias=pl.col("error").mean(), coverage=pl.col("inside").mean(),
-        half_width=pl.col("width").mean(), *further,
+        *further, posts=pl.len(), mae=pl.col("error").abs().mean(), bias=pl.col("error").mean(),
+        coverage=pl.col("inside").mean(), half_width=pl.col("width").mean(),
     )  # fmt: skip
     table = table.filter(pl.col("posts") >= LEAST_WEEK).sort("week")
     return table.with_columns(pl.selectors.float().round(6)).to_dicts()
@@ -94,8 +94,8 @@ def by_week(rows: pl.DataFrame, zone: str) -> list[dict[str, Any]]:
 
 def drift_of(rows: pl.DataFrame) -> dict[str, dict[str, Any]]:
     """What moves in the order of time, see :mod:`popcast.serving.tracking.residual_drift`: ``level`` (residual: outcome
-    minus forecast) and ``error`` (its size). Each with ``p``, ``since``, ``before``, ``after`` and ``moved``; none where
-    posts have no times, or are too few."""
+    minus forecast) and ``error`` (its size). Each with ``p``, ``since``, ``before``, ``after`` and ``moved``; none
+    where posts have no times, or are too few."""
     timed = rows.drop_nulls("posted_at").sort("posted_at", "post_id")
     residual = (timed["popularity"] - timed["prediction"]).to_numpy()
     found = {}

@@ -9,7 +9,7 @@ import polars as pl
 from popcast.serving.tracking.kept_forecasts import kept_rows
 from popcast.serving.tracking.kept_outcomes import OUTCOMES, Matched, matched
 from popcast.serving.tracking.post_inputs import FILE as INPUTS
-from popcast.serving.tracking.post_inputs import read_inputs
+from popcast.serving.tracking.post_inputs import authors_of, read_inputs
 from popcast.serving.tracking.refit_verdict import verdict
 from popcast.serving.tracking.stability_index import moved_inputs
 from popcast.serving.tracking.track_figures import by_week, drift_of, figures
@@ -27,8 +27,10 @@ def tracked(
     """Plain JSON about the forecasts kept in the bundle's folder.
 
     outcomes: ``post_id`` (of the post or of the kept forecast), ``user_id`` and ``popularity``; None: those observed.
-    counted_at [n]: when they were counted; None: they are mature. Keys: ``kept``, ``counts``, ``figures`` (None: nothing
-    to compare), ``test`` (the same on the bundle's test part), ``weeks``, ``drift``, ``inputs``, ``verdict``, ``notes``.
+    counted_at [n]: when they were counted; None: they are mature. Keys: ``kept``, ``counts``, ``figures`` (None:
+    nothing to compare), ``test`` (the same of
+    ``against``, the bundle's test part), ``adapted`` (None), ``weeks``, ``drift``, ``inputs``, ``verdict``,
+    ``notes``.
     """
     kept, inputs = kept_rows(forecast.kept.all())
     if outcomes is None:
@@ -40,14 +42,15 @@ def tracked(
         latest = kept.with_row_index("place").select(
             (pl.col("place") == pl.col("place").max().over(pl.coalesce("post_id", "kept"))) & ~pl.col("settled")
         )
-        moved = moved_inputs(reference, inputs.filter(latest.to_series()))
+        chosen = latest.to_series()
+        moved = moved_inputs(reference, inputs.filter(chosen), authors_of(kept.filter(chosen)["user_id"]))
     test = test_figures(forecast)
     numbers, weeks, drift = compared(forecast, found.rows)
     said = verdict(numbers or {}, test, drift, moved)
     return {
-        "dataset": forecast.contents.dataset, "kept": kept.height, "counts": counts_of(found), "figures": numbers,
-        "test": test, "weeks": weeks, "drift": drift, "inputs": moved, "verdict": said,
-        "notes": [*notes_of(found), *([NO_INPUTS] if reference is None else [])],
+        "dataset": forecast.contents.dataset, "kept": kept.height, "against": "test part", "counts": counts_of(found),
+        "figures": numbers, "test": test, "weeks": weeks, "drift": drift, "inputs": moved, "adapted": None,
+        "verdict": said, "notes": [*notes_of(found), *([NO_INPUTS] if reference is None else [])],
     }  # fmt: skip
 
 
