@@ -289,7 +289,14 @@ def test_audience_shows_a_post_before_anything_was_run(here):
     assert result.output.count(", score ") == 30
     assert result.output.count("  mean attitude ") == 3
     assert "Sunset over the harbour" in Path("trial.html").read_text(encoding="utf-8")
-    assert refused("audience", "nobody", "Hello") == ("error: simulations.nobody: not in params.yaml, expected smpd\n")
+    datasets = "smpd, tpic2017, microlens"
+    expected = f"error: datasets.nobody: not in params.yaml, expected a folder with a bundle, or one of {datasets}\n"
+    assert refused("audience", "nobody", "Hello") == expected
+    other = popcast("audience", "microlens", "Sunset over the harbour", "--json")
+    assert json.loads(other.output)["kind"] == "rules"
+    assert refused("audience", "microlens", "Hello", "--population", "none").startswith(
+        "error: populations.none: not in"
+    )
     assert refused("audience", "smpd", "") == "error: the post has no words: nobody can react to it\n"
 
 

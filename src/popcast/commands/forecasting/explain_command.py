@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.commands.forecasting.forecast_command import GIVEN_FILE, rows_of
 from popcast.core.errors import BadInput, bad_input, one_line
 from popcast.core.stage import one_line_errors
@@ -31,6 +32,7 @@ MOST = 100
 @click.option("--words/--no-words", default=True, show_default=True, help="also leave words out one by one")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text")
 @one_line_errors
+@waiting_passively()
 def explain(bundle: str, file: Path | None, folder: Path | None, words: bool, as_json: bool, **told: Any) -> None:
     """Say why forecasts are what they are, by BUNDLE: a folder or a dataset of this project.
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import polars as pl
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.commands.show import as_csv, print_table
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input
@@ -38,6 +39,7 @@ LEVELS = {"forecast": "prediction", "lower": "lower", "upper": "upper"}
 @click.option("--static", "page", type=GIVEN_FILE, help="write the page of one draft, with reasons, to this html file")
 @click.option("--above", type=float, help="with --static: a number whose chance to be beaten the page tells")
 @one_line_errors
+@waiting_passively()
 def forecast(
     bundle: str, file: Path | None, folder: Path | None, together: bool, as_json: bool, out: Path | None, keep: bool,
     page: Path | None, above: float | None, **told: Any,

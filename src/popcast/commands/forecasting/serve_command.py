@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.core.errors import BadInput, shown
 from popcast.core.stage import one_line_errors
 from popcast.serving.bundle import bundle_folder
@@ -29,6 +30,7 @@ SHORTEST = 16
 )
 @click.option("--maturity-days", type=click.FloatRange(0), help="age of a post from which on its outcome counts")
 @one_line_errors
+@waiting_passively()
 def serve(
     bundle: str, host: str, port: int, token_variable: str | None, threads: int | None, rate: float,
     maturity_days: float | None,

@@ -66,18 +66,13 @@ def outcomes_of(file: Path, contents: Any, counted_at: str | None) -> tuple[pl.D
     """Outcomes of a file, one per id, and when they were counted."""
     from datetime import UTC, datetime
 
-    from popcast.core.tables import TIME
+    from popcast.core import tables
     from popcast.serving.asked_posts import observed_posts
 
     asked, labels = observed_posts(rows_of(file, contents), contents)
-    posts = asked.posts.with_columns(popularity=labels).drop_nulls("popularity")
+    posts = tables.rounded(asked.posts.with_columns(popularity=labels)).drop_nulls("popularity")
     if not posts.height:
         raise bad_input("no outcomes in it", file=file, expected="the id of a post and its label in each row")
-    again = ~posts["post_id"].is_first_distinct()
-    if again.any():
-        raise bad_input(
-            "two rows of one id", file=file, value=posts["post_id"][again.arg_max()], expected="one per post"
-        )
     moment = moment_of(counted_at, contents.zone, "--counted-at") or datetime.now(UTC)
     columns = ["post_id", "user_id", "popularity"]
-    return posts.select(columns), pl.Series([moment] * posts.height, dtype=TIME)
+    return posts.select(columns), pl.Series([moment] * posts.height, dtype=tables.TIME)

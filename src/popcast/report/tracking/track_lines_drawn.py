@@ -64,8 +64,8 @@ def bars_of(title: str, caption: str, inputs: Sequence[Mapping[str, Any]], much:
     if not shown:
         return None
     rows = [
-        (round(TOP + ROW * at, 1), one["input"], _length(one["psi"]), START + _length(one["limit"]), f"{one['psi']:.2f}",
-         one["moved"])
+        (round(TOP + ROW * at, 1), one["input"], _length(one["psi"]), START + _length(one["limit"]),
+         f"{one['psi']:.2f}", one["moved"])
         for at, one in enumerate(shown)
     ]  # fmt: skip
     told = f"{title}: " + ", ".join(f"{one['input']} {one['psi']:.2f}" for one in shown)

@@ -22,8 +22,8 @@ COVERAGE = "Share of outcomes inside their interval. On the dashed line the inte
 FOLLOWED = " Following: intervals that move with the outcomes that were known by then (Gibbs and Candès 2021)."
 PSI = (
     "Population stability index of what was asked about against the posts learned from: ten bins between quantiles, or "
-    "the twenty most used words; below .1 little, above .25 much. By chance: what samples of this size exceed once in a "
-    "hundred where nothing moved. Other authors are reason enough for their numbers to move."
+    "the twenty most used words; below .1 little, above .25 much. By chance: what samples of this size exceed once in "
+    "a hundred where nothing moved. Other authors are reason enough for their numbers to move."
 )
 
 
@@ -53,7 +53,8 @@ def _shown(content: Mapping[str, Any], whose: str) -> dict[str, Any]:
     drift = [_drift(name, one) for name, one in content["drift"].items()]
     return {
         "verdict": content["verdict"]["line"], "drift": drift, "pictures": pictures(content),
-        "bars": moved(content), "notes": content["notes"], "figures": figures(content, whose), "inputs": inputs(content),
+        "bars": moved(content), "notes": content["notes"], "figures": figures(content, whose),
+        "inputs": inputs(content),
     }  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def pictures(content: Mapping[str, Any]) -> list[Drawn]:
 def moved(content: Mapping[str, Any]) -> Bars | None:
     """How far inputs have moved; None: it is not known."""
     caption = "Bars: PSI, full at 1; marks: what chance reaches. Beyond the dashed line an input has moved much."
-    return bars_of(f"Have inputs moved? {content['dataset']}", caption, content["inputs"] or [], MUCH)
+    return bars_of(f"How far inputs have moved, {content['dataset']}", caption, content["inputs"] or [], MUCH)
 
 
 def figures(content: Mapping[str, Any], whose: str) -> Sheet | None:
@@ -129,4 +130,4 @@ def inputs(content: Mapping[str, Any]) -> Sheet | None:
         for one in content["inputs"]
     ]  # fmt: skip
     head = ["input", "PSI", "by chance", "bins"]
-    return Sheet(f"{content['dataset']} tracked", "Have inputs moved?", head, rows, [PSI])
+    return Sheet(f"{content['dataset']} tracked", "Have inputs moved", head, rows, [PSI])

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -84,8 +83,7 @@ def read_audience(settings: bytes, people: bytes) -> Audience:
     with putting_together(Path(FILE)):
         content: dict[str, Any] = orjson.loads(settings)
         chosen = Simulated.model_validate(content["settings"])
-    with TemporaryDirectory() as place:
-        file = Path(place) / PEOPLE
-        file.write_bytes(people)
-        found = population.load(file)
+    with putting_together(Path(PEOPLE)):
+        personas = orjson.loads(people)
+    found = population.of_content(personas, Path(PEOPLE))
     return Audience(content["population"], found, chosen, content["seed"])

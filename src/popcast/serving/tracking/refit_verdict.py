@@ -59,11 +59,8 @@ def _moved(drift: Mapping[str, Mapping[str, Any]], error: float) -> list[str]:
     said = []
     level, size = drift.get("level"), drift.get("error")
     if level is not None and level["moved"] and abs(level["after"] - level["before"]) > NOTICEABLE * error:
-        said.append(
-            f"outcomes moved from {level['before']:+.2f} to {level['after']:+.2f} against forecasts{_since(level)}".replace(
-                " -", " −"
-            )
-        )
+        before, after = (f"{level[side]:+.2f}".replace("-", "−") for side in ("before", "after"))
+        said.append(f"outcomes moved from {before} to {after} against forecasts{_since(level)}")
     if size is not None and size["moved"] and size["after"] > size["before"] * (1 + NOTICEABLE):
         said.append(f"the error moved from {size['before']:.2f} to {size['after']:.2f}{_since(size)}")
     return said

@@ -155,7 +155,11 @@ def save(population: Population, path: Path, origin: Mapping[str, str | int] | N
 
 def load(path: Path) -> Population:
     """Read what :func:`save` wrote, checked again. Raises BadInput, also where personas were edited since."""
-    content = raw_files.json_value(path, persona_table.MOST_BYTES)
+    return of_content(raw_files.json_value(path, persona_table.MOST_BYTES), path)
+
+
+def of_content(content: object, path: Path) -> Population:
+    """:func:`load` of JSON that was read; ``path`` is what errors name."""
     population = _from_save(content, path)
     if content.get("hash") != population.hash:
         expected = "the hash of its personas; read your own with `kind: table`"
