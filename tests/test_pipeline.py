@@ -12,9 +12,16 @@ import pytest
 
 from popcast.core import paths, tables
 from popcast.core.engine import in_this_process
+from popcast.core.named import block_module, predictor_module
+from popcast.core.plan_file import Plan
+from popcast.features.common.block_files import load_block
 from popcast.models.contract.predictor_files import load_predictor
+from popcast.models.params import PlannedRun
 from popcast.planning import overlay, project_params
-from popcast.serving.forecast import Forecast
+from popcast.serving.bundle import Member
+from popcast.serving.bundle_writing import block_told
+from popcast.serving.forecast import Forecast, context_of
+from popcast.serving.pipeline_parts import why_left_out
 from tests.clone import stages_run, tiny_clone
 
 pytestmark = pytest.mark.slow
@@ -121,6 +128,23 @@ def test_second_clean_run_without_dvc_gives_the_same_bytes(pipeline, tmp_path):
     assert clone.digests() == pipeline.digests()
 
 
+@pytest.mark.parametrize("name", ["smpd", "tpic2017", "microlens"])
+def test_single_posts_of_the_report_are_forecast_as_the_blend_forecast_them(pipeline, name):
+    bundle = pipeline.folder / paths.bundle(name)
+    told = orjson.loads((pipeline.folder / paths.example_posts(name)).read_bytes())["examples"]
+    assert [one["kind"] for one in told] == [kind for kind in ("best", "typical", "worst") for _ in range(2)]
+    whole = pipeline.folder / paths.model(name, "blend") / "weights.json"
+    if (bundle / "weights.json").read_bytes() == whole.read_bytes():  # no member with a weight was left out
+        blend = tables.read(pipeline.folder / paths.predictions(name, "blend"), tables.PREDICTIONS)
+        for one in told:
+            row = blend.row(by_predicate=pl.col("post_id") == one["id"], named=True)
+            for column in ("prediction", "lower", "upper"):
+                assert one[column] == pytest.approx(row[column], abs=2e-6)
+    page = (pipeline.folder / paths.REPORT / "index.html").read_text()
+    assert f'id="{name}-posts"' in page
+    assert len(page.encode()) < 2_000_000
+
+
 def test_prompts_are_shown_with_their_answers(pipeline):
     said = pipeline.popcast("prompts", "smpd", "--limit", "2")
     records = tables.read(pipeline.folder / paths.records("smpd"), tables.RECORDS)
@@ -144,17 +168,45 @@ def test_every_member_of_a_bundle_says_of_test_posts_what_the_pipeline_wrote(pip
 
 
 def check_members(clone, name: str) -> set[str]:
-    """Compare with the models of the training part: those in the bundle have learned the labels of the test part.
-
-    To 1e-5: that is how far vectors of a text agree that was encoded in other company.
-    """
+    """Compare with the models of the training part: those in the bundle have learned the labels of the test part."""
     forecast = Forecast.load(clone.folder / paths.bundle(name))
+    compare_members(clone, name, forecast)
+    return set(forecast.members)
+
+
+@pytest.mark.parametrize("name", ["smpd", "tpic2017", "microlens"])
+def test_members_without_a_weight_say_the_same_too(pipeline, name, monkeypatch):
+    """All that can forecast a new post, with all their blocks: which of them have a weight is for the blend to say."""
+    monkeypatch.chdir(pipeline.folder)
+    plan, forecast = Plan("bundle", name), Forecast.load(paths.bundle(name))
+    runs = {key: run for key, run in plan.sections("members", PlannedRun).items() if why_left_out(run) is None}
+    blocks = [block_told(one) for one in plan["blocks"] if paths.feature_model(name, one["block"]).is_dir()]
+    members = {
+        key: Member(model=run.model, blocks=run.blocks, allow_posthoc=run.allow_posthoc, weight=0)
+        for key, run in runs.items()
+        if set(run.blocks) <= {one.block for one in blocks}
+    }
+    assert set(forecast.members) < set(members)
+    forecast.contents = forecast.contents.model_copy(update={"blocks": blocks, "members": members})
+    forecast.blocks = {
+        one.block: load_block(
+            block_module(one.block).Block, paths.feature_model(name, one.block), context_of(forecast.contents, one)
+        )
+        for one in blocks
+    }
+    forecast.members = dict.fromkeys(members)
+    compare_members(pipeline, name, forecast)
+
+
+def compare_members(clone, name: str, forecast: Forecast) -> None:
+    """To 1e-6: predictions are written with six places."""
     runs = {run.name: run for run in settings(clone).runs_of(name)}
     posts = tables.read(clone.folder / paths.posts(name), tables.POSTS)
     test = posts.join(splits_of(clone, name).filter(split="test"), on="post_id", how="semi").head(25)
     for member in forecast.members:
         folder = clone.folder / paths.model(name, member, runs[member].suite) / "evaluation"
-        forecast.members[member] = load_predictor(type(forecast.members[member]), folder)
+        kind = predictor_module(forecast.contents.members[member].model).Predictor
+        forecast.members[member] = load_predictor(kind, folder)
     prepared = forecast.prepared(test)
     raw = clone.folder / settings(clone).datasets[name].raw
     with in_this_process():
@@ -163,8 +215,7 @@ def check_members(clone, name: str) -> set[str]:
     for member, values in said.items():
         file = clone.folder / paths.predictions(name, member, runs[member].suite)
         theirs = test.select("post_id").join(tables.read(file, tables.PREDICTIONS), on="post_id", maintain_order="left")
-        np.testing.assert_allclose(values, theirs["prediction"].to_numpy(), atol=1e-5, err_msg=member)
-    return set(said)
+        np.testing.assert_allclose(values, theirs["prediction"].to_numpy(), rtol=0, atol=1.1e-6, err_msg=member)
 
 
 @pytest.mark.parametrize("name", ["smpd", "tpic2017", "microlens"])

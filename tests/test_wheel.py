@@ -115,6 +115,7 @@ def test_its_metadata_name_the_extras_and_the_pythons(wheel):
         "gpu",
         "pretrained",
         "media",
+        "model-server",
         "pipeline",
     }
     assert set(metadata.get_all("Provides-Extra")) == extras | {"all"}

@@ -1,6 +1,7 @@
 """Block ``neighbours`` against a plain loop, and the rules of who may see whose label (sheet mmra.md 3 and 13.6)."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -259,9 +260,8 @@ def test_a_search_that_breaks_a_rule_is_stopped(which, problem, monkeypatch):
         own = bank["fold"][row["fold"]]
         asked = posts.filter((pl.col("fold") == own) & (pl.col("post_id") != bank["post_id"][row["fold"]]))[:1]
     answer = np.array([[row[which]]], np.int32), np.ones((1, 1), np.float32)
-    monkeypatch.setattr(
-        retrieval.Bank, "_searches", lambda *_: iter([("all", np.array([0]), np.arange(len(block.bank)))])
-    )
+    everybody = SimpleNamespace(row=np.arange(len(block.bank)))
+    monkeypatch.setattr(retrieval.Bank, "_searches", lambda *_: iter([("all", np.array([0]), everybody)]))
     monkeypatch.setattr(retrieval.Bank, "_nearest", lambda *_: answer)
     with pytest.raises(AssertionError, match=problem):
         block.transform(asked, embedding)

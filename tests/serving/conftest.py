@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import popcast
@@ -41,3 +42,11 @@ def forecast(bundle_folder, tmp_path) -> Forecast:
     """A copy of the bundle, whose folder may grow."""
     shutil.copytree(bundle_folder, tmp_path / "bundle")
     return Forecast.load(tmp_path / "bundle")
+
+
+@pytest.fixture(scope="module")
+def later() -> pl.DataFrame:
+    """Posts after those that the bundle knows, with likes."""
+    made = rows(n=40, unlabelled=0, seed=9)
+    moved = pl.col("created").str.replace("2025-01-0", "2025-07-0").str.replace("2025-01-1", "2025-07-1")
+    return made.with_columns(id=pl.lit("later ") + pl.col("id"), created=moved)

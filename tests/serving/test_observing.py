@@ -20,14 +20,6 @@ from tests.api.fixed_choice import rows
 LATER = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def later() -> pl.DataFrame:
-    """Posts after those that the bundle knows, with likes."""
-    made = rows(n=40, unlabelled=0, seed=9)
-    moved = pl.col("created").str.replace("2025-01-0", "2025-07-0").str.replace("2025-01-1", "2025-07-1")
-    return made.with_columns(id=pl.lit("later ") + pl.col("id"), created=moved)
-
-
 def posts_of(forecast: Forecast, frame: pl.DataFrame) -> pl.DataFrame:
     return asked_posts(rows_of_frame(frame), forecast.contents).posts
 

@@ -23,6 +23,8 @@ LOCK = Path("dvc.lock")
 CACHE = Path(".dvc/cache")
 IDLE = 3600.0
 """Seconds after which a copy that nobody goes on writing counts as cut short."""
+KEEPER = ".gitignore"
+"""Keeps a folder in git on which the stage ``report`` depends."""
 _STAGE = re.compile(r"^  ([a-z_]+(?:@[A-Za-z0-9_-]+)?):\n", re.MULTILINE)
 """The line that begins an entry."""
 
@@ -68,7 +70,7 @@ def leftovers(settings: Params) -> list[Path]:
         paths.model("*", "*"),
         paths.bundle("*"),
     ]
-    found = {path for place in places for path in Path().glob(str(place))}
+    found = {path for place in places for path in Path().glob(str(place)) if path.name != KEEPER}
     needed = keep | {parent for path in keep for parent in path.parents}
     features_root = paths.feature_model("*", "*").parent.parent
     gone = {path for path in found if path not in needed and path.parent != features_root}

@@ -7,6 +7,7 @@ No SRC: there are no ranks to compare, see ``UNRANKED``.
 from __future__ import annotations
 
 from popcast.fewshot.track_scores import Scores
+from popcast.report.pictured.told_tables import minus
 from popcast.report.standard import number
 
 NO_SRC = "no SRC"
@@ -31,10 +32,6 @@ def valid_leniently(scores: Scores, stem: str) -> str:
 def pair_leniently(scores: Scores, stem: str) -> str:
     """``MAE / SRC`` of answers that are any one number in range; empty for what is not written."""
     return "" if scores.get(f"{stem}.lenient.valid") is None else _pair(scores, f"{stem}.lenient")
-
-
-def minus(value: float, places: int = 3) -> str:
-    return f"{value:.{places}f}".replace("-", "−")
 
 
 def src(scores: Scores, stem: str) -> str:

@@ -15,7 +15,6 @@ from popcast.report.fewshot_cells import (
     NO_SRC,
     UNRANKED,
     against,
-    minus,
     pair,
     pair_leniently,
     plural,
@@ -24,6 +23,7 @@ from popcast.report.fewshot_cells import (
     valid_leniently,
     with_interval,
 )
+from popcast.report.pictured.told_tables import minus
 
 SET_NAMES = {"fewshot": "few-shot set", "extra1": "extra set 1", "extra2": "extra set 2", "extra3": "extra set 3"}
 UNTOUCHED = "No answer was left out."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from popcast.report.fewshot_cells import minus
 from popcast.report.fewshot_tables import Table
+from popcast.report.pictured.told_tables import minus
 
 Scores = dict[str, Any]
 REFERENCES = {

@@ -5,8 +5,8 @@ Differences are taken from what stage ``ablation`` wrote; the sentences below th
 
 from __future__ import annotations
 
-from popcast.report.fewshot_cells import minus
 from popcast.report.fewshot_tables import Table
+from popcast.report.pictured.told_tables import minus
 from popcast.report.standard import number
 
 Scores = dict[str, object]

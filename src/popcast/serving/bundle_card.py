@@ -6,6 +6,11 @@ from popcast.serving.bundle import Contents
 
 NAMES = {"mae": "MAE", "src": "SRC", "nmse": "nMSE", "rmse": "RMSE", "mape": "MAPE"}
 
+TRAIN_ONLY = (
+    "Posts look back at labels of the training part only (`final_fit: train`): outcomes that are observed later do not "
+    "count for its models, only that the posts exist."
+)
+
 
 def card(contents: Contents, scores: dict[str, dict]) -> str:
     """Markdown. scores: model -> flat metrics of the scorer, the blend among them."""
@@ -31,9 +36,12 @@ def card(contents: Contents, scores: dict[str, dict]) -> str:
         lines.append(f"- Reference rows: {metric} " + ", ".join(f"{n} {v:.4f}" for n, v in references.items()) + ".")
     lines += [f"- Left out: {name}, as {why}. The weights are those of the others." for name, why in _left_out(facts)]
     lines += [f"- {said}" for said in facts["flags"]]
+    if contents.final_fit == "train":
+        lines.append(f"- {TRAIN_ONLY}")
     lines += [
         "",
-        "It holds ids of authors and the popularity of their posts, in plain tables: it is as private as the posts.",
+        "It holds ids of authors and the popularity of their posts, in plain tables, and titles of past posts in",
+        "`past_posts.parquet`: it is as private as the posts.",
         "No file of it is pickled: blocks and members are JSON, parquet, safetensors and their libraries' own formats.",
         "",
     ]

@@ -80,7 +80,7 @@ def write_bundle(folder: Path, parts: Parts) -> None:
         columns=bundle.kinds_of(parts.posts.drop("split", "fold")),
         table=parts.dataset.table,
         names=parts.names,
-        blocks=[_block(settings) for settings in _needed(parts, weights)],
+        blocks=[block_told(settings) for settings in _needed(parts, weights)],
         members={name: _member(parts.runs[name], weight) for name, weight in weights.items()},
         facts=_facts(parts),
         versions={name: version for name in LIBRARIES if (version := _version(name))},
@@ -118,7 +118,8 @@ def _needed(parts: Parts, members: dict[str, float]) -> list[dict[str, Any]]:
     return [settings for settings in parts.blocks if settings["block"] in named]
 
 
-def _block(settings: dict[str, Any]) -> BundledBlock:
+def block_told(settings: dict[str, Any]) -> BundledBlock:
+    """What a bundle says of a block. settings: those of its stage."""
     told = {name: settings[name] for name in ("zone", "final_fit") if name in settings}
     return BundledBlock(block=settings["block"], of=settings.get("of"), media="raw" in settings, told=told)
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -24,12 +25,14 @@ from popcast.blend.count_scale import as_counts
 from popcast.blend.widths.held_out_posts import wide_features
 from popcast.blend.widths.spread import Spread
 from popcast.core import tables
+from popcast.core.engine import in_this_process
 from popcast.core.named import block_module, predictor_module
 from popcast.core.pretrained.saved_files import putting_together, read_json
 from popcast.core.safety.whole_files import whole_folder
 from popcast.features.common.block_files import load_block
 from popcast.features.common.block_run import embedding_in
 from popcast.features.common.contract import Context, FeatureBlock
+from popcast.features.common.descriptors import write_blank_picture
 from popcast.features.common.encoders import SentenceEncoder
 from popcast.features.common.media import MediaBlock
 from popcast.models.contract.predictor_files import load_predictor
@@ -38,9 +41,12 @@ from popcast.serving import bundle, known_posts, observed_journal, observing
 from popcast.serving.bundle import BundledBlock, Contents, Member
 from popcast.serving.observed_journal import ObservedJournal
 from popcast.serving.observing import Embeddings, Observed
-from popcast.serving.reasons.background import POSTS
+from popcast.serving.reasons.background import FILE as BACKGROUND
+from popcast.serving.reasons.background import POSTS, background
 from popcast.serving.reasons.explaining import explained
 from popcast.serving.reasons.explanation import Explanation
+from popcast.serving.reasons.made_once import MadeOnce
+from popcast.serving.reasons.similar_posts import past_texts
 from popcast.serving.tracking import kept_forecasts
 from popcast.serving.tracking.adaptive_widths import AdaptiveWidths, reaches, told_outcomes
 from popcast.serving.tracking.bundle_journal import BundleJournal
@@ -51,6 +57,7 @@ from popcast.serving.what_if.what_if_answer import WhatIf
 
 TEXTS = 4096
 """Texts whose vectors an encoder remembers."""
+BLANK = "warm.png"
 _ONE_BY_ONE = threading.Lock()
 """Batches are taken in one after the other."""
 
@@ -78,6 +85,7 @@ class Forecast:
     """Forecasts that were kept, see ``popcast.serving.tracking``."""
     adaptive: AdaptiveWidths
     """How wide intervals have to be, after what was observed."""
+    once: MadeOnce = field(default_factory=MadeOnce, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path, maturity_days: float | None = None, keep: bool = True) -> Forecast:
@@ -130,8 +138,14 @@ class Forecast:
                     (part / name).write_bytes(content)
 
     def warm(self) -> None:
-        """Load what the first forecast would have to wait for, such as encoders of text."""
-        self.predict(pl.DataFrame({"post_id": ["warm"], "title": ["warm"]}))
+        """Load and make what the first forecast or explanation would have to wait for: encoders of texts and pictures,
+        tables of the past, the background."""
+        with TemporaryDirectory(prefix="popcast-") as folder:
+            write_blank_picture(Path(folder) / BLANK)
+            posts = pl.DataFrame({"post_id": ["warm"], "title": ["warm"], "media": [[BLANK]]})
+            self.predict(posts.select(name for name in posts.columns if name in self.contents.columns), Path(folder))
+        if BACKGROUND in self.files:
+            background(self), past_texts(self)
 
     def predict(self, posts: pl.DataFrame, media: Path | None = None, together: bool = False) -> pl.DataFrame:
         """Forecasts of ``posts``, in their order: ``post_id``, ``prediction``, ``lower``, ``upper`` on the log2 scale.
@@ -285,6 +299,7 @@ class Forecast:
         days = (pl.lit(moment).cast(tables.TIME) - pl.col("posted_at")).dt.total_seconds() / 86400
         return posts.with_columns(post_exposure_days=pl.when(days >= 0).then(days))
 
+    @in_this_process()
     def features(
         self, posts: pl.DataFrame, media: Path | None = None, wanted: set[str] | None = None
     ) -> dict[str, pl.DataFrame]:
@@ -329,16 +344,17 @@ class Forecast:
         intervals at any coverage, chances. None: there is no post, or the valid part was too small."""
         if not prepared.height:
             return np.empty(0), None
-        if together:
-            return self._among(prepared, media).spread_of(prepared, media)
-        features = self.features(prepared, media)
-        x = self._members(prepared, features)
-        blended = self.blend.predict(x, *self.segments(prepared))
+        seeing = self._among(prepared, media) if together else replace(self)  # what is observed meanwhile is later's
+        features = seeing.features(prepared, media)
+        x = seeing._members(prepared, features)
+        blended = self.blend.predict(x, *seeing.segments(prepared))
         if self.blend.widths is None:
             return blended, None
         wide = wide_features({name: features[name] for name in self.blend.widths.blocks}, prepared["post_id"])
-        warm = known_posts.warm_authors(prepared, self.known, self.contents.final_fit).to_numpy()
-        return blended, self.adaptive.applied(self.blend.spread(blended, x, wide, warm), warm)
+        known, final_fit = seeing.known, self.contents.final_fit
+        starts = self.once("authors", (known,), lambda: known_posts.author_starts(known, final_fit))
+        warm = known_posts.warm_by(prepared, starts).to_numpy()
+        return blended, seeing.adaptive.applied(self.blend.spread(blended, x, wide, warm), warm)
 
     def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""
@@ -348,14 +364,19 @@ class Forecast:
         found = known_posts.segments_and_ages(posts, self.known, c.final_fit, c.allow_posthoc)
         return found[0].to_numpy(), found[1].to_numpy().astype(np.float64)
 
-    def by_member(self, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> dict[str, np.ndarray]:
-        """Member -> its own predictions [n] of prepared posts. features: from :meth:`features` of these posts."""
+    def by_member(
+        self, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame], names: Collection[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Member -> its own predictions [n] of prepared posts. features: from :meth:`features` of these posts. names:
+        of the members that are asked; None: all."""
         shown = posts.drop("popularity", pl.selectors.starts_with("posthoc_"))
-        told = self.contents.members
-        return {name: self._member(told[name], model, shown, features) for name, model in self.members.items()}
+        told, asked = self.contents.members, self.members if names is None else names
+        return {name: self._member(told[name], self.members[name], shown, features) for name in asked}
 
     @staticmethod
-    def _member(told: Member, model: Predictor, posts: pl.DataFrame, features: dict[str, pl.DataFrame]) -> np.ndarray:
+    def _member(
+        told: Member, model: Predictor, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame]
+    ) -> np.ndarray:
         """Predictions [n] of one member, rounded as its table is."""
         wide = posts.select("post_id")
         for name in told.blocks:

@@ -79,13 +79,24 @@ def segments_and_ages(
 def warm_authors(posts: pl.DataFrame, known: pl.DataFrame, final_fit: str) -> pl.Series:
     """Bool [n]: whether the author of a new post has an older post that the models learned from, see
     ``blend.segments.history_length``. In posts without times all other posts of the author are older."""
+    return warm_by(posts, author_starts(known, final_fit))
+
+
+def author_starts(known: pl.DataFrame, final_fit: str) -> pl.DataFrame:
+    """What :func:`warm_by` looks up: per author the time of the ``first`` post that models learned from; where posts
+    have no times, the ``ids`` of all of these posts."""
     learned = known.filter(pl.col("labelled") if final_fit == "labelled" else pl.col("split") == "train")
+    timeless = learned["posted_at"].null_count() == learned.height
+    found = {"ids": pl.col("post_id")} if timeless else {"first": pl.col("posted_at").min()}
+    return learned.group_by("user_id").agg(**found)
+
+
+def warm_by(posts: pl.DataFrame, starts: pl.DataFrame) -> pl.Series:
+    """:func:`warm_authors` by what :func:`author_starts` found."""
     asked = posts.select("post_id", "user_id", "posted_at")
-    if learned["posted_at"].null_count() == learned.height:
-        own = learned.group_by("user_id").agg(count=pl.len())
-        found = asked.join(own, on="user_id", how="left", maintain_order="left")
-        itself = pl.col("post_id").is_in(learned["post_id"].implode())
-        return found.select(warm=(pl.col("count").fill_null(0) > itself.cast(pl.Int64))).to_series()
-    first = learned.group_by("user_id").agg(first=pl.col("posted_at").min())
-    found = asked.join(first, on="user_id", how="left", maintain_order="left")
-    return found.select(warm=(pl.col("posted_at") > pl.col("first")).fill_null(False)).to_series()
+    near = starts.filter(pl.col("user_id").is_in(asked["user_id"].implode()))
+    found = asked.join(near, on="user_id", how="left", maintain_order="left")
+    if "first" in starts.columns:
+        return found.select(warm=(pl.col("posted_at") > pl.col("first")).fill_null(False)).to_series()
+    itself = pl.col("ids").list.contains(pl.col("post_id")).fill_null(False)
+    return found.select(warm=pl.col("ids").list.len().fill_null(0) > itself.cast(pl.UInt32)).to_series()

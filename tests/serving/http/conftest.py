@@ -21,6 +21,7 @@ from popcast.serving.http.gate import Gate
 from popcast.serving.http.http_app import make_app
 from popcast.serving.http.request_limits import RequestLimits
 from popcast.serving.http.served_bundle import ServedBundle
+from popcast.serving.http.work_pool import WorkPool
 from tests.conftest import ROOT
 
 LIMITS = RequestLimits(per_second=0)
@@ -36,8 +37,14 @@ def served(bundle_folder, tmp_path_factory) -> ServedBundle:
 
 @pytest.fixture(scope="module")
 def client(served) -> Iterator[TestClient]:
-    with client_of(make_app(served, threads=2)) as found:
+    with client_of(app_of(served)) as found:
         yield found
+
+
+def app_of(served: ServedBundle, **given: object) -> Gate:
+    """The app of a bundle; given: token and hosts."""
+    limits = served.limits
+    return make_app(served, WorkPool(2, limits.waiting, limits.work_seconds), **given)
 
 
 def client_of(app: Gate) -> TestClient:

@@ -14,7 +14,7 @@ from popcast.cli import main
 from popcast.serving.http.gate import HEADERS
 from popcast.serving.http.request_bodies import SentDraft
 from popcast.serving.outlook.outlooks import LEVELS, MOST_PASTS
-from tests.serving.http.conftest import client_of
+from tests.serving.http.conftest import app_of, client_of
 
 DRAFT = {
     "text": "storm over the harbour", "author": "page 3", "time": "2025-06-20T18:30", "tags": ["storm", "harbour"],
@@ -74,6 +74,9 @@ def test_a_forecast_is_a_distribution_beside_the_authors_past(client):
         "known": False, "posts": 0, "median": None, "median_count": None, "chance_above_median": None, "past": [],
     }  # fmt: skip
     assert without["author"] is None
+    assert "authors of whom no post is known: 'nobody'" in body["notes"]
+    notes = answer(client, "/forecast", drafts=[{"text": "storm", "author": "Page 3"}])["notes"]
+    assert "authors of whom no post is known: 'Page 3' (known is 'page 3')" in notes
     assert warm["chance_above"]["value"] == 50
     chances = [
         answer(client, "/forecast", drafts=[DRAFT], above=above)["forecasts"][0]["chance_above"]["chance"]
@@ -165,10 +168,8 @@ def test_a_bundle_without_an_audience_says_so(client):
 
 
 def test_the_out_of_a_stage_takes_nothing_in(served, monkeypatch):
-    from popcast.serving.http.http_app import make_app
-
     monkeypatch.setattr(served, "own", False)
-    with client_of(make_app(served, threads=1)) as client:
+    with client_of(app_of(served)) as client:
         for path, body in (
             ("/observe", {"posts": [{"id": "a", "text": "a"}]}),
             ("/forecast", {"drafts": [DRAFT], "keep": True}),

@@ -14,12 +14,11 @@ import pytest
 from PIL import Image
 
 from popcast.serving.http.gate import Rates
-from popcast.serving.http.http_app import make_app
 from popcast.serving.http.request_bodies import SentDraft
 from popcast.serving.http.request_limits import RequestLimits
-from popcast.serving.http.sent_pictures import pictures_of
+from popcast.serving.http.sent_pictures import PREFIX, pictures_of
 from popcast.serving.http.served_bundle import ServedBundle
-from tests.serving.http.conftest import client_of
+from tests.serving.http.conftest import app_of, client_of
 
 JSON = {"content-type": "application/json"}
 TOKEN = "a-token-of-some-length"
@@ -53,6 +52,8 @@ BODIES = {
     "deep": (b'{"drafts": ' + b"[" * 900 + b"]" * 900 + b"}", 400),
     "deeper": (b"[" * 100_000 + b"]" * 100_000, 400),
     "deep objects": (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, 400),
+    "a great many values": (b'{"drafts": [' + b"[]," * 400_000 + b"1]}", 400),
+    "a great many keys": (b'{"drafts": [{' + b",".join(b'"k%d": 1' % i for i in range(100_000)) + b"}]}", 422),
     "something behind it": (b'{"drafts": [{"text": "a"}]} {}', 400),
     "a list": (b"[]", 422),
     "null": (b"null", 422),
@@ -105,6 +106,8 @@ def test_a_line_says_what_of_a_draft_it_is_about(client, served):
         found = client.post("/forecast", json={"drafts": [draft]})
         one_line_of(found, served)
         assert found.json().get("field") == field
+    post = {"id": "p0001", "author": "nobody"}
+    assert client.post("/observe", json={"posts": [post]}).json()["field"] == "author"
 
 
 OBSERVED = {
@@ -175,7 +178,7 @@ def test_a_body_belongs_to_post(client, served):
 def test_a_large_body_is_refused_by_what_it_says_and_by_what_it_is(served):
     small = ServedBundle.__new__(ServedBundle)
     small.__dict__.update(served.__dict__, limits=RequestLimits(body=1000, per_second=0))
-    with client_of(make_app(small, threads=1)) as client:
+    with client_of(app_of(small)) as client:
         body = orjson.dumps({"drafts": [{"text": "a" * 1000}]})
         assert client.post("/forecast", content=body, headers=JSON).status_code == 413
         found = client.post("/forecast", content=(body[i : i + 10] for i in range(0, len(body), 10)), headers=JSON)
@@ -186,7 +189,7 @@ def test_a_large_body_is_refused_by_what_it_says_and_by_what_it_is(served):
 
 
 def test_a_token_is_asked_for_everywhere_but_at_health_and_the_page(served):
-    with client_of(make_app(served, threads=1, token=TOKEN)) as client:
+    with client_of(app_of(served, token=TOKEN)) as client:
         paths = [("GET", path) for path in ("/facts", "/authors", "/track", "/metrics", "/nothing")]
         paths += [("POST", path) for path in ("/forecast", "/explain", "/what-if", "/audience", "/observe")]
         for method, path in paths:
@@ -212,14 +215,14 @@ def test_a_token_is_asked_for_everywhere_but_at_health_and_the_page(served):
     ],
 )  # fmt: skip
 def test_on_loopback_no_other_host_is_answered_for(host, status, served):
-    with client_of(make_app(served, threads=1, hosts={"localhost", "127.0.0.1", "[::1]"})) as client:
+    with client_of(app_of(served, hosts={"localhost", "127.0.0.1", "[::1]"})) as client:
         assert client.get("/health", headers={"host": host}).status_code == status
 
 
 def test_a_client_that_asks_too_often_waits(served):
     few = ServedBundle.__new__(ServedBundle)
     few.__dict__.update(served.__dict__, limits=RequestLimits(per_second=0.5))
-    with client_of(make_app(few, threads=1)) as client:
+    with client_of(app_of(few)) as client:
         answers = [client.get("/health") for _ in range(3)]
         assert [found.status_code for found in answers] == [200, 429, 429]
         assert "too many" in one_line_of(answers[1], served)
@@ -283,13 +286,23 @@ def test_pictures_lie_in_a_private_folder_under_names_of_ours(name):
 def test_what_is_no_picture_or_too_large_a_one_is_one_line(content):
     from popcast.core.errors import BadInput
 
-    before = set(Path(tempfile.gettempdir()).glob("popcast-*"))
+    before = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
     with (
         pytest.raises(BadInput, match=r"drafts\[0\]\.picture\.data"),
         pictures_of([draft_with(content)], 10_000, "drafts"),
     ):
         pass
-    assert set(Path(tempfile.gettempdir()).glob("popcast-*")) <= before
+    assert set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")) <= before
+
+
+def test_pictures_that_say_they_are_large_are_refused_together():
+    from popcast.core.errors import BadInput
+
+    large = draft_with(bomb(5000, 5000))
+    with pictures_of([large] * 4, 10_000, "drafts") as (_, names):
+        assert len(names) == 4
+    with pytest.raises(BadInput, match=r"drafts\[4\].*too many pixels"), pictures_of([large] * 5, 10_000, "drafts"):
+        pass
 
 
 def test_what_is_not_base64_is_one_line():
@@ -308,7 +321,7 @@ def test_a_fault_of_popcast_is_one_line_and_the_next_request_is_answered(served,
     def full(body: object) -> None:
         raise OSError(28, "No space left on device", str(served.folder / "x"))
 
-    with client_of(make_app(served, threads=1)) as client:
+    with client_of(app_of(served)) as client:
         for fault, status in ((broken, 500), (full, 507)):
             monkeypatch.setattr(served, "forecasts", fault)
             found = client.post("/forecast", json={"drafts": [{"text": "a"}]})

@@ -23,8 +23,9 @@ HURRIED = """
 import dataclasses
 from popcast.serving.http import request_limits as limits
 made = limits.RequestLimits.__init__
+hasty = {"head_seconds": 1.0, "body_seconds": 1.0, "read_seconds": 1.0, "per_client": 5, "body": 100_000}
 def hurried(self, **given):
-    made(self, **{"head_seconds": 1.0, "body_seconds": 1.0, "per_client": 5, "body": 100_000, "per_second": 0} | given)
+    made(self, **given | hasty | {"per_second": 0})
 limits.RequestLimits.__init__ = hurried
 from popcast.cli import main
 main()
@@ -156,6 +157,32 @@ def test_slow_and_endless_clients_are_let_go_while_others_are_answered(folder, s
     with running.client() as client:
         assert client.post("/forecast", json=DRAFTS).status_code == 200
     assert running.end() == 0
+
+
+def test_a_client_that_reads_nothing_is_let_go(folder, start):
+    running = start(folder, program=HURRIED)
+    asked = 3000
+    with running.connect() as made:
+        whole = len(answered(running, b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+        made.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * asked)
+        time.sleep(4)
+        found = rest_of(made)
+    assert 0 < len(found) < asked * whole // 2
+    with running.client() as client:
+        assert client.get("/health").status_code == 200
+    assert running.end() == 0
+
+
+def test_work_that_never_ends_does_not_keep_the_server(folder, start):
+    program = "import popcast.serving.http.http_server as s; s.GRACE = 1; import time\n"
+    program += "from popcast.serving.http.served_bundle import ServedBundle\n"
+    program += "ServedBundle.explanations = lambda self, body: time.sleep(1000)\n"
+    running = start(folder, program=program + "from popcast.cli import main; main()")
+    with running.client() as client:
+        waiting = ThreadPoolExecutor(1).submit(client.post, "/explain", json=DRAFTS)
+        time.sleep(0.5)
+        assert running.end() == 0
+        assert waiting.exception() is not None or waiting.result().status_code >= 500
 
 
 def test_a_client_has_a_limited_number_of_connections(folder, start):

@@ -1,4 +1,1 @@
-"""Commands about posts that are not out yet.
-
-Comes in: bundles and drafts. Goes out: forecasts, reasons, a server, and what became of forecasts.
-"""
+"""Commands about posts that are not out yet. Comes in: bundle and drafts. Goes out: forecasts, what came of them."""

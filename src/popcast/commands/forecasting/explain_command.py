@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.commands.forecasting.forecast_command import GIVEN_FILE, rows_of
-from popcast.core.errors import BadInput, bad_input, printable_lines
+from popcast.core.errors import BadInput, bad_input, one_line
 from popcast.core.stage import one_line_errors
 from popcast.serving.bundle import bundle_folder
 from popcast.serving.draft_row import Draft, draft_row
@@ -31,6 +32,7 @@ MOST = 100
 @click.option("--words/--no-words", default=True, show_default=True, help="also leave words out one by one")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text")
 @one_line_errors
+@waiting_passively()
 def explain(bundle: str, file: Path | None, folder: Path | None, words: bool, as_json: bool, **told: Any) -> None:
     """Say why forecasts are what they are, by BUNDLE: a folder or a dataset of this project.
 
@@ -63,6 +65,18 @@ def explain(bundle: str, file: Path | None, folder: Path | None, words: bool, as
         content = {"explanations": [one.as_dict() for one in found], "notes": asked.said}
         print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
         return
-    print(printable_lines("\n\n".join(str(one) for one in found)))
+    print("\n\n".join("\n".join(shown(one, made.contents.transform)) for one in found))
     for note in asked.said:
         click.echo(f"note: {note}", err=True)
+
+
+def shown(explanation: Any, transform: str) -> list[str]:
+    """Lines for people; a title of several is one. Where labels are counts, the first has them."""
+    from popcast.serving.outlook.author_past import count_of
+    from popcast.serving.reasons.explanation import lines
+
+    first, *others = lines(explanation)
+    if transform != "none":
+        counts = (count_of(value, transform) for value in (explanation.prediction, explanation.baseline))
+        first += " (counts: {:,.0f}, {:,.0f})".format(*counts)
+    return [one_line(first), *("  " + one_line(line) for line in others)]

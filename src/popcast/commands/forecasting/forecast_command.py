@@ -8,6 +8,7 @@ from typing import Any
 import click
 import polars as pl
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.commands.show import as_csv, print_table
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input
@@ -35,10 +36,13 @@ LEVELS = {"forecast": "prediction", "lower": "lower", "upper": "upper"}
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table")
 @click.option("--csv", "out", type=GIVEN_FILE, help="write the forecasts to this file")
 @click.option("--keep", is_flag=True, help="write the forecasts down in BUNDLE, for popcast track")
+@click.option("--static", "page", type=GIVEN_FILE, help="write the page of one draft, with reasons, to this html file")
+@click.option("--above", type=float, help="with --static: a number whose chance to be beaten the page tells")
 @one_line_errors
+@waiting_passively()
 def forecast(
     bundle: str, file: Path | None, folder: Path | None, together: bool, as_json: bool, out: Path | None, keep: bool,
-    **told: Any,
+    page: Path | None, above: float | None, **told: Any,
 ) -> None:  # fmt: skip
     """Say how popular posts will be that are not out yet, by BUNDLE: a folder or a dataset of this project.
 
@@ -48,6 +52,8 @@ def forecast(
     draft = Draft(**told)
     if (file is None) != draft.anything():
         raise BadInput("popcast forecast: expected either a FILE of drafts, or options that tell one, such as --text")
+    if above is not None and page is None:
+        raise BadInput("--above: the chance is told on the page: expected it with --static FILE.html")
     place = bundle_folder(bundle)
     if keep:
         check_own(place)
@@ -64,6 +70,8 @@ def forecast(
     else:
         rows, media = rows_of(file, made.contents), folder or file.absolute().parent
     asked = asked_posts(rows, made.contents)
+    if page is not None:
+        return write_page(made, asked, media, page, above)
     prepared = made.prepared(asked.posts)
     notes = list(asked.said)
     if learned := made.learned_from(prepared):
@@ -91,6 +99,17 @@ def check_own(place: Path) -> None:
     if place.resolve().is_relative_to(paths.bundle("x").parent.resolve()):
         expected = f"a copy of its own: popcast export {place.name} FOLDER"
         raise bad_input("this bundle is the out of a stage, which makes it anew", file=place, expected=expected)
+
+
+def write_page(made: Any, asked: Any, media: Path, page: Path, above: float | None) -> None:
+    """The page of one draft as one file, instead of a table."""
+    from popcast.core.engine import in_this_process
+    from popcast.serving.page.static_page import static_page
+
+    with in_this_process():
+        content = static_page(made, asked, media, above).encode()
+    write_whole(content, page)
+    print(f"{page}: the page of one draft, {len(content) / 1e3:.0f} kB; it needs no server")
 
 
 def rows_of(file: Path, contents: Any):

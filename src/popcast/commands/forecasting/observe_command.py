@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.commands.forecasting.forecast_command import GIVEN_FILE, check_own, rows_of
 from popcast.core.stage import one_line_errors
 from popcast.serving.bundle import bundle_folder
@@ -19,6 +20,7 @@ from popcast.serving.draft_row import moment_of
 @click.option("--maturity-days", type=click.FloatRange(0), help="age of a post from which on its outcome counts")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="of the media of FILE  [beside it]")
 @one_line_errors
+@waiting_passively()
 def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: float | None, folder: Path | None) -> None:
     """Tell the bundle in the folder BUNDLE of posts that came out, with their outcomes as far as they are known.
 
@@ -30,6 +32,7 @@ def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: floa
     check_own(place)
     from popcast.core.engine import in_this_process
     from popcast.serving.asked_posts import observed_posts
+    from popcast.serving.bundle_card import TRAIN_ONLY
     from popcast.serving.forecast import Forecast
 
     made = Forecast.load(place, maturity_days)
@@ -39,5 +42,5 @@ def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: floa
         counts = made.observe(asked.posts, outcomes, moment, folder or file.absolute().parent)
     said = f"{counts['posts']} new posts, {counts['outcomes']} outcomes"
     print(f"{place}: {said}, {counts['too_young']} of posts younger than {made.maturity_days:g} days")
-    for note in asked.said:
+    for note in [*asked.said, *([TRAIN_ONLY] if made.contents.final_fit == "train" else [])]:
         click.echo(f"note: {note}", err=True)

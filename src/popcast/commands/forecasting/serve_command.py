@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from popcast.api.passive_waiting import waiting_passively
 from popcast.core.errors import BadInput, shown
 from popcast.core.stage import one_line_errors
 from popcast.serving.bundle import bundle_folder
@@ -29,6 +30,7 @@ SHORTEST = 16
 )
 @click.option("--maturity-days", type=click.FloatRange(0), help="age of a post from which on its outcome counts")
 @one_line_errors
+@waiting_passively()
 def serve(
     bundle: str, host: str, port: int, token_variable: str | None, threads: int | None, rate: float,
     maturity_days: float | None,
@@ -45,6 +47,7 @@ def serve(
     from popcast.serving.http.http_server import address_of, bound_socket, is_loopback, serve_app
     from popcast.serving.http.request_limits import RequestLimits
     from popcast.serving.http.served_bundle import ServedBundle
+    from popcast.serving.http.work_pool import WorkPool
 
     made = bound_socket(host, port)
     here, address = is_loopback(made), address_of(made, host)
@@ -55,8 +58,10 @@ def serve(
     served = ServedBundle(Path(place), limits, maturity_days)
     served.warm()
     hosts = {*LOOPBACK, address.removeprefix("http://").rpartition(":")[0]} if here else None
-    app = make_app(served, threads or min(4, os.cpu_count() or 1), token, hosts)
-    serve_app(app, made, limits, lambda: click.echo(f"{served.dataset}: {address}"))
+    pool = WorkPool(threads or min(4, os.cpu_count() or 1), limits.waiting, limits.work_seconds)
+    serve_app(make_app(served, pool, token, hosts), made, limits, lambda: click.echo(f"{served.dataset}: {address}"))
+    if pool.taken:  # work that outlived the grace; what was confirmed is on the disk
+        os._exit(0)
 
 
 def token_of(variable: str | None) -> str | None:

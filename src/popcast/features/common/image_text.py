@@ -17,6 +17,7 @@ CLIP      picture and text at unit length, side by side   cosine (SigLIP and the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,7 +90,7 @@ class ImageTextEncoder:
             return np.empty((0, self.width), np.float32), np.empty(0, np.float32)
         return np.concatenate(vectors).round(6) + np.float32(0), np.concatenate(fits).round(6) + np.float32(0)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Columns of the joint vector."""
         return self._forward([np.zeros((64, 64, 3), np.uint8)], [""])[0].shape[1]

@@ -7,10 +7,11 @@ the appearance vectors come from training posts.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -27,6 +28,9 @@ from popcast.features.common.contract import Context
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 REASONS = ("missing_file", "absurd_size", "undecodable")
 """Why a file gives nothing. The status of a file is 0 for a good one, else 1 + the place of its reason."""
+
+Made = TypeVar("Made")
+_LOADING = threading.Lock()
 
 
 def raw_folder(context: Context) -> Path:
@@ -67,6 +71,15 @@ class MediaBlock:
         self.quality: dict[str, int] = {}
         self.standard: descriptors.Standard | None = None
         self._rows: dict[str, np.ndarray] = {}
+        self._encoders: dict[str, Any] = {}
+        """Shared with copies of the block: a bundle loads an encoder once, not once per forecast."""
+
+    def _encoder(self, name: str, load: Callable[[], Made]) -> Made:
+        """The encoder ``name``, loaded when it is first asked for."""
+        with _LOADING:
+            if name not in self._encoders:
+                self._encoders[name] = load()
+            return self._encoders[name]
 
     def forget(self) -> None:
         """Describe every file anew from now on. What was learned stays."""

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -29,7 +31,7 @@ from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding_of
 from popcast.features.common.grown_rows import with_labels
 from popcast.features.common.nearest import Visible, nearest, unit_rows
-from popcast.features.common.visibility import horizon, label_bank
+from popcast.features.common.visibility import bank_parts, horizon, label_bank
 
 BANK = ("post_id", "user_id", "posted_at", "split", "fold", "popularity")
 HOUR = 3_600_000_000
@@ -48,6 +50,29 @@ class Rules(Section):
         "train", description="what test posts search; train+valid belongs with test_fit of the runs"
     )
     drop_same_title: bool = Field(False, description="leave out posts whose title is the same to the letter")
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Rows of a bank in the order of time, with what a search needs of each.
+
+    ``row``: its number. ``vectors``: unit length. ``rank``: of the id among all. ``user``: -1 unknown. ``times``:
+    microseconds."""
+
+    row: np.ndarray
+    vectors: np.ndarray
+    rank: np.ndarray
+    user: np.ndarray
+    times: np.ndarray
+
+    def of(self, places: np.ndarray) -> Searched:
+        """Some of them."""
+        return Searched(*(getattr(self, name)[places] for name in ("row", "vectors", "rank", "user", "times")))
+
+    @cached_property
+    def authors(self) -> dict[int, np.ndarray]:
+        """Places of each known author."""
+        return _by_author(np.arange(len(self.row)), self.user)
 
 
 class Bank:
@@ -96,6 +121,17 @@ class Bank:
         self.timed = not self.rows["posted_at"].is_null().all()
         self.users = _vocabulary(self.rows["user_id"])
         self.user = _codes(self.rows["user_id"], self.users)
+        self.parts = bank_parts(self.rows)
+        self.times = self.rows["posted_at"].dt.epoch("us").fill_null(0).to_numpy()
+        split = self.rows["split"]
+        self.training, self.validation = (split == "train").to_numpy(), (split == "valid").to_numpy()
+        self.testing, self.fold = (split == "test").to_numpy(), self.rows["fold"].fill_null(-1).to_numpy()
+        if self.rules.drop_same_title:
+            self.titles = _vocabulary(self.rows["title"])
+            self.title = _codes(self.rows["title"], self.titles)
+        rows = pl.int_range(pl.len(), dtype=pl.Int64)
+        self.places = self.rows.select("post_id", "fold", train=split == "train", test=split == "test", row=rows)
+        self._searched: dict[str, Searched] = {}
 
     def unit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None) -> np.ndarray:
         """Unit vectors float32 [n, width] of the posts; a zero row where there is no embedding."""
@@ -131,7 +167,7 @@ class Bank:
         found = {scope: (np.full(shape, -1, np.int32), np.zeros(shape, np.float32)) for scope in scopes}
         for scope, asked, seen in self._searches(queries, vectors, scopes, without):
             local, similarity = self._nearest(queries[asked], vectors[asked], seen, k)
-            found[scope][0][asked] = np.where(local >= 0, seen[local], -1)
+            found[scope][0][asked] = np.where(local >= 0, seen.row[local], -1)
             found[scope][1][asked] = similarity
         for index, _ in found.values():
             self._check(queries, index, without)
@@ -140,17 +176,12 @@ class Bank:
     def _queries(self, posts: pl.DataFrame) -> pl.DataFrame:
         """What decides who sees what, in the order of posts: codes, times in microseconds, part, fold, own row."""
         r = self.rules
-        seen = horizon(posts, self.rows, r.as_of, self.context.final_fit, r.lag_days, self.context.seed)
-        split = pl.col("split")
-        place = self.rows.with_row_index("row").select(
-            "post_id", "fold", train=split == "train", test=split == "test", row=pl.col("row").cast(pl.Int64)
-        )
+        seen = horizon(posts, self.parts, r.as_of, self.context.final_fit, r.lag_days, self.context.seed)
+        place = self.places.filter(pl.col("post_id").is_in(posts["post_id"].implode()))
         queries = posts.select("post_id", "user_id", "posted_at").with_columns(seen.drop("post_id"))
         queries = queries.join(place, on="post_id", how="left", maintain_order="left")
         if r.drop_same_title:
-            titles = _vocabulary(self.rows["title"])
-            self._title = _codes(self.rows["title"], titles)
-            queries = queries.with_columns(title=pl.Series(_codes(posts["title"], titles)))
+            queries = queries.with_columns(title=pl.Series(_codes(posts["title"], self.titles)))
         return queries.with_columns(
             pl.Series("user", _codes(queries["user_id"], self.users)),
             pl.col("posted_at", "sees_before").dt.epoch("us"),
@@ -160,69 +191,81 @@ class Bank:
 
     def _searches(
         self, queries: pl.DataFrame, vectors: np.ndarray, scopes: tuple[str, ...], without: int | None
-    ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        """(scope, rows of queries, rows of the bank in the order of time) of every search to do."""
-        training = (self.rows["split"] == "train").to_numpy()
-        usable = self.vectors.any(axis=1)
-        if self.timed:
-            usable &= self.rows["posted_at"].is_not_null().to_numpy()
-        fold = self.rows["fold"].fill_null(-1).to_numpy()
+    ) -> Iterator[tuple[str, np.ndarray, Searched]]:
+        """(scope, rows of queries, rows of the bank that they look among) of every search to do."""
         sees_all, asking = queries["sees_all"].to_numpy(), vectors.any(axis=1)
         in_train, own_fold = queries["train"].to_numpy(), queries["fold"].fill_null(-1).to_numpy()
-        groups = [(asking & sees_all, usable)]
+        users = queries["user"].to_numpy()
+        for asked, seen in self._groups(queries, asking, sees_all, in_train, own_fold, without):
+            rows = np.flatnonzero(asked)
+            if not len(rows) or not len(seen.row):
+                continue
+            if "all" in scopes:
+                yield "all", rows, seen
+            if "author" in scopes:
+                for author, mine in _by_author(rows, users[rows]).items():
+                    if author in seen.authors:
+                        yield "author", mine, seen.of(seen.authors[author])
+
+    def _groups(
+        self, queries: pl.DataFrame, asking: np.ndarray, sees_all: np.ndarray, in_train: np.ndarray,
+        own_fold: np.ndarray, without: int | None,
+    ) -> Iterator[tuple[np.ndarray, Searched]]:  # fmt: skip
+        """Which queries (bool [n]) look among which rows. Nothing is looked up that no query asks for."""
         rest = asking & ~sees_all
+        if (asking & sees_all).any():
+            yield asking & sees_all, self._among("all", np.ones(self.rows.height, bool))
         if self.rules.test_bank == "train+valid":
             late = rest & queries["test"].to_numpy()
             rest = rest & ~late
-            groups.append((late, usable & (self.rows["split"] != "test").to_numpy()))
+            if late.any():
+                yield late, self._among("without test", ~self.testing)
+        outside = rest if self.timed else rest & ~in_train
+        if outside.any():
+            yield outside, self._among("training", self.training)
+        for f in () if self.timed else np.unique(own_fold[in_train]):
+            seen = self.training & (self.fold != f)
+            if without is not None:
+                seen = seen & (self.fold != without)
+            yield asking & in_train & (own_fold == f), self._in_time(seen)
+
+    def _among(self, name: str, seen: np.ndarray) -> Searched:
+        """:meth:`_in_time`, kept until other rows are asked for: it holds the vectors once more."""
+        kept = self._searched.get(name)
+        if kept is None:
+            kept = self._in_time(seen)
+            self._searched = {name: kept}
+        return kept
+
+    def _in_time(self, seen: np.ndarray) -> Searched:
+        """Rows of the bank (bool [m]) that can be found, by time, then in the order of the bank."""
+        usable = seen & self.vectors.any(axis=1)
         if self.timed:
-            groups.append((rest, usable & training))
-        else:
-            groups.append((rest & ~in_train, usable & training))
-            for f in np.unique(own_fold[in_train]):
-                seen = usable & training & (fold != f)
-                groups.append(
-                    (asking & in_train & (own_fold == f), seen if without is None else seen & (fold != without))
-                )
-        users = queries["user"].to_numpy()
-        for asked, seen in groups:
-            rows, bank_rows = np.flatnonzero(asked), self._in_time(np.flatnonzero(seen))
-            if not len(rows) or not len(bank_rows):
-                continue
-            if "all" in scopes:
-                yield "all", rows, bank_rows
-            if "author" in scopes:
-                own = _by_author(bank_rows, self.user[bank_rows])
-                for author, mine in _by_author(rows, users[rows]).items():
-                    if author in own:
-                        yield "author", mine, own[author]
+            usable &= self.rows["posted_at"].is_not_null().to_numpy()
+        row = np.flatnonzero(usable)
+        row = row[np.argsort(self.times[row], kind="stable")]
+        return Searched(row, self.vectors[row], self.rank[row], self.user[row], self.times[row])
 
-    def _in_time(self, bank_rows: np.ndarray) -> np.ndarray:
-        """Bank rows sorted by time, then in the order of the bank."""
-        times = self.rows["posted_at"].dt.epoch("us").fill_null(0).to_numpy()[bank_rows]
-        return bank_rows[np.argsort(times, kind="stable")]
-
-    def _visible(self, queries: pl.DataFrame, bank_rows: np.ndarray) -> Visible:
+    def _visible(self, queries: pl.DataFrame, seen: Searched) -> Visible:
         """What the queries see of these bank rows: strictly older ones, and none of the author's last hours."""
-        users, size = queries["user"].to_numpy(), len(bank_rows)
+        users, size = queries["user"].to_numpy(), len(seen.row)
         before = excluded_from = np.full(queries.height, size)
         if self.timed:
-            times = self.rows["posted_at"].dt.epoch("us").to_numpy()[bank_rows]
             never = np.iinfo(np.int64).min
             sees_before = queries["sees_before"].fill_null(never).to_numpy()
             burst = queries["posted_at"].fill_null(0).to_numpy() - round(self.rules.exclude_hours * HOUR)
-            before = np.searchsorted(times, sees_before, side="left")
-            excluded_from = np.searchsorted(times, burst, side="right")
-        return Visible(before, users, excluded_from, self.user[bank_rows])
+            before = np.searchsorted(seen.times, sees_before, side="left")
+            excluded_from = np.searchsorted(seen.times, burst, side="right")
+        return Visible(before, users, excluded_from, seen.user)
 
     def _nearest(
-        self, queries: pl.DataFrame, vectors: np.ndarray, bank_rows: np.ndarray, k: int
+        self, queries: pl.DataFrame, vectors: np.ndarray, seen: Searched, k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Places in ``bank_rows`` [n, k] and similarities of the nearest ones."""
-        visible, bank, rank = self._visible(queries, bank_rows), self.vectors[bank_rows], self.rank[bank_rows]
+        """Places in ``seen`` [n, k] and similarities of the nearest ones."""
+        visible, bank, rank = self._visible(queries, seen), seen.vectors, seen.rank
         if not self.rules.drop_same_title:
             return nearest(vectors, bank, visible, rank, k)
-        title, bank_title = queries["title"].to_numpy(), self._title[bank_rows]
+        title, bank_title = queries["title"].to_numpy(), self.title[seen.row]
         known, counts = np.unique(bank_title[bank_title >= 0], return_counts=True)
         place = np.searchsorted(known, title)
         same = np.where(np.isin(title, known), np.append(counts, 0)[place], 0)
@@ -243,15 +286,13 @@ class Bank:
         row = index[asked, column]
         assert (row != queries["row"].to_numpy()[asked]).all(), "a post was retrieved for itself"
         sees_all, late = queries["sees_all"].to_numpy()[asked], queries["test"].to_numpy()[asked]
-        split = self.rows["split"].to_numpy()[row]
-        late &= (split == "valid") & (self.rules.test_bank == "train+valid")
-        assert (sees_all | late | (split == "train")).all(), "a post outside the training part was retrieved"
+        late &= self.validation[row] & (self.rules.test_bank == "train+valid")
+        assert (sees_all | late | self.training[row]).all(), "a post outside the training part was retrieved"
         if self.timed:
-            times = self.rows["posted_at"].dt.epoch("us").to_numpy()
             before = queries["sees_before"].fill_null(np.iinfo(np.int64).min).to_numpy()
-            assert (times[row] < before[asked]).all(), "a later post was retrieved"
+            assert (self.times[row] < before[asked]).all(), "a later post was retrieved"
         else:
-            fold, own = self.rows["fold"].fill_null(-1).to_numpy()[row], queries["fold"].fill_null(-1).to_numpy()[asked]
+            fold, own = self.fold[row], queries["fold"].fill_null(-1).to_numpy()[asked]
             training = queries["train"].to_numpy()[asked]
             assert (~training | (fold != own)).all(), "a post of the same fold was retrieved"
             assert without is None or (~training | (fold != without)).all(), "a post of the fold held out was retrieved"

@@ -37,25 +37,25 @@ def label_bank(posts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def bank_parts(bank: pl.DataFrame) -> pl.DataFrame:
+    """Part, fold and ``fold_start`` of each post of a bank: what :func:`horizon` looks up."""
+    starts = bank.filter(pl.col("split") == "train").group_by("fold").agg(fold_start=pl.col("posted_at").min())
+    known = bank.select("post_id", "split", "fold").unique("post_id")
+    return known.join(starts, on="fold", how="left")
+
+
 def horizon(
-    posts: pl.DataFrame, bank: pl.DataFrame, as_of: str, final_fit: str, lag_days: float = 0.0, seed: int = 0
+    posts: pl.DataFrame, parts: pl.DataFrame, as_of: str, final_fit: str, lag_days: float = 0.0, seed: int = 0
 ) -> pl.DataFrame:
     """For each post the newest moment (exclusive) of a label that it may see, and whether non-training labels count.
 
-    posts: any posts. bank: from :func:`label_bank`. Returns ``post_id``, ``sees_before`` (datetime, null where the
-    dataset has no time) and ``sees_all`` (bool: every labelled post, not only the training part), in the order of
-    ``posts``. A label with ``posted_at < sees_before`` is visible. ``lag_days`` and ``seed``: of ``as_of: lag``, whose
-    draw depends on the post's id alone.
+    posts: any posts. parts: :func:`bank_parts` of the labels. Returns ``post_id``, ``sees_before`` (datetime, null
+    where the dataset has no time) and ``sees_all`` (bool: every labelled post, not only the training part), in the
+    order of ``posts``. A label with ``posted_at < sees_before`` is visible. ``lag_days`` and ``seed``: of ``as_of:
+    lag``, whose draw depends on the post's id alone.
     """
-    known = bank.select("post_id", "split", "fold").unique("post_id")
-    starts = (
-        bank.filter(pl.col("split") == "train").group_by("fold").agg(fold_start=pl.col("posted_at").min()).sort("fold")
-    )
-    table = (
-        posts.select("post_id", "posted_at")
-        .join(known, on="post_id", how="left", maintain_order="left")
-        .join(starts, on="fold", how="left", maintain_order="left")
-    )
+    near = parts.filter(pl.col("post_id").is_in(posts["post_id"].implode()))  # a draft builds no index of all posts
+    table = posts.select("post_id", "posted_at").join(near, on="post_id", how="left", maintain_order="left")
     before = pl.col("posted_at")
     if as_of == "fold":
         before = (

@@ -19,8 +19,8 @@ from popcast.core.errors import BadInput
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 from popcast.features.common.grown_rows import unknown_of, with_labels
-from popcast.features.common.timelines import DAY, HOUR, microseconds, timeline
-from popcast.features.common.visibility import horizon, label_bank
+from popcast.features.common.timelines import DAY, HOUR, Timeline, microseconds, timeline
+from popcast.features.common.visibility import bank_parts, horizon, label_bank
 from popcast.features.history.params import Params
 from popcast.features.history.past_labels import PastLabels
 
@@ -53,8 +53,15 @@ class Block:
         columns = ["post_id", "split", "fold", "popularity", *self._groups(), *self.params.outcomes]
         self.labels = label_bank(posts).select(columns)
         self.activity = posts.select("post_id", "user_id", "posted_at").sort("post_id")
-        self._past: dict[bool, PastLabels] = {}
+        self._forget()
         return self
+
+    def _forget(self, labels: bool = True) -> None:
+        """Make anew what look-ups are made of, when it is next needed."""
+        self._line: Timeline | None = None
+        if labels:
+            self._past: dict[bool, PastLabels] = {}
+            self._parts: pl.DataFrame | None = None
 
     def grown(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """A copy that knows these posts too, see :mod:`popcast.features.common.grown_rows`."""
@@ -62,8 +69,8 @@ class Block:
         block.activity = pl.concat([self.activity, unknown_of(self.activity, posts)]).sort("post_id")
         told = label_bank(posts)
         if told.height:
-            labels = with_labels(self.labels, told)
-            block.labels, block._past = labels.sort("posted_at", "post_id", nulls_last=True), {}
+            block.labels = with_labels(self.labels, told).sort("posted_at", "post_id", nulls_last=True)
+        block._forget(labels=told.height > 0)
         return block
 
     def _groups(self) -> list[str]:
@@ -84,9 +91,10 @@ class Block:
         types = self.labels.schema
         missing = [pl.lit(None, dtype=types[name]).alias(name) for name in self._groups() if name not in posts.columns]
         p = self.params
-        queries = horizon(posts, self.labels, p.as_of, self.context.final_fit, p.lag_days, self.context.seed).drop(
-            "post_id"
-        )
+        if self._parts is None:
+            self._parts = bank_parts(self.labels)
+        queries = horizon(posts, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed)
+        queries = queries.drop("post_id")
         queries = queries.hstack(posts.with_columns(missing).select("post_id", *self._groups())).with_row_index("row")
         parts = []
         for sees_all in (False, True):
@@ -105,7 +113,9 @@ class Block:
 
     def _activity(self, queries: pl.DataFrame) -> dict[str, np.ndarray]:
         """Posts of the author before this one, in any split, and the time since the newest of them."""
-        line = timeline(self.activity, ("user_id",), ("posted_at",))
+        if self._line is None:
+            self._line = timeline(self.activity, ("user_id",), ("posted_at",))
+        line = self._line
         author = line.group(queries)
         now = microseconds(queries["posted_at"])
         start, stop = line.before_in(author, now)
@@ -128,7 +138,8 @@ class Block:
     @classmethod
     def load(cls, folder: Path, context: Context) -> Self:
         block, state = read_block(cls, folder / "state.json", context)
-        block.targets, block.kinds, block._past = state["targets"], state["kinds"], {}
+        block.targets, block.kinds = state["targets"], state["kinds"]
+        block._forget()
         block.labels = pl.read_parquet(folder / "labels.parquet")
         block.activity = pl.read_parquet(folder / "activity.parquet")
         return block

@@ -116,7 +116,8 @@ class Block(media.MediaBlock):
 
     def _encoded(self, names: list[str | None], good: np.ndarray) -> pl.Series:
         """Column of the vision encoder; pictures in the order of their names, so that batches repeat."""
-        p, raw, encoder = self.params, self.context.raw, VisionEncoder(self.params.encoder, self.params.batch)
+        p, raw = self.params, self.context.raw
+        encoder = self._encoder("picture", partial(VisionEncoder, p.encoder, p.batch))
         wanted = [name for name, ok in zip(names, good, strict=True) if ok]
         vectors: dict[str, np.ndarray] = {}
         for piece, key in self._pieces(wanted, p.shard, p.encoder, "image: encoder"):
@@ -130,7 +131,8 @@ class Block(media.MediaBlock):
     def _joined(self, posts: pl.DataFrame, names: list[str | None], good: np.ndarray) -> list[pl.Series]:
         """Two columns per text of ``joint``; pairs in the order of picture and text, so that batches repeat."""
         joint = self.params.joint
-        encoder, columns = ImageTextEncoder(joint.encoder, joint.max_tokens, self.params.batch), []
+        load = partial(ImageTextEncoder, joint.encoder, joint.max_tokens, self.params.batch)
+        encoder, columns = self._encoder("joint", load), []
         for label, fields in sorted(joint.texts.items()):  # the order of a mapping means nothing
             texts = joined_text(posts, fields).to_list()
             known = np.array([ok and text is not None for ok, text in zip(good, texts, strict=True)], bool)

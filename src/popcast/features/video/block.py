@@ -226,7 +226,8 @@ class Block(media.MediaBlock):
 
     def _encoded(self, names: list[str | None], good: np.ndarray) -> np.ndarray:
         """Vectors float32 [good posts, frames, width] of the vision encoder."""
-        raw, encoder = self.context.raw, VisionEncoder(self.params.encoder, self.params.batch)
+        raw, load = self.context.raw, partial(VisionEncoder, self.params.encoder, self.params.batch)
+        encoder = self._encoder("frame", load)
         count, vectors = self.params.frames, {}
         wanted = [name for name, ok in zip(names, good, strict=True) if ok]
         for (name,), key in self._pieces(wanted, 1, f"{self.params.encoder} {count} frames", "video: encoder"):

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from popcast.models.inputs.matrix import FIRST, Encoder
+from popcast.models.inputs.matrix import FIRST, Encoder, Matrix
 from popcast.models.inputs.scaling import moments
 
 CLAMP = 5.0
@@ -46,7 +46,10 @@ class Dense:
 
     def transform(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
         """``numeric`` float32 [n, :attr:`width`], ``codes`` int64 [n, len(:attr:`sizes`)]; each row by itself."""
-        matrix = self.encoder.transform(features)
+        return self.scaled(self.encoder.transform(features))
+
+    def scaled(self, matrix: Matrix) -> dict[str, np.ndarray]:
+        """:meth:`transform` of what the encoder made of the features."""
         values = (_unskewed(_known(matrix.numeric), self.skewed) - self.mean) / self.sd
         missing = np.isnan(values)
         values = np.where(missing, 0.0, np.clip(values, -CLAMP, CLAMP))

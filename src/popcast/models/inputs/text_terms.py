@@ -39,11 +39,16 @@ class TextTerms:
         return self
 
     def transform(self, texts: list[str]):
-        """Sparse rows [n, terms], words first. texts: at least one, for scikit-learn refuses an empty list."""
+        """Sparse rows [n, terms], words first. texts: at least one, for scikit-learn refuses an empty list.
+
+        A text that comes again is read once: reasons and what-ifs ask about one text thousands of times.
+        """
         from scipy import sparse
 
-        parts = [vectorizer.transform(texts) for vectorizer in self.kinds.values()]
-        return sparse.hstack(parts).tocsr() if parts else sparse.csr_matrix((len(texts), 0))
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        parts = [vectorizer.transform(places) for vectorizer in self.kinds.values()]
+        found = sparse.hstack(parts).tocsr() if parts else sparse.csr_matrix((len(places), 0))
+        return found if len(places) == len(texts) else found[[places[text] for text in texts]]
 
     @property
     def names(self) -> list[str]:

@@ -11,6 +11,7 @@ A module's ``forward(**inputs)`` returns predictions [batch] on the scale of the
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 """Rows predicted at a time; an eighth of it where rows are texts."""
+_DRAWING = threading.Lock()
+"""Torch has one stream of random numbers for all threads: networks that draw as they predict wait for one another."""
+EXACT_CHUNK = 256
+"""The same in double precision, where it changes no digit: what lies between two layers stays near the processor."""
 
 
 class NetworkParams(Section):
@@ -96,6 +101,7 @@ class Networks:
         self.params, self.seed, self.label = params, seed, label
         self.modules: list[torch.nn.Module] = []
         self.history: list[dict[str, float]] = []
+        self._asked: dict[tuple[str, bool], tuple[list[torch.nn.Module], list[torch.nn.Module]]] = {}
 
     def fit(
         self,
@@ -205,7 +211,7 @@ class Networks:
         import torch
 
         first = next(network.parameters())
-        order, size = np.arange(len(rows)), CHUNK
+        order, size = np.arange(len(rows)), EXACT_CHUNK if first.dtype is torch.float64 else CHUNK
         if examples.lengths is not None:
             order, size = np.argsort(examples.lengths[rows], kind="stable"), CHUNK // 8
         found = np.empty(len(rows))
@@ -230,13 +236,21 @@ class Networks:
         device, rows, found = prediction_device(self.params.training.device), np.arange(len(examples)), []
         if hasattr(examples, "to"):
             examples.to(device)
-        with seeded(self.seed):
-            for module in self.modules:
-                module = copy.deepcopy(module).to(device).eval()
-                found.append(self._outputs(module.double() if exact else module, examples, rows))
+        with _DRAWING, seeded(self.seed):
+            for module in self._ready(device, exact):
+                found.append(self._outputs(module, examples, rows))
         found = np.stack(found, axis=1)
         found = found * self.scale + self.center
         return np.clip(found, *self.bounds) if self.params.bounded else found
+
+    def _ready(self, device: torch.device, exact: bool) -> list[torch.nn.Module]:
+        """Copies that predict, made once. They live as long as the modules that were learned or read."""
+        of, copies = self._asked.get(key := (str(device), exact), ([], []))
+        if len(of) != len(self.modules) or any(a is not b for a, b in zip(of, self.modules, strict=True)):
+            copies = [copy.deepcopy(module).to(device).eval() for module in self.modules]
+            copies = [module.double() if exact else module for module in copies]
+            self._asked[key] = list(self.modules), copies
+        return copies
 
     def save(self, folder: Path) -> None:
         """``networks.json``, ``history.json`` and ``network-<i>.safetensors``."""

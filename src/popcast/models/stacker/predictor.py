@@ -71,11 +71,11 @@ class Predictor:
 
     def _inputs(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
         """See stacker_members.py; a row depends on that row alone."""
-        dense = self.columns.transform(features)
+        matrix = self.columns.encoder.transform(features)
+        dense = self.columns.scaled(matrix)
         codes, sizes = dense["codes"], self.columns.sizes
         one_hot = [(codes[:, [i]] == np.arange(size)).astype(np.float32) for i, size in enumerate(sizes)]
-        table = self.columns.encoder.transform(features).dense()
-        return {"table": table, "scaled": np.hstack([dense["numeric"], *one_hot])}
+        return {"table": matrix.dense(), "scaled": np.hstack([dense["numeric"], *one_hot])}
 
     def _inner(self, folds: np.ndarray | None, posts: pl.DataFrame) -> np.ndarray:
         """At most ``inner_folds`` folds [n] for the first layer: those of the run joined, else cut from the rows.

@@ -18,6 +18,10 @@ RUNS = {"lightgbm": 0.15, "lightgbm_text": 0.3, "hyfea": 0.27, "hyfea_text": 0.5
         "kernel_ridge": 1.5, "stacker": 0.5, "cnn": 0.6}  # fmt: skip
 """One fit of one ensemble."""
 
+LEVER_POSTS, HELD_OUT, LEVERS = 1000, 0.2, 7.0
+"""Posts that levers are measured on at most, the share of labelled posts that are held out, and seconds per 1,000 of
+them: 6 s of processor with five members on generated SMPD, 3 s with three on generated MicroLens (140 posts)."""
+
 
 def block_seconds(kind: str, facts: PostFacts) -> float:
     return STAGE + BLOCKS[kind] * facts.posts / 1000
@@ -29,6 +33,13 @@ def run_seconds(kind: str, facts: PostFacts, fits: int = 2, seeds: int = 1) -> f
     return STAGE + RUNS[kind] * fits * seeds * facts.labelled / 1000
 
 
+def bundle_seconds(facts: PostFacts) -> float:
+    """What forecasts of drafts need, put together: copies of blocks and models, and what each lever does to held-out
+    posts, of which there are ``LEVER_POSTS`` at most."""
+    held_out = min(LEVER_POSTS, HELD_OUT * facts.labelled)
+    return STAGE + 1 + LEVERS * held_out / 1000 + 0.05 * facts.posts / 1000
+
+
 def frame_seconds(facts: PostFacts) -> float:
-    """What every choice needs: plan, posts, blend, scores and report."""
-    return 6 * STAGE + 15 + (0.2 + BLOCKS["posts"]) * facts.posts / 1000
+    """What every choice needs: plan, posts, blend, scores, report and bundle."""
+    return 6 * STAGE + 15 + (0.2 + BLOCKS["posts"]) * facts.posts / 1000 + bundle_seconds(facts)

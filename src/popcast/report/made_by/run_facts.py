@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from popcast.core.errors import bad_input
-from popcast.report.fewshot_cells import minus
 from popcast.report.page.sheets import Sheet, sheet
 from popcast.report.page_templates import environment
+from popcast.report.pictured.told_tables import minus
 
 PLACE = re.compile(r"<!-- run -->.*?<!-- /run -->", re.DOTALL)
 FITS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from popcast.report import standard
-from popcast.report.fewshot_cells import minus
 from popcast.report.page.sheets import Row, Sheet, sheet
+from popcast.report.pictured.told_tables import minus
 from popcast.report.standard import NAMES, DatasetResult
 from popcast.scoring.metrics import METRICS
 

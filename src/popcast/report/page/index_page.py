@@ -47,7 +47,7 @@ def sheets_of(chapter: Any) -> list[Any]:
 
 
 def tracked(dataset: str) -> Any:
-    """The section about forecasts that were kept and what came of them; None where none were."""
+    """The section about forecasts and what came of them in the order of time; None where nothing was tracked."""
     from markupsafe import Markup
 
     try:

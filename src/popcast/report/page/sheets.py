@@ -92,7 +92,7 @@ def plain(cell: str) -> str:
     text = cell.replace("−", "-")
     if NUMBER.fullmatch(text):
         return text.replace(",", "")
-    return "'" + text if text.startswith(FORMULA) and not text[1:2].isdigit() else text
+    return "'" + text if text.startswith(FORMULA) else text
 
 
 def sheet(of: str, title: str, head: list[str], rows: list[list[str]], notes: list[str] | None = None) -> Sheet:

@@ -1,7 +1,7 @@
 """One picture on the page: its pixels in few bytes, its size, its caption, and what it shows in words.
 
-The stages draw PNGs of some 60 kB in true colour. They have few colours: 128 of them in lossless WebP look the same in a
-quarter of the bytes, and the same picture gives the same bytes. Colours by octree: median cut loses the rare ones.
+The stages draw PNGs of some 60 kB in true colour. They have few colours: 128 of them in lossless WebP look the same
+in a quarter of the bytes, and the same picture gives the same bytes. Colours by octree: median cut loses the rare ones.
 """
 
 from __future__ import annotations

@@ -10,6 +10,16 @@ MOST = 6
 """Names with values that one text lists."""
 
 
+def minus(value: float, places: int = 3) -> str:
+    """With the sign of print; without one where it rounds to zero.
+
+    >>> minus(-0.0301), minus(-0.0002)
+    ('−0.030', '0.000')
+    """
+    text = f"{value:.{places}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
 def figure(value: float | None, places: int = 2) -> str:
     """A number as a reader wants it.
 
@@ -18,8 +28,7 @@ def figure(value: float | None, places: int = 2) -> str:
     """
     if value is None or value != value:
         return "not defined"
-    text = f"{value:.{places}f}"
-    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+    return minus(value, places)
 
 
 def share(value: float | None) -> str:

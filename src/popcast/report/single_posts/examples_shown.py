@@ -53,11 +53,12 @@ class ShownPost:
 
 @dataclass(frozen=True)
 class Examples:
-    """Of one dataset. ``posts``: how many the test part has."""
+    """Of one dataset. ``posts``: how many the test part has. ``counts``: labels are counts, not scores."""
 
     posts: int
     groups: dict[str, list[ShownPost]]
     generated: bool
+    counts: bool
 
 
 def collect(generated: Mapping[str, bool]) -> dict[str, Examples]:
@@ -77,7 +78,7 @@ def collect(generated: Mapping[str, bool]) -> dict[str, Examples]:
         for one in content["examples"]:
             groups.setdefault(KINDS[one["kind"]], []).append(_shown(one))
         if groups:
-            found[name] = Examples(content["posts"], groups, made)
+            found[name] = Examples(content["posts"], groups, made, "outcome_count" in content["examples"][0])
     return found
 
 

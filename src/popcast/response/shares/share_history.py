@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from popcast.features.common.timelines import DAY, Timeline, microseconds, timeline
-from popcast.features.common.visibility import horizon
+from popcast.features.common.visibility import bank_parts, horizon
 from popcast.response.shares.params import ShareHistory
 from popcast.response.shares.share_items import Items
 
@@ -43,7 +43,7 @@ def seen_before(items: Items, known: Collection[str], settings: ShareHistory, se
         split=pl.when(learned).then(pl.lit("train")).otherwise(pl.lit("unlabelled")),
         fold=pl.lit(0, pl.Int8),
     )
-    before = horizon(posts, posts, settings.as_of, "labelled", settings.lag_days, seed)["sees_before"]
+    before = horizon(posts, bank_parts(posts), settings.as_of, "labelled", settings.lag_days, seed)["sees_before"]
     return before.dt.timestamp("us").fill_null(np.iinfo(np.int64).min).to_numpy()
 
 

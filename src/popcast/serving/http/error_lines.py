@@ -74,10 +74,10 @@ def field_of(line: str, columns: Mapping[str, str]) -> str | None:
     >>> field_of("field 'drafts[0].time': not a time", {}), field_of("row 1: field 'page': long", {"page": "author"})
     ('time', 'author')
     """
-    if match := PLACE.search(line):
-        return match[1] if match[1] in SentPost.model_fields else None
-    match = COLUMN.search(line)
-    return columns.get(match[1]) if match else None
+    match = PLACE.search(line) or COLUMN.search(line)
+    if match is None:
+        return None
+    return columns.get(match[1], match[1] if match[1] in SentPost.model_fields else None)
 
 
 def line_of_faults(faults: Sequence[Mapping[str, Any]]) -> str:

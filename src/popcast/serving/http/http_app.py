@@ -21,10 +21,9 @@ from popcast.serving.http.served_bundle import ServedBundle
 from popcast.serving.http.work_pool import WorkPool
 
 
-def make_app(served: ServedBundle, threads: int, token: str | None = None, hosts: set[str] | None = None) -> Gate:
-    """The app of one bundle behind its gate. threads: requests worked at once. token, hosts: see ``Gate``."""
+def make_app(served: ServedBundle, pool: WorkPool, token: str | None = None, hosts: set[str] | None = None) -> Gate:
+    """The app of one bundle behind its gate. pool: where work is done. token, hosts: see ``Gate``."""
     limits = served.limits
-    pool = WorkPool(threads, limits.waiting, limits.work_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

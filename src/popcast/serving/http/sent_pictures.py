@@ -15,23 +15,36 @@ from popcast.core.errors import bad_input
 from popcast.features.common.descriptors import FORMATS, MAX_PIXELS, MAX_SIDE
 from popcast.serving.http.request_bodies import SentDraft
 
+TOGETHER = 4 * MAX_PIXELS
+"""Pixels of all pictures of a request: some kilobytes may hold millions."""
+PREFIX = "popcast-pictures-"
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 
 
 @contextmanager
 def pictures_of(drafts: Sequence[SentDraft], most: int, place: str) -> Iterator[tuple[Path, list[str | None]]]:
-    """A folder with the pictures of the drafts, and the name of each there; it is gone afterwards.
+    """A folder with the pictures of the drafts, and the name of each there; it is gone afterwards. Without pictures
+    there is no folder: nobody looks.
 
     most: bytes of one. place: what drafts are called in errors. BadInput, one line: not base64, too large, no picture.
     """
-    with tempfile.TemporaryDirectory(prefix="popcast-") as folder:
+    if all(draft.picture is None for draft in drafts):
+        yield Path(), [None] * len(drafts)
+        return
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         names: list[str | None] = []
+        pixels = 0
         for row, draft in enumerate(drafts):
             if draft.picture is None:
                 names.append(None)
                 continue
-            content = _decoded(draft.picture.data, most, f"{place}[{row}].picture.data")
-            suffix = SUFFIXES[_format(content, f"{place}[{row}].picture.data")]
+            field = f"{place}[{row}].picture.data"
+            content = _decoded(draft.picture.data, most, field)
+            suffix, size = _looked_at(content, field)
+            pixels += size
+            if pixels > TOGETHER:
+                expected = f"at most {TOGETHER // 1_000_000} million in one request"
+                raise bad_input("pictures of too many pixels", field=field, expected=expected)
             names.append(f"{row}{suffix}")
             (Path(folder) / names[-1]).write_bytes(content)
         yield Path(folder), names
@@ -46,8 +59,8 @@ def _decoded(data: str, most: int, field: str) -> bytes:
         raise bad_input("not base64", field=field, value=data[:40]) from None
 
 
-def _format(content: bytes, field: str) -> str:
-    """What kind of picture it is by its head; nothing is decoded."""
+def _looked_at(content: bytes, field: str) -> tuple[str, int]:
+    """The end of a name for a picture of this kind, and its pixels, by its head; nothing is decoded."""
     from PIL import Image
 
     expected = f"one of {', '.join(FORMATS)}, of at most {MAX_PIXELS // 1_000_000} million pixels"
@@ -62,4 +75,4 @@ def _format(content: bytes, field: str) -> str:
         raise bad_input("no picture that can be read", field=field, expected=expected) from None
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise bad_input("a picture of too many pixels", field=field, value=f"{width} x {height}", expected=expected)
-    return kind if kind in SUFFIXES else "JPEG"
+    return SUFFIXES.get(kind, ".jpg"), width * height

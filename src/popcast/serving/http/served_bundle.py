@@ -67,6 +67,7 @@ class ServedBundle:
         notes = list(asked.said)
         if learned := made.learned_from(prepared):
             notes.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
+        notes += past.said_of(prepared["user_id"])
         if len(found) > MOST_PASTS:
             notes.append(f"posts of the authors' pasts are told for up to {MOST_PASTS} drafts at once")
         forecasts = [

@@ -11,15 +11,19 @@ from popcast.core.errors import BadInput, shown
 
 DEEPEST = 16
 """Arrays and objects within one another."""
+MOST = 300_000
+"""Commas, brackets and braces: a body of many small values takes a hundred times its size."""
 
 
 def strict_json(content: bytes) -> Any:
     """The value of ``content``. BadInput, one line: not JSON in UTF-8, a number that no float holds, NaN, half a
-    surrogate pair, a key that stands twice, or more than ``DEEPEST`` levels.
+    surrogate pair, a key that stands twice, more than ``DEEPEST`` levels or ``MOST`` values.
 
     >>> strict_json(b'{"a": [1, null]}')
     {'a': [1, None]}
     """
+    if sum(content.count(sign) for sign in b",[{") > MOST:
+        raise BadInput(f"the body has too many values: expected at most {MOST}")
     try:
         orjson.loads(content)  # strict about bytes, surrogates and numbers, and stops at 1,024 levels
     except orjson.JSONDecodeError as error:

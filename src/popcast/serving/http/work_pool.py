@@ -47,8 +47,8 @@ class WorkPool:
         self.taken -= 1
 
     def close(self) -> None:
-        """Wait for what has begun; drop what has not."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Take no more, and drop what has not begun. What has goes on; nobody waits for it."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _here(work: Callable[..., Result], given: tuple) -> Result:

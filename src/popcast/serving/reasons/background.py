@@ -43,6 +43,11 @@ def background(forecast: Forecasting, posts: int = POSTS) -> Seen:
     if content is None:
         problem = "the bundle has no background to explain against"
         raise bad_input(problem, file=FILE, expected="a bundle that was fitted or exported by this version")
+    of = content, forecast.known, forecast.blend
+    return forecast.once(f"background {posts}", of, lambda: _read(forecast, content, posts))
+
+
+def _read(forecast: Forecasting, content: bytes, posts: int) -> Seen:
     with putting_together(Path(FILE)):
         table = pl.read_parquet(io.BytesIO(content))[:posts]
         features = {

@@ -15,6 +15,7 @@ import polars as pl
 from popcast.serving.reasons.background import POSTS, background
 from popcast.serving.reasons.explaining import coalition_values
 from popcast.serving.reasons.mixed_posts import Forecasting, Seen, mixed, predicted, seen, stacked
+from popcast.serving.reasons.mixed_predictions import predicted_mixed
 from popcast.serving.reasons.shapley import shapley_values
 
 DRAWS = 2000
@@ -75,4 +76,4 @@ def without_each(forecast: Forecasting, rows: Seen, groups: list[str]) -> np.nda
         own[place * count : (place + 1) * count] = others
         taken[group] = own
     whole = predicted(forecast, rows.row(0))[0]
-    return np.abs(predicted(forecast, mixed(rows, base, taken)).reshape(len(groups), count).mean(axis=1) - whole)
+    return np.abs(predicted_mixed(forecast, rows, base, taken).reshape(len(groups), count).mean(axis=1) - whole)

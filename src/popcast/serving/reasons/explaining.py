@@ -17,7 +17,8 @@ import polars as pl
 from popcast.serving.reasons.background import POSTS, background
 from popcast.serving.reasons.explanation import Contribution, Explanation, WordEffect, factor_of
 from popcast.serving.reasons.left_out_words import words_of
-from popcast.serving.reasons.mixed_posts import Forecasting, Seen, mixed, predicted, seen, stacked
+from popcast.serving.reasons.mixed_posts import Forecasting, Seen, predicted, seen, stacked
+from popcast.serving.reasons.mixed_predictions import predicted_mixed
 from popcast.serving.reasons.reason_groups import GROUPS
 from popcast.serving.reasons.shapley import coalitions, shapley_values
 from popcast.serving.reasons.similar_posts import similar_to
@@ -70,7 +71,7 @@ def coalition_values(forecast: Forecasting, rows: Seen, groups: list[str]) -> np
     own, count = coalitions(len(groups)), len(rows.segment) - 1
     others = np.tile(np.arange(1, count + 1), len(own))
     taken = {group: np.where(np.repeat(own[:, i], count), 0, others) for i, group in enumerate(groups)}
-    found = predicted(forecast, mixed(rows, np.zeros_like(others), taken))
+    found = predicted_mixed(forecast, rows, np.zeros_like(others), taken)
     return found.reshape(len(own), count).mean(axis=1)
 
 

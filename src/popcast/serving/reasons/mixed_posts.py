@@ -6,10 +6,10 @@ stacked once; a mixed row is one row number per group.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -21,8 +21,8 @@ from popcast.serving.reasons.reason_groups import GROUPS, PAST, TIME, group_of_c
 
 READ = ("user_id", "posted_at", "title", "tags", "category", "subcategory", "concept")
 """Fields that members read by themselves, besides features."""
-CHUNK = 16_384
-"""Rows that are predicted at once."""
+CHUNK = 4096
+"""Rows that are predicted at once: a frame of them takes some 30 MB."""
 
 
 class Forecasting(Protocol):
@@ -30,12 +30,17 @@ class Forecasting(Protocol):
 
     contents: Contents
     blend: Blend
+    members: Mapping[str, object]
     known: pl.DataFrame
     files: Mapping[str, bytes]
 
+    def once(self, name: str, of: tuple, make: Callable[[], Any]) -> Any: ...
     def prepared(self, posts: pl.DataFrame) -> pl.DataFrame: ...
     def complete(self, posts: pl.DataFrame) -> pl.DataFrame: ...
     def features(self, posts: pl.DataFrame, media: Path | None = None) -> dict[str, pl.DataFrame]: ...
+    def by_member(
+        self, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame], names: Collection[str] | None = None
+    ) -> dict[str, np.ndarray]: ...
     def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]: ...
     def blended(
         self, posts: pl.DataFrame, features: Mapping[str, pl.DataFrame], segment: np.ndarray, age: np.ndarray
@@ -125,6 +130,10 @@ def predicted(forecast: Forecasting, rows: Seen) -> np.ndarray:
         posts = rows.posts[part]
         features = {name: table[part] for name, table in rows.features.items()}
         found.append(forecast.blended(posts, features, rows.segment[part], rows.age[part]))
-    values = np.concatenate(found) if found else np.empty(0)
+    return as_told(np.concatenate(found) if found else np.empty(0))
+
+
+def as_told(values: np.ndarray) -> np.ndarray:
+    """Forecasts [n] rounded as ``Forecast.predict`` rounds them."""
     table = pl.DataFrame({"prediction": pl.Series(values, dtype=pl.Float64)})
     return tables.rounded(table)["prediction"].to_numpy()

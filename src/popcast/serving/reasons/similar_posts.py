@@ -51,16 +51,27 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.where(length > 0, length, 1.0)
 
 
+def past_texts(forecast: Forecasting) -> tuple[pl.DataFrame, np.ndarray] | None:
+    """The past posts and the vectors [n, width] of their texts; None: the bundle has none."""
+    content = forecast.files.get(FILE)
+    return None if content is None else forecast.once("past texts", (content,), lambda: _read(content))
+
+
+def _read(content: bytes) -> tuple[pl.DataFrame, np.ndarray]:
+    with putting_together(Path(FILE)):
+        past = pl.read_parquet(io.BytesIO(content))
+        column = next(name for name in VECTORS if name in past.columns)
+        return past.drop(column), past[column].to_numpy().astype(np.float32) / 127
+
+
 def similar_to(
     forecast: Forecasting, prepared: pl.DataFrame, features: Mapping[str, pl.DataFrame]
 ) -> list[list[SimilarPost]]:
     """Per post the ``SHOWN`` most similar older ones, nearest first; of a post without a time all are older."""
-    content, column = forecast.files.get(FILE), _vector(features)
-    if content is None or column is None:
+    column, kept = _vector(features), past_texts(forecast)
+    if kept is None or column is None:
         return [[] for _ in range(prepared.height)]
-    with putting_together(Path(FILE)):
-        past = pl.read_parquet(io.BytesIO(content))
-        bank = past[column].to_numpy().astype(np.float32) / 127
+    past, bank = kept
     own = _unit(np.nan_to_num(embedding(features["text"][column]).astype(np.float32)))
     times = past["posted_at"].dt.epoch("us").fill_null(np.iinfo(np.int64).min).to_numpy()
     asked = prepared["posted_at"].dt.epoch("us").fill_null(np.iinfo(np.int64).max).to_numpy()
