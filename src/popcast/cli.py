@@ -17,6 +17,7 @@ from popcast.commands.forecasting.forecast_command import forecast
 from popcast.commands.forecasting.observe_command import observe
 from popcast.commands.init_command import init
 from popcast.commands.lay_over import lay_over
+from popcast.commands.pretrained_command import pretrained
 from popcast.commands.run_command import run
 from popcast.commands.show import show
 from popcast.core import params, paths
@@ -350,6 +351,7 @@ def _where(encoder: str) -> str:
 
 main.add_command(init)
 main.add_command(run)
+main.add_command(pretrained)
 main.add_command(show)
 main.add_command(export)
 main.add_command(forecast)
