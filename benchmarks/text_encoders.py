@@ -1,4 +1,4 @@
-"""What a text says of popularity: ridge on vectors of MiniLM, E5, both and GloVe, scored on the validation part.
+"""What a text says of popularity: ridge on vectors of MiniLM, E5, GloVe and TF-IDF, scored on the validation part.
 
     PYTHONPATH=src python benchmarks/text_encoders.py --set microlens --models models/pretrained
 
@@ -21,6 +21,7 @@ import orjson
 import polars as pl
 
 from popcast.core.pretrained.packages.package_origin import said_of_weights
+from popcast.features import text
 from popcast.features.common.contract import Context
 from popcast.features.common.encoders import PACKAGED, SentenceEncoder
 from popcast.features.glove import Block, Params
@@ -87,7 +88,19 @@ def vectors_of(posts: pl.DataFrame, models: Path, scratch: Path) -> dict[str, np
             f"GloVe: {len(texts) / (time.perf_counter() - start):.0f} texts/s, {share:.0%} of words known", flush=True
         )
         found["MiniLM + GloVe"] = np.hstack([found["MiniLM"], found["GloVe"]])
+    found["TF-IDF"] = words_of(posts)
+    for name in [name for name in found if name in ("MiniLM", "E5", "MiniLM + E5")]:
+        found[f"TF-IDF + {name}"] = np.hstack([found["TF-IDF"], found[name]])
     return found
+
+
+def words_of(posts: pl.DataFrame) -> np.ndarray:
+    """SVD of TF-IDF by the block ``text``, 256 numbers, fitted on the training posts; signs of Chinese, too."""
+    params = text.Params.model_validate({"fields": ["title"], "encoder": None, "tfidf": {"dim": 256, "char": [1, 4]}})
+    table = text.Block(params, Context("benchmark", 0)).fit(posts).transform(posts)
+    vectors, known = np.zeros((posts.height, 256), np.float32), table["text.svd_embedding"].is_not_null()
+    vectors[known.to_numpy()] = table.filter(known)["text.svd_embedding"].to_numpy()
+    return vectors
 
 
 def ridge(x: np.ndarray, y: np.ndarray, learn: np.ndarray) -> tuple[np.ndarray, float]:
@@ -111,8 +124,9 @@ def ridge(x: np.ndarray, y: np.ndarray, learn: np.ndarray) -> tuple[np.ndarray, 
 @click.option("--models", type=click.Path(path_type=Path), default=Path("models/pretrained"), show_default=True)
 @click.option("--scratch", type=click.Path(path_type=Path), default=Path(".scratch/text_encoders"), show_default=True)
 @click.option("--learned", type=int, help="so many training posts only, the first ones of the table")
-def main(which: str, models: Path, scratch: Path, learned: int | None) -> None:
-    """Print nMSE and SRC of each row, and its difference to MiniLM with an interval."""
+@click.option("--against", default="MiniLM", show_default=True, help="row that the others are compared with")
+def main(which: str, models: Path, scratch: Path, learned: int | None, against: str) -> None:
+    """Print nMSE and SRC of each row, and its difference to one of them with an interval."""
     posts = {"microlens": microlens, "weibo": weibo}[which]()
     if learned is not None:
         kept = posts.filter(split="train").head(learned)
@@ -125,6 +139,8 @@ def main(which: str, models: Path, scratch: Path, learned: int | None) -> None:
         predictions[name], penalties[name] = ridge(x, y, learn)
     truth = y[~learn]
     draws = bootstrap(truth, predictions, np.arange(len(truth)), 1000, 0)
+    if against not in predictions:
+        raise click.BadParameter(f"{against!r}: expected one of {', '.join(predictions)}", param_hint="--against")
     for name, predicted in predictions.items():
         found, own = score(truth, predicted), draws[name]
         note = said_of_weights(models / "e5") if "E5" in name else None
@@ -132,10 +148,10 @@ def main(which: str, models: Path, scratch: Path, learned: int | None) -> None:
         for metric in ("nmse", "src"):
             low, high = interval(own[metric], 0.95)
             said.append(f"{metric} {found[metric]:.4f} ({low:.4f} to {high:.4f})")
-            if name != "MiniLM":
-                low, high, _ = paired_difference(own[metric], draws["MiniLM"][metric], 0.95)
-                apart = found[metric] - score(truth, predictions["MiniLM"])[metric]
-                said.append(f"against MiniLM {apart:+.4f} ({low:+.4f} to {high:+.4f})")
+            if name != against:
+                low, high, _ = paired_difference(own[metric], draws[against][metric], 0.95)
+                apart = found[metric] - score(truth, predictions[against])[metric]
+                said.append(f"against {against} {apart:+.4f} ({low:+.4f} to {high:+.4f})")
         print(", ".join(said))
 
 
