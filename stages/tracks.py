@@ -36,8 +36,8 @@ def main(plan: Plan) -> None:
     about = told(plan, task, section, records) | {"order": list(systems), "systems": systems}
     tables.write_json({"about": about, **scores}, paths.track_metrics(key))
     pictured = track_plots.tables_of(scores, systems, task.shots, records, answers, about["trained_on"])
-    kinds = (("generated data", about["generated"]), ("stand-in model", about["base"].get("stand_in")))
-    kind = ", ".join(text for text, on in kinds if on)
+    kinds = {"generated data": about["generated"], "stand-in model": about["base"].get("stand_in")}
+    kind = ", ".join([*(text for text, on in kinds.items() if on), *filter(None, [about["base"].get("weights")])])
     plots.write(pictured, paths.track_plots(key), f"{key}, {task.track}" + (f" ({kind})" if kind else ""),
                 track_plots.DRAW)  # fmt: skip
     print(f"{key}: {len(systems)} systems on {about['records']} test records")
@@ -62,7 +62,7 @@ def told(plan: Plan, task: Task, section: Evaluation, records: pl.DataFrame) -> 
         "track": task.track,
         "source": task.source,
         "generated": plan["generated"],
-        "base": noted(paths.base_model(task.source) / "base.json", ("kind", "stand_in")),
+        "base": noted(paths.base_model(task.source) / "base.json", ("kind", "stand_in", "weights")),
         "tuned": plan["tuned"],
         "filled": plan["filled"],
         "shots": task.shots,

@@ -17,6 +17,7 @@ SETTINGS = {
     "metadata": [{}, {"log1p": True, "week": True}],
     "history": [{"as_of": mode, "outcomes": ["posthoc_comments"]} for mode in ("post", "fold")],
     "text": [{"encoder": None, "tfidf": {"dim": 8}}],
+    "glove": [{}],
     "windows": [{"size": 3}, {"size": 5, "zero_fill": True}],
     "neighbours": [
         *({"k": 5, "as_of": mode} for mode in ("post", "fold")),
@@ -31,6 +32,14 @@ LABEL_BASED = ("history", "neighbours", "knn_values")
 DERIVED = ("windows", "neighbours", "knn_values")
 MEASURED = ("popularity", "posthoc_comments")
 WIDTH = 6
+
+
+@pytest.fixture(autouse=True)
+def word_vectors(monkeypatch):
+    """A vector for some words of generated posts, in the place of GloVe's folder."""
+    words = {"rain": 0, "sun": 1, "title": 2, "city": 3, "tag1": 4}
+    vectors = np.random.default_rng(0).normal(size=(len(words), 3)).astype(np.float32)
+    monkeypatch.setattr("popcast.features.glove.block.read_word_vectors", lambda folder: (words, vectors))
 
 
 def embedded(posts: pl.DataFrame) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from popcast.commands.forecasting.serve_command import serve
 from popcast.commands.forecasting.track_command import track
 from popcast.commands.init_command import init
 from popcast.commands.lay_over import lay_over
+from popcast.commands.pretrained_command import pretrained
 from popcast.commands.report_command import report
 from popcast.commands.run_command import run
 from popcast.commands.show import show
@@ -323,6 +324,7 @@ def _where(encoder: str) -> str:
 
 main.add_command(init)
 main.add_command(run)
+main.add_command(pretrained)
 main.add_command(show)
 main.add_command(report)
 main.add_command(export)

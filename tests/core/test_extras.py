@@ -18,8 +18,8 @@ from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SOURCE = ROOT / "src" / "popcast"
-BESIDE = {"autogluon", "pandas"}
-"""Imported by a stacker that has a requirements file of its own, for it wants an older pandas."""
+BESIDE = {"autogluon", "pandas", "gguf", "onnx", "rapidocr_onnxruntime"}
+"""Imported by what has a requirements file of its own: a stacker that wants an older pandas, pretrained models."""
 
 
 def distributions(requirements: list[str]) -> set[str]:

@@ -10,9 +10,12 @@ import torch
 from pydantic import ValidationError
 
 from popcast.core.errors import BadInput
+from popcast.core.pretrained.packages import converting
+from popcast.core.pretrained.packages.package_origin import FOUR_BITS
 from popcast.fewshot.tokenizer import all_scores, make_tokenizer
 from popcast.lm import backbone
 from popcast.lm.backbone import Made, Params, Pretrained
+from popcast.lm.tuned_systems import title
 from tests.lm.tiny_llm import SCORES, TEXTS, tiny_base
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -130,12 +133,22 @@ def test_whole_weights_of_a_tuned_folder(base, tmp_path):
     assert backbone.base_of(tmp_path / "full") == base
 
 
+def test_pointer_says_that_weights_had_four_bits(base, tmp_path):
+    source = plain(base, tmp_path / "source")
+    converting.SMOLLM2.write(source)
+    backbone.write_pointer(tmp_path / "pointer", Pretrained(model=str(source)), SCORES)
+    assert json.loads((tmp_path / "pointer" / "base.json").read_text())["weights"] == FOUR_BITS
+    assert title("smpd", True, tmp_path / "pointer") == f"smpd ({FOUR_BITS}, generated data)"
+    assert title("smpd", True, base) == "smpd (stand-in model, generated data)"
+
+
 def test_pointer_names_a_model_and_copies_nothing(base, tmp_path):
     source = plain(base, tmp_path / "source")
     backbone.write_pointer(tmp_path / "pointer", Pretrained(model=str(source)), SCORES)
     assert [file.name for file in (tmp_path / "pointer").iterdir()] == ["base.json"]
     note = json.loads((tmp_path / "pointer" / "base.json").read_text())
     assert (note["kind"], note["stand_in"], note["scores"]) == ("pretrained", False, list(SCORES))
+    assert "weights" not in note
     assert torch.equal(logits(*backbone.load(tmp_path / "pointer")), logits(*backbone.load(base)))
     shutil.rmtree(source)
     assert "no such model folder" in refused(backbone.load, tmp_path / "pointer")

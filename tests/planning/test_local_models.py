@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from popcast.core.errors import BadInput
 from popcast.planning import local_models, plan, project_params
+from popcast.planning.leftovers import leftovers
 from popcast.planning.source import Source
 from popcast.planning.status import differences
 from tests.conftest import ROOT
@@ -169,3 +170,27 @@ def test_dvc_status_sees_other_weights(project):
     assert "pretrained" in run(sys.executable, "-m", "dvc", "status")
     run(sys.executable, "-m", "dvc", "repro", "-q")
     assert Path("data/plan/features/microlens-text.json").read_bytes() != before
+
+
+def test_folders_of_popcast_pretrained_are_watched_and_not_taken_for_outs(tmp_path, monkeypatch):
+    """Those of other kinds of models too, by the note of their origin."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("models/pretrained/e5", "models/pretrained/ocr", "models/base/smpd"):
+        Path(name).mkdir(parents=True)
+        (Path(name) / "config.json").write_text("{}")
+    Path("models/pretrained/e5/model.safetensors").write_bytes(b"weights")
+    Path("models/base/smpd/model.safetensors").write_bytes(b"weights")
+    Path("models/pretrained/ocr/origin.json").write_text("{}")
+    names = ["models/base/smpd", "models/pretrained/e5", "models/pretrained/ocr"]
+    assert local_models.named(names) == names[1:]
+    local_models.check_watched(names, "models/pretrained")
+    with pytest.raises(BadInput, match=r"base.watch"):
+        local_models.check_watched(names, "requirements.txt")
+
+
+def test_tidy_keeps_the_folders_of_popcast_pretrained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("models/pretrained/e5", "models/gone/lightgbm"):
+        Path(name).mkdir(parents=True)
+    found = leftovers(project_params.load(ROOT / "params.yaml"))
+    assert found == [Path("models/gone/lightgbm")]

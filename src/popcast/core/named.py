@@ -13,6 +13,8 @@ from popcast.core.errors import BadInput
 
 PREDICTOR_ROOMS = ("popcast.models", "popcast.fewshot", "popcast.simulation")
 BLOCK_ROOMS = ("popcast.features",)
+SIDE_BY_SIDE = ("text", "glove", "image", "video", "ocr", "array", "neighbours", "windows", "knn_values")
+"""Blocks that a dataset may have several of: ``text_e5`` is made by the code of ``text`` (decision 024)."""
 
 
 def full_name(name: str, rooms: tuple[str, ...], form: str) -> str | None:
@@ -39,10 +41,19 @@ def predictor_package(name: str) -> str:
 
 def block_package(name: str) -> str:
     """Dotted name of a feature block's folder, such as ``popcast.features.history``."""
-    found = full_name(name, BLOCK_ROOMS, "block")
+    found = full_name(kind_of_block(name), BLOCK_ROOMS, "block")
     if found is None:
         raise BadInput(f"params.yaml: features.{name}: no such feature block in src/popcast/features")
     return found
+
+
+def kind_of_block(name: str) -> str:
+    """The folder whose code makes the block ``name``: the name, or for one of several what stands before an underscore.
+
+    >>> kind_of_block("text"), kind_of_block("text_e5"), kind_of_block("knn_values"), kind_of_block("history")
+    ('text', 'text', 'knn_values', 'history')
+    """
+    return next((kind for kind in SIDE_BY_SIDE if name.startswith(f"{kind}_")), name)
 
 
 def predictor_module(name: str) -> ModuleType:

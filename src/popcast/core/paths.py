@@ -14,6 +14,8 @@ LEADERBOARD = Path("metrics/leaderboard.md")
 REPORT = Path("reports")
 SCRATCH = Path(".scratch")
 PLANS = Path("data/plan")
+PRETRAINED = Path("models/pretrained")
+"""Model folders that `popcast pretrained` makes; no stage does."""
 
 
 def plan(stage: str, key: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from popcast.core.named import kind_of_block
 from popcast.core.section import Key, Line, Name, Section
 
 TEMPLATES = ("smpd", "tpic2017", "microlens", "table")
@@ -125,7 +126,7 @@ class FeatureRow(Section):
     @model_validator(mode="after")
     def fair(self) -> FeatureRow:
         for block in self.blocks:
-            if block in LABEL_BLOCKS:
+            if kind_of_block(block) in LABEL_BLOCKS:
                 raise ValueError(f"blocks: {block!r} looks up labels that the prompt does not show")
             if block == "profile":
                 raise ValueError("blocks: 'profile' was measured after posting")

@@ -16,6 +16,7 @@ from popcast.core import tables
 from popcast.core.errors import BadInput, bad_input
 from popcast.core.pretrained import opening
 from popcast.core.pretrained.model_notes import BASE, TUNED, base_note, tuned_note
+from popcast.core.pretrained.packages.package_origin import said_of_weights
 from popcast.core.section import Model, Revision, Section
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def write_pointer(
     """Make a base folder that names a pretrained model, after its configuration and tokenizer could be loaded.
 
     scores: range of the answers that it is asked for, None where it writes texts. files: hash of a local folder, so
-    that other weights are another note, and what is tuned on it is tuned again.
+    that other weights are another note, and what is tuned on it is tuned again. The note has what tables say of the
+    weights of a model out of a package.
     """
     from transformers import AutoConfig
 
@@ -123,6 +125,8 @@ def write_pointer(
     folder.mkdir(parents=True, exist_ok=True)
     facts = {} if files is None else {"files": files}
     facts |= {} if scores is None else {"scores": list(scores)}
+    said = said_of_weights(Path(pretrained.model))
+    facts |= {} if said is None else {"weights": said}
     write_base(folder, kind="pretrained", stand_in=False, **pretrained.model_dump(), **facts)
 
 

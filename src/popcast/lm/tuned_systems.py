@@ -67,7 +67,8 @@ def files_of(folder: Path) -> list[Path]:
 
 def title(llm: str, generated: bool, base: Path) -> str:
     """What a picture calls the model: ``smpd (stand-in model, generated data)``. base: folder of its base."""
-    said = ["stand-in model"] if (base_note(base) or {}).get("stand_in") else []
+    note = base_note(base) or {}
+    said = [*(["stand-in model"] if note.get("stand_in") else []), *filter(None, [note.get("weights")])]
     if generated:
         said.append("generated data")
     return f"{llm} ({', '.join(said)})" if said else llm

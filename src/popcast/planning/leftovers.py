@@ -73,7 +73,8 @@ def leftovers(settings: Params) -> list[Path]:
     found = {path for place in places for path in Path().glob(str(place)) if path.name != KEEPER}
     needed = keep | {parent for path in keep for parent in path.parents}
     features_root = paths.feature_model("*", "*").parent.parent
-    gone = {path for path in found if path not in needed and path.parent != features_root}
+    kept = (features_root, paths.PRETRAINED)
+    gone = {path for path in found if path not in needed and path.parent not in kept}
     return sorted(path for path in gone if not gone & set(path.parents))
 
 

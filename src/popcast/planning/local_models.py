@@ -2,7 +2,8 @@
 
 The plan of a stage holds a hash of every file of such a folder. DVC asks the stage ``plan`` for it again when something
 changes in the folder that ``base.watch`` names, so a local model must lie in there; one that does not is refused. A
-folder below ``models`` is the out of a stage, which DVC follows itself.
+folder below ``models`` is the out of a stage, which DVC follows itself, but for those in ``models/pretrained``
+(`popcast pretrained`): ``base.watch: models/pretrained``.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import orjson
 from popcast.core import paths, tables
 from popcast.core.errors import bad_input
 from popcast.core.pretrained.model_notes import BASE, TUNED
+from popcast.core.pretrained.packages.package_origin import ORIGIN
 from popcast.core.pretrained.weight_files import ADAPTER_CONFIG, MODULES
 
 MADE = Path("models")
 """Outs of stages."""
-SIGNS = (BASE, TUNED, ADAPTER_CONFIG, MODULES)
+SIGNS = (BASE, TUNED, ADAPTER_CONFIG, MODULES, ORIGIN)
 KNOWN = paths.SCRATCH / "model-hashes.json"
 """Hashes of files by path, size and time: weights of gigabytes are read once."""
 LONGEST = 1000
@@ -30,7 +32,12 @@ LONGEST = 1000
 
 def named(texts: Iterable[str]) -> list[str]:
     """Those of ``texts`` that are local model folders and no outs of stages, sorted."""
-    return sorted({text for text in texts if _is_model(text) and not Path(text).is_relative_to(MADE)})
+    return sorted({text for text in texts if _is_model(text) and not is_made(text)})
+
+
+def is_made(text: str) -> bool:
+    """Whether a path lies among the outs of stages; what `popcast pretrained` makes does not."""
+    return Path(text).is_relative_to(MADE) and not Path(text).is_relative_to(paths.PRETRAINED)
 
 
 def _is_model(text: str) -> bool:

@@ -27,7 +27,7 @@ from popcast.splits.params import Split
 WIDER = "test_bank: train+valid"
 TAKEN = (
     "features", "base", "sft", "aligned", "adversarial", "llm", "tracks", "simulation", "ablation", "responses",
-    "shares", "bundles",
+    "shares", "bundles", "pretrained",
 )  # fmt: skip
 """Folders beside those of datasets, below ``models`` and ``plots``."""
 

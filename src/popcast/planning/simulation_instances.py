@@ -35,7 +35,7 @@ def simulate(p: Params) -> Iterator[Instance]:
 def check_watch(key: str, watch: str, policy: Any) -> None:
     """Raise BadInput where a model made by a stage answers for the personas and DVC would not see it change."""
     model = getattr(policy, "model", None) if policy.kind == "transformers" else None
-    made = model is not None and Path(model).is_relative_to(local_models.MADE)
+    made = model is not None and local_models.is_made(model)
     if made and not Path(model).is_relative_to(watch):
         field = f"simulations.{key}.watch"
         raise bad_input("DVC would not see another model", file=paths.PARAMS, field=field, value=watch, expected=model)

@@ -54,7 +54,7 @@ class Track:
     @property
     def badges(self) -> list[str]:
         marks = {"generated data": self.about["generated"], "stand-in language model": self.stand_in}
-        return [mark for mark, on in marks.items() if on]
+        return [*(mark for mark, on in marks.items() if on), *filter(None, [self.about["base"].get("weights")])]
 
     @property
     def introduction(self) -> str:

@@ -390,4 +390,4 @@ class Forecast:
 
 def context_of(contents: Contents, one: BundledBlock) -> Context:
     """What a block of a bundle may know."""
-    return Context(contents.dataset, contents.seed, **one.told)
+    return Context(contents.dataset, contents.seed, block=one.block, **one.told)

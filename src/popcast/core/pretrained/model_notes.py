@@ -28,6 +28,7 @@ class BaseNote(BaseModel):
     stand_in: StrictBool = False
     scores: tuple[float, float] | None = None
     learned_before: str | None = None
+    weights: str | None = None
 
 
 class TunedNote(BaseModel):

@@ -47,8 +47,16 @@ def part(kind: Any, name: str, **options: Any) -> Any:
 def model(kind: Any, name: str, **options: Any) -> Any:
     """Model with its weights: ``kind.from_pretrained(name)``."""
     check_model(name)
-    with _quiet(), one_line(name):
+    with quiet(), one_line(name):
         return kind.from_pretrained(name, trust_remote_code=False, use_safetensors=True, **options)
+
+
+def from_gguf(kind: Any, file: Path, **options: Any) -> Any:
+    """Model or tokenizer out of one GGUF file, which holds both: ``kind.from_pretrained(folder, gguf_file=...)``."""
+    if not file.is_file():
+        raise BadInput(f"{file}: no such GGUF file")
+    with quiet(), one_line(str(file)):
+        return kind.from_pretrained(str(file.parent), gguf_file=file.name, trust_remote_code=False, **options)
 
 
 def whole_model(kind: Any, name: str, **options: Any) -> Any:
@@ -75,7 +83,7 @@ def sentence_encoder(name: str, **options: Any) -> Any:
         weight_files.check_config(Path(folder) / CONFIG)
     for place in (Path(folder), *weight_files.module_folders(Path(folder))):
         weight_files.check_weights(place)
-    with _quiet(), one_line(name):
+    with quiet(), one_line(name):
         return SentenceTransformer(
             folder, trust_remote_code=False, local_files_only=True,
             model_kwargs={"use_safetensors": True, **options.pop("model_kwargs", {})}, **options,
@@ -123,7 +131,7 @@ def routed_settings(kind: Any, folder: Path, trainable: bool) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars, and no list of weights that are left over."""
     from transformers.utils import logging
 

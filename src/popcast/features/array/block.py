@@ -50,7 +50,7 @@ class Block:
     Params = Params
 
     def __init__(self, params: Params, context: Context) -> None:
-        self.params, self.context = params, context
+        self.params, self.context, self.name = params, context, context.named("array")
         self.widths: dict[str, int] = {}
 
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
@@ -122,7 +122,7 @@ class Block:
                 present &= rows < len(vectors)
                 found = np.asarray(vectors[rows[present]], dtype=np.float32)
                 self._finite(found, rows[present], path)
-            columns.append(embedding_column(f"array.{name}_embedding", found, present))
+            columns.append(embedding_column(f"{self.name}.{name}_embedding", found, present))
         return pl.DataFrame(columns)
 
     def save(self, folder: Path) -> None:

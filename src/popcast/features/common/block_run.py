@@ -47,7 +47,7 @@ def run_block(plan: Plan, of: str | None = None) -> None:
 def context_of(settings: Mapping[str, Any], scratch: Path | None = None) -> Context:
     """What a block may know, of the settings of its stage: those of ``features`` have a zone and what unlabelled posts
     may see, those of ``derive`` the latter, those of ``media`` a raw folder."""
-    told = {name: settings[name] for name in ("zone", "final_fit") if name in settings}
+    told = {name: settings[name] for name in ("zone", "final_fit", "block") if name in settings}
     raw = Path(settings["raw"]) if "raw" in settings else None
     return Context(settings["dataset"], settings["seed"], raw=raw, scratch=scratch, **told)
 

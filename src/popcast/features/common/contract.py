@@ -20,7 +20,8 @@ from popcast.core.section import Section
 class Context:
     """What a block may know besides its params: seed, zone of day parts, raw folder (media only), scratch folder.
 
-    ``final_fit`` is that of the dataset's split: which labels an unlabelled post may see (``visibility``).
+    ``final_fit`` is that of the dataset's split: which labels an unlabelled post may see (``visibility``). ``block`` is
+    the block's name where several of one kind stand side by side, such as ``text_e5``.
     """
 
     dataset: str
@@ -29,6 +30,11 @@ class Context:
     raw: Path | None = None
     scratch: Path | None = None
     final_fit: str = "labelled"
+    block: str | None = None
+
+    def named(self, kind: str) -> str:
+        """Name of the block whose code is the folder ``kind``: what its columns begin with."""
+        return self.block or kind
 
 
 class FeatureBlock(Protocol):

@@ -39,8 +39,8 @@ class Undecodable(Exception):
     """A media file that gives no picture; ``str(error)`` is the reason that quality.json counts."""
 
 
-def read_picture(path: Path) -> tuple[np.ndarray, int, int, str]:
-    """RGB uint8 [h, w, 3] scaled down to :data:`SIDE`, and width, height and colour mode of the file itself.
+def read_picture(path: Path, side: int = SIDE) -> tuple[np.ndarray, int, int, str]:
+    """RGB uint8 [h, w, 3] scaled down to ``side``, and width, height and colour mode of the file itself.
 
     Raises :class:`Undecodable`: ``missing_file``, ``absurd_size`` or ``undecodable`` (no image, broken off, corrupt).
     """
@@ -57,14 +57,14 @@ def read_picture(path: Path) -> tuple[np.ndarray, int, int, str]:
                 width, height, mode = *image.size, image.mode
                 if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
                     raise Undecodable("absurd_size")
-                image.draft("RGB", (SIDE, SIDE))  # lets JPEG decode at a fraction of its size
+                image.draft("RGB", (side, side))  # lets JPEG decode at a fraction of its size
                 image.load()
-                rgb = _in_colour(_smaller(image), mode)
+                rgb = _in_colour(_smaller(image, side), mode)
     except Image.DecompressionBombError:
         raise Undecodable("absurd_size") from None
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError, struct.error):
         raise Undecodable("undecodable") from None
-    return scaled(np.asarray(rgb)), width, height, mode
+    return scaled(np.asarray(rgb), side), width, height, mode
 
 
 def write_blank_picture(path: Path) -> None:
@@ -74,13 +74,13 @@ def write_blank_picture(path: Path) -> None:
     Image.new("RGB", (64, 64), (128, 128, 128)).save(path)
 
 
-def _smaller(image):
-    """A large picture made smaller by a whole factor, its longer side at least four times :data:`SIDE`."""
+def _smaller(image, side: int):
+    """A large picture made smaller by a whole factor, its longer side at least four times ``side``."""
     if image.width * image.height <= LARGE:
         return image
     if image.mode not in ("RGB", "L", "CMYK", "YCbCr"):  # places in a palette have no mean, transparency would weigh
         image = _in_colour(image, image.mode)
-    return image.reduce(max(1, max(image.size) // (4 * SIDE)))
+    return image.reduce(max(1, max(image.size) // (4 * side)))
 
 
 def _in_colour(image, mode: str):

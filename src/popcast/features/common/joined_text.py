@@ -10,6 +10,8 @@ import polars as pl
 SEPARATOR = " | "
 TextField = Literal["title", "tags", "category", "subcategory", "concept"]
 """Columns of posts that say something in words; ``tags`` is a list of them."""
+AnyTextField = TextField | Literal["post_caption"]
+"""With the words of whoever described the picture (``datasets.<key>.captions``)."""
 
 
 def joined_text(posts: pl.DataFrame, fields: Sequence[str]) -> pl.Series:

@@ -61,13 +61,15 @@ def file_key(raw: Path, names: list[str], kind: str) -> str:
 class MediaBlock:
     """A block that describes one file per post. ``quality``: files that give nothing, by reason.
 
-    A subclass has ``Params`` with ``shard``, files per piece of work. ``standard``: of the appearance vectors.
+    A subclass has ``kind``, its folder, and ``Params`` with ``shard``, files per piece of work. ``standard``: of the
+    appearance vectors.
     """
 
     Params: ClassVar[type[Section]]
+    kind: ClassVar[str] = "media"
 
     def __init__(self, params: Section, context: Context) -> None:
-        self.params, self.context = params, context
+        self.params, self.context, self.name = params, context, context.named(self.kind)
         self.quality: dict[str, int] = {}
         self.standard: descriptors.Standard | None = None
         self._rows: dict[str, np.ndarray] = {}

@@ -78,6 +78,7 @@ class Block(media.MediaBlock):
     """Descriptors and embeddings of the first picture. ``quality``: undecodable pictures by reason."""
 
     Params = Params
+    kind = "image"
 
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """Describe every picture once; learn mean and deviation of the embedding from those of training posts."""
@@ -102,12 +103,12 @@ class Block(media.MediaBlock):
         names, rows = self._described(posts)
         good = rows[:, 0] == 0
         modes = [MODES[int(code)] if ok and code >= 0 else None for ok, code in zip(good, rows[:, 1], strict=True)]
-        columns = [posts["post_id"], pl.Series("image.has_image", good.astype(np.float64))]
-        columns.append(pl.Series("image.mode", modes, dtype=pl.String))
+        columns = [posts["post_id"], pl.Series(f"{self.name}.has_image", good.astype(np.float64))]
+        columns.append(pl.Series(f"{self.name}.mode", modes, dtype=pl.String))
         for i, name in enumerate(NUMBERS, HEAD):
-            columns.append(pl.Series(f"image.{name}", rows[:, i]).fill_nan(None))
+            columns.append(pl.Series(f"{self.name}.{name}", rows[:, i]).fill_nan(None))
         vectors = self.standard(rows[good, HEAD + len(NUMBERS) :])
-        columns.append(embedding_column("image.embedding", vectors, good))
+        columns.append(embedding_column(f"{self.name}.embedding", vectors, good))
         if self.params.encoder is not None:
             columns.append(self._encoded(names, good))
         if self.params.joint is not None:
@@ -126,7 +127,7 @@ class Block(media.MediaBlock):
             vectors.update(zip(piece, encoded, strict=True))
         found = [vectors[name] for name in wanted]
         stacked = np.stack(found) if found else np.empty((0, encoder.width), np.float32)
-        return embedding_column("image.encoder_embedding", stacked, good)
+        return embedding_column(f"{self.name}.encoder_embedding", stacked, good)
 
     def _joined(self, posts: pl.DataFrame, names: list[str | None], good: np.ndarray) -> list[pl.Series]:
         """Two columns per text of ``joint``; pairs in the order of picture and text, so that batches repeat."""
@@ -146,10 +147,10 @@ class Block(media.MediaBlock):
             rows = (
                 np.stack([found[pair] for pair in wanted]) if wanted else np.empty((0, encoder.width + 1), np.float32)
             )
-            columns.append(embedding_column(f"image.{label}_joint_embedding", rows[:, :-1], known))
+            columns.append(embedding_column(f"{self.name}.{label}_joint_embedding", rows[:, :-1], known))
             fits = np.full(len(known), np.nan)
             fits[known] = rows[:, -1]
-            columns.append(pl.Series(f"image.{label}_similarity", fits).fill_nan(None))
+            columns.append(pl.Series(f"{self.name}.{label}_similarity", fits).fill_nan(None))
         return columns
 
     def _pairs_key(self, pairs: list[tuple[str, str]]) -> str:

@@ -60,8 +60,8 @@ class Block:
     Params = Params
 
     def __init__(self, params: Params, context: Context) -> None:
-        self.params, self.context = params, context
-        self.retriever = Bank(params, context, "knn_values")
+        self.params, self.context, self.name = params, context, context.named("knn_values")
+        self.retriever = Bank(params, context, self.name)
 
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """Choose the columns that training posts have, and keep the values of the posts in the bank."""
@@ -116,7 +116,7 @@ class Block:
             numbers = {f"_{place}": near[:, place - 1] for place in SINGLE}
             with np.errstate(invalid="ignore"):
                 numbers |= {f"_mean{k}": summed[:, k - 1] / known[:, k - 1] for k in MEANS}
-            columns += [pl.Series(f"knn_values.{name}{end}", v).fill_nan(None) for end, v in numbers.items()]
+            columns += [pl.Series(f"{self.name}.{name}{end}", v).fill_nan(None) for end, v in numbers.items()]
         return pl.DataFrame(columns)
 
     def save(self, folder: Path) -> None:

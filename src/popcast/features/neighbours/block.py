@@ -44,8 +44,8 @@ class Block:
     Params = Params
 
     def __init__(self, params: Params, context: Context) -> None:
-        self.params, self.context = params, context
-        self.retriever = Bank(params, context, "neighbours")
+        self.params, self.context, self.name = params, context, context.named("neighbours")
+        self.retriever = Bank(params, context, self.name)
 
     @property
     def bank(self) -> pl.DataFrame:
@@ -97,15 +97,15 @@ class Block:
             median[some] = np.nanmedian(labels[some], axis=1)
             numbers |= {"label_spread": spread, "label_median": median}
         columns = [
-            pl.Series(f"neighbours.{name}", np.where(some, v, np.nan)).fill_nan(None) for name, v in numbers.items()
+            pl.Series(f"{self.name}.{name}", np.where(some, v, np.nan)).fill_nan(None) for name, v in numbers.items()
         ]
         count = "author_count" if scope == "author" else "count"
-        columns.append(pl.Series(f"neighbours.{count}", seen.sum(axis=1).astype(np.float64)))
+        columns.append(pl.Series(f"{self.name}.{count}", seen.sum(axis=1).astype(np.float64)))
         if scope == "author":
             return columns
         stored = pl.DataFrame({"index": index.reshape(-1), "similarity": similarity.reshape(-1)})
         stored = stored.select(pl.when(pl.col("index") >= 0).then(pl.all()))
-        return [stored[name].reshape(index.shape).alias(f"neighbours.{name}") for name in stored.columns] + columns
+        return [stored[name].reshape(index.shape).alias(f"{self.name}.{name}") for name in stored.columns] + columns
 
     def save(self, folder: Path) -> None:
         self.retriever.save(folder)

@@ -6,8 +6,8 @@ character 3-5-grams, sublinear counts).
 
 Columns: ``text.svd_embedding`` (TF-IDF, then truncated SVD, fitted on training posts), ``text.embedding`` (frozen
 sentence encoder), ``text.layers_embedding`` (means of some of its hidden layers, if asked for), ``text.pca_embedding``
-(principal components of ``text.embedding`` on the training posts). A post without any text has nulls. Files: JSON and
-safetensors.
+(principal components of ``text.embedding`` on the training posts). A post without any text has nulls. A block
+``text_<word>``, with another encoder say, has columns ``text_<word>.embedding`` and so on. Files: JSON and safetensors.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding_column
 from popcast.features.common.encoders import PACKAGED, SentenceEncoder
-from popcast.features.common.joined_text import TextField, joined_text
+from popcast.features.common.joined_text import AnyTextField, TextField, joined_text, with_fields
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 
 
@@ -56,7 +56,7 @@ class Tfidf(Section):
 
 
 class Params(Section):
-    fields: list[TextField] = Field(list(get_args(TextField)), min_length=1)
+    fields: list[AnyTextField] = Field(list(get_args(TextField)), min_length=1)
     tfidf: Tfidf | None = Tfidf()
     encoder: Model | None = Field(PACKAGED, description="sentence encoder: hub id or folder; null: none")
     layers: list[Annotated[int, Field(ge=0)]] = Field(
@@ -85,6 +85,7 @@ class Block:
 
     def __init__(self, params: Params, context: Context) -> None:
         self.params, self.context = params, context
+        self.name = context.named("text")
         self.vectorizers: list = []
         self.components: np.ndarray | None = None
         self.pca_mean = self.pca_axes = None
@@ -97,10 +98,10 @@ class Block:
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """Learn vocabulary, SVD and principal components from the training posts that have a text."""
         posts = posts.sort("post_id")
-        texts = joined_text(posts, self.params.fields)
+        texts = self._texts(posts)
         training = texts.filter(posts["split"] == "train").drop_nulls().to_list()
         if not training:
-            raise BadInput(f"{self.context.dataset}: no training post has a text: leave the block text out")
+            raise BadInput(f"{self.context.dataset}: no training post has a text: leave the block {self.name} out")
         if self.params.tfidf is not None:
             self._fit_tfidf(training)
         if self.params.pca is not None:
@@ -112,20 +113,24 @@ class Block:
 
     def transform(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> pl.DataFrame:
         """``post_id`` and the embedding columns, in the order of ``posts``."""
-        texts = joined_text(posts, self.params.fields)
+        texts = self._texts(posts)
         present, known = texts.is_not_null().to_numpy(), texts.drop_nulls().to_list()
         columns = [posts["post_id"]]
         if self.params.tfidf is not None:
-            columns.append(embedding_column("text.svd_embedding", self._svd(known), present))
+            columns.append(embedding_column(f"{self.name}.svd_embedding", self._svd(known), present))
         if self.encoder is not None:
             vectors, layers = np.hsplit(self.encoder.encode(known), [self.encoder.width])
-            columns.append(embedding_column("text.embedding", vectors, present))
+            columns.append(embedding_column(f"{self.name}.embedding", vectors, present))
             if self.params.layers:
-                columns.append(embedding_column("text.layers_embedding", layers, present))
+                columns.append(embedding_column(f"{self.name}.layers_embedding", layers, present))
             if self.params.pca is not None:
                 reduced = np.einsum("nd,kd->nk", vectors - self.pca_mean, self.pca_axes)
-                columns.append(embedding_column("text.pca_embedding", reduced, present))
+                columns.append(embedding_column(f"{self.name}.pca_embedding", reduced, present))
         return pl.DataFrame(columns)
+
+    def _texts(self, posts: pl.DataFrame) -> pl.Series:
+        """Texts that are read, null where a post has none; a post of a table without captions has no caption."""
+        return joined_text(with_fields(posts, self.params.fields), self.params.fields)
 
     def _fit_tfidf(self, training: list[str]) -> None:
         from sklearn.decomposition import TruncatedSVD
@@ -135,7 +140,9 @@ class Block:
         try:
             self.vectorizers = [new_tfidf(kind, **limits).fit(training) for kind in settings.kinds()]
         except ValueError as error:  # scikit-learn's answer to texts that leave no term
-            raise BadInput(f"{self.context.dataset}: features.text.tfidf: {str(error).splitlines()[0]}") from None
+            raise BadInput(
+                f"{self.context.dataset}: features.{self.name}.tfidf: {str(error).splitlines()[0]}"
+            ) from None
         terms = self._terms(training)
         rank = min(settings.dim, min(terms.shape) - 1)
         self.components = np.zeros((settings.dim, terms.shape[1]), np.float32)

@@ -181,6 +181,7 @@ class Block(media.MediaBlock):
     """Descriptors and embeddings of a post's video. ``quality``: undecodable media by reason."""
 
     Params = Params
+    kind = "video"
 
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """Describe every video once; learn mean and deviation of the embedding from those of training posts."""
@@ -208,20 +209,20 @@ class Block(media.MediaBlock):
         names, rows = self._described(posts)
         good = rows["status"] == 0
         moving = np.array([name is not None and name.lower().endswith(SUFFIXES) for name in names])
-        columns = [posts["post_id"], pl.Series("video.has_video", (good & moving).astype(np.float64))]
-        columns.append(pl.Series("video.has_frames", good.astype(np.float64)))
+        columns = [posts["post_id"], pl.Series(f"{self.name}.has_video", (good & moving).astype(np.float64))]
+        columns.append(pl.Series(f"{self.name}.has_frames", good.astype(np.float64)))
         for i, name in enumerate(NUMBERS):
-            columns.append(pl.Series(f"video.{name}", rows["numbers"][:, i]).fill_nan(None))
+            columns.append(pl.Series(f"{self.name}.{name}", rows["numbers"][:, i]).fill_nan(None))
         frames = rows["frames"][good]
-        columns.append(embedding_column("video.embedding", self.standard(_means(frames)), good))
+        columns.append(embedding_column(f"{self.name}.embedding", self.standard(_means(frames)), good))
         if self.params.encoder is None:
             for start in range(0, len(frames), CHUNK):  # in place: the whole in float64 would be large
                 frames[start : start + CHUNK] = self.standard(frames[start : start + CHUNK])
         else:
             frames = self._encoded(names, good)
-            columns.append(embedding_column("video.encoder_embedding", frames.mean(axis=1), good))
+            columns.append(embedding_column(f"{self.name}.encoder_embedding", frames.mean(axis=1), good))
         flat = frames.reshape(len(frames), -1) if len(frames) else np.empty((0, frames.shape[1] * frames.shape[2]))
-        columns.append(embedding_column("video.frame_embedding", flat, good))
+        columns.append(embedding_column(f"{self.name}.frame_embedding", flat, good))
         return pl.DataFrame(columns)
 
     def _encoded(self, names: list[str | None], good: np.ndarray) -> np.ndarray:

@@ -41,14 +41,15 @@ class Block:
     Params = Params
 
     def __init__(self, params: Params, context: Context) -> None:
-        self.params = params
-        self.context = context
+        self.params, self.context, self.name = params, context, context.named("windows")
 
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """Keep the embeddings of all posts that have an author, in the order of author, time and id."""
         for column in ("user_id", "posted_at"):
             if posts[column].null_count() == posts.height:
-                raise BadInput(f"{self.context.dataset}: block 'windows' needs {column}, which this dataset has not")
+                raise BadInput(
+                    f"{self.context.dataset}: block '{self.name}' needs {column}, which this dataset has not"
+                )
         keys = posts.select("post_id", "user_id", "posted_at").drop_nulls()
         keys = keys.sort("user_id", "posted_at", *_id_order(), nulls_last=True)
         self.keys = keys
@@ -80,9 +81,9 @@ class Block:
         few = self.params.zero_fill & (self._posts_of_author(posts) < self.params.size)
         averages = np.where(few[:, None], own, averages)
         unknown = pl.Series(np.isnan(averages[:, 0]))
-        column = pl.Series("windows.embedding", averages, dtype=pl.Array(pl.Float32, own.shape[1]))
+        column = pl.Series(f"{self.name}.embedding", averages, dtype=pl.Array(pl.Float32, own.shape[1]))
         table = posts.select("post_id").with_columns(column)
-        return table.with_columns(pl.when(~unknown).then("windows.embedding"))
+        return table.with_columns(pl.when(~unknown).then(f"{self.name}.embedding"))
 
     def _predecessors(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Rows [n] of ``keys`` from the author's first post to the one before each post (exclusive)."""
@@ -145,5 +146,5 @@ def _id_order() -> list[pl.Expr]:
 def _vectors(posts: pl.DataFrame, embedding: pl.DataFrame | None) -> np.ndarray:
     """Embeddings [n, width] float32 of ``posts``, NaN rows where null."""
     if embedding is None:
-        raise BadInput("block 'windows' needs the embedding of another block: declare it in derived, with 'of'")
+        raise BadInput("block '{self.name}' needs the embedding of another block: declare it in derived, with 'of'")
     return embedding_of(posts, embedding)

@@ -6,6 +6,8 @@ category are in it too; what the author's older posts got is the author's past, 
 
 from __future__ import annotations
 
+from popcast.core.named import kind_of_block
+
 PAST, TIME, TEXT, TAGS, CATEGORY = "author_past", "time", "text", "tags", "category"
 PICTURE, NUMBERS, SIMILAR, OTHER = "picture", "author_numbers", "similar_posts", "other"
 
@@ -37,7 +39,7 @@ FIELDS = {
 }
 BLOCKS = {
     "history": PAST, "text": TEXT, "image": PICTURE, "video": PICTURE, "neighbours": SIMILAR, "knn_values": SIMILAR,
-    "windows": PAST, "profile": NUMBERS,
+    "windows": PAST, "profile": NUMBERS, "glove": TEXT, "ocr": PICTURE,
 }  # fmt: skip
 """Blocks of which every column, but those named in ``group_of_column``, belongs to one group."""
 
@@ -66,7 +68,7 @@ def group_of_column(name: str) -> str:
         return _of_history(column)
     if block == "metadata":
         return _of_metadata(column)
-    return BLOCKS.get(block, OTHER)
+    return BLOCKS.get(kind_of_block(block), OTHER)
 
 
 def _of_history(column: str) -> str:
