@@ -17,6 +17,7 @@ SETTINGS = {
     "metadata": [{}, {"log1p": True, "week": True}],
     "history": [{"as_of": mode, "outcomes": ["posthoc_comments"]} for mode in ("post", "fold")],
     "text": [{"encoder": None, "tfidf": {"dim": 8}}],
+    "repeats": [{"fields": ["title", "tags", "category"], "as_of": mode} for mode in ("post", "fold")],
     "windows": [{"size": 3}, {"size": 5, "zero_fill": True}],
     "neighbours": [
         *({"k": 5, "as_of": mode} for mode in ("post", "fold")),
@@ -27,7 +28,7 @@ SETTINGS = {
 CASES = [
     pytest.param(name, settings, id=f"{name}-{i}") for name, all_ in SETTINGS.items() for i, settings in enumerate(all_)
 ]
-LABEL_BASED = ("history", "neighbours", "knn_values")
+LABEL_BASED = ("history", "repeats", "neighbours", "knn_values")
 DERIVED = ("windows", "neighbours", "knn_values")
 MEASURED = ("popularity", "posthoc_comments")
 WIDTH = 6
