@@ -18,6 +18,7 @@ SETTINGS = {
     "history": [{"as_of": mode, "outcomes": ["posthoc_comments"]} for mode in ("post", "fold")],
     "text": [{"encoder": None, "tfidf": {"dim": 8}}],
     "glove": [{}],
+    "repeats": [{"fields": ["title", "tags", "category"], "as_of": mode} for mode in ("post", "fold")],
     "windows": [{"size": 3}, {"size": 5, "zero_fill": True}],
     "neighbours": [
         *({"k": 5, "as_of": mode} for mode in ("post", "fold")),
@@ -28,7 +29,7 @@ SETTINGS = {
 CASES = [
     pytest.param(name, settings, id=f"{name}-{i}") for name, all_ in SETTINGS.items() for i, settings in enumerate(all_)
 ]
-LABEL_BASED = ("history", "neighbours", "knn_values")
+LABEL_BASED = ("history", "repeats", "neighbours", "knn_values")
 DERIVED = ("windows", "neighbours", "knn_values")
 MEASURED = ("popularity", "posthoc_comments")
 WIDTH = 6

@@ -18,6 +18,7 @@ SETTINGS = {
     "metadata": {},
     "history": {},
     "profile": {},
+    "repeats": {"fields": ["title", "category"]},
     "text": {"encoder": None, "tfidf": {"dim": 4}},
     "neighbours": {"k": 3, "k_stored": 3, "drop_same_title": True},
     "knn_values": {"columns": ["title_words", "tags_count", "user_photo_count"]},
@@ -94,5 +95,6 @@ def test_a_field_that_drafts_lack_is_not_known(blocks, drafts, name, field):
 
 def test_all_blocks_are_asked():
     assert set(SETTINGS) == {
-        "array", "history", "image", "knn_values", "metadata", "neighbours", "profile", "text", "video", "windows",
+        "array", "history", "image", "knn_values", "metadata", "neighbours", "profile", "repeats", "text", "video",
+        "windows",
     }  # fmt: skip

@@ -39,7 +39,7 @@ FIELDS = {
 }
 BLOCKS = {
     "history": PAST, "text": TEXT, "image": PICTURE, "video": PICTURE, "neighbours": SIMILAR, "knn_values": SIMILAR,
-    "windows": PAST, "profile": NUMBERS, "glove": TEXT, "ocr": PICTURE,
+    "windows": PAST, "repeats": PAST, "profile": NUMBERS, "glove": TEXT, "ocr": PICTURE,
 }  # fmt: skip
 """Blocks of which every column, but those named in ``group_of_column``, belongs to one group."""
 
