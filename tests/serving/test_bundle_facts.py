@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from popcast.serving import bundle_writing
+from popcast.serving.bundle_card import TRAIN_ONLY, card
 
 
 @pytest.mark.parametrize(("weights", "said"), [([0.6, 0.4], True), ([1.0, 0.0], False)])
@@ -26,3 +27,11 @@ def test_only_members_with_a_weight_are_spoken_of(weights, said):
     facts = bundle_writing._facts(parts)
     assert facts["generated"] is True
     assert ("Some members saw a simulated audience." in facts["flags"]) is said
+
+
+@pytest.mark.parametrize(("final_fit", "said"), [("train", True), ("labelled", False)])
+def test_the_card_says_which_labels_count_and_where_titles_are(forecast, final_fit, said):
+    contents = forecast.contents.model_copy(update={"final_fit": final_fit})
+    text = card(contents, forecast.scores)
+    assert "`past_posts.parquet`" in text
+    assert (TRAIN_ONLY in text) is said

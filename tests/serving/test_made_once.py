@@ -114,8 +114,12 @@ def test_what_is_observed_while_a_forecast_is_under_way_is_seen_by_later_ones(fo
     told = posts_of(forecast, later)
 
     class Meanwhile:
+        begun = False
+
         def transform(self, posts, *_):
-            forecast.observe(told, labels_of(later), LATER)
+            if not self.begun:
+                self.begun = True
+                forecast.observe(told, labels_of(later), LATER)
             return block.transform(posts)
 
     forecast.blocks = forecast.blocks | {"metadata": Meanwhile()}
