@@ -14,7 +14,7 @@ from popcast.core.errors import BadInput
 PREDICTOR_ROOMS = ("popcast.models", "popcast.fewshot", "popcast.simulation")
 BLOCK_ROOMS = ("popcast.features",)
 SIDE_BY_SIDE = ("text", "glove", "image", "video", "ocr", "array", "neighbours", "windows", "knn_values")
-"""Blocks that a dataset may have several of: ``text_e5`` is made by the code of ``text`` (decision 024)."""
+"""Blocks that a dataset may have several of: ``text_e5`` is made by the code of ``text`` (decision 027)."""
 
 
 def full_name(name: str, rooms: tuple[str, ...], form: str) -> str | None:
