@@ -26,8 +26,8 @@ USES = {
     "features.text.encoder": ("pretrained/one", {"features@microlens-text", "features@smpd-text"}),
     "features.image.encoder": ("pretrained/one", {"media@smpd-image"}),
     "features.video.encoder": ("pretrained/one", {"media@microlens-video"}),
-    "simulation.policy": (POLICY, {"simulate@smpd"}),
-    "simulation.policy.encoder": ("pretrained/one", {"simulate@smpd"}),
+    "simulation.policy": (POLICY, {"simulate@smpd", "bundle@smpd"}),
+    "simulation.policy.encoder": ("pretrained/one", {"simulate@smpd", "bundle@smpd"}),
     "simulations.smpd.fields.encoder": ("pretrained/one", {"fields@smpd", "ablation@smpd"}),
     "runs.smpd-words": (RUN | {"set": {"backbone": "pretrained/one"}}, {"train@smpd-words", "bundle@smpd"}),
 }

@@ -87,7 +87,7 @@ def changed(values: dict, key: str, value: object, folder: Path) -> dict[str, by
             0.9,
             {*EVALUATES, "ablation@smpd", "report", "tracks@smpd", "response_score@weibo", "reaction_shares@weibo"},
         ),
-        ("simulation.rules.alpha", 0.5, {"simulate@smpd"}),
+        ("simulation.rules.alpha", 0.5, {"simulate@smpd", "bundle@smpd"}),
         ("simulation.runner.in_flight", 8, {"simulate@smpd"}),
         ("simulations.smpd.fields.dim", 6, {"fields@smpd", "ablation@smpd"}),
         ("llm.align.epochs", 3, {"align@smpd"}),

@@ -251,12 +251,13 @@ def _policy(p: Params, dataset: str) -> str:
 
 
 def _audience(p: Params, dataset: str) -> dict[str, Any] | None:
-    """Whom a bundle can ask about a draft: those whom the dataset's simulation asks."""
+    """Whom a bundle can ask about a draft: those whom the dataset's simulation asks. How many are asked at once, and
+    what is kept on the way, is no part of a bundle."""
     if dataset not in p.simulations:
         return None
     simulation = p.simulations[dataset]
     settings = audience_settings(simulation.simulate, p.simulation)
-    return {"population": simulation.population, "settings": plain(settings)}
+    return {"population": simulation.population, "settings": plain(settings) | {"runner": {}}}
 
 
 def report(p: Params) -> Iterator[Instance]:
