@@ -42,6 +42,17 @@ def test_blocks_and_embeddings_are_chosen_by_name(features):
         Encoder(["video"]).fit(features)
 
 
+def test_columns_are_left_out_by_name(features):
+    every = Encoder().fit(features).names
+    block = every[0].split(".")[0]
+    gone = Encoder(drop=[every[0]]).fit(features).names
+    assert gone == [name for name in every if name != every[0]]
+    assert not [name for name in Encoder(drop=[f"{block}.*"]).fit(features).names if name.startswith(f"{block}.")]
+    assert Encoder(drop=["absent.*"]).fit(features).names == every
+    with pytest.raises(BadInput, match=f"drop: no column '{block}.nothing"):
+        Encoder(drop=[f"{block}.nothing*"]).fit(features)
+
+
 def test_null_rare_and_unknown_categories():
     column = pl.Series("a.kind", ["x"] * 12 + ["b"] * 10 + ["rare"] * 3 + [None] * 2)
     encoder = Encoder(rare=10).fit(pl.DataFrame([column]))

@@ -8,7 +8,7 @@ import pytest
 
 from popcast.models import hyfea, lightgbm, on_top
 from popcast.models.contract.stopping import ASIDE, Window, stopping_window
-from popcast.models.inputs.text_scores import ScoreParams, TextScores
+from popcast.models.inputs.text_scores import LEVEL_STRENGTH, ScoreParams, TextScores, author_levels
 
 PARAMS = ScoreParams(min_df=1, alpha=1.0, author_alpha=1.0, author_posts=10, stretches=4)
 
@@ -39,14 +39,44 @@ def test_an_author_has_words_of_its_own(posts):
     assert scores.transform(new)["scores.text"].n_unique() == 1
 
 
-def test_a_row_does_not_see_its_own_label(posts):
+CENTERED = PARAMS.model_copy(update={"centered": True})
+
+
+@pytest.mark.parametrize("params", [PARAMS, CENTERED], ids=["plain", "centered"])
+def test_a_row_does_not_see_its_own_label(posts, params):
     y = residuals(posts)
-    before = TextScores(PARAMS).fit(posts, y)
+    before = TextScores(params).fit(posts, y)
     changed = y.copy()
     changed[:50] += 7.0  # the first of four stretches
-    after = TextScores(PARAMS).fit(posts, changed)
+    after = TextScores(params).fit(posts, changed)
     assert after[:50].equals(before[:50])
     assert not after[50:].equals(before[50:])
+
+
+def test_centered_scores_do_not_tell_how_large_an_author_is():
+    """A large and a small page of two words of their own each; of both, "news" brings 1 more."""
+    rng = np.random.default_rng(5)
+    large, news = np.arange(300) % 2 == 0, rng.random(300) < 0.5
+    titles = [f"{'sport' if big else 'art'}{' news' if new else ''}" for big, new in zip(large, news, strict=True)]
+    users = np.where(large, "large", "small")
+    posts = pl.DataFrame({"user_id": users, "title": titles, "category": np.where(large, "video", "link")})
+    residual = np.where(large, 4.0, -4.0) + news + rng.normal(0, 0.1, 300)
+    asked = pl.DataFrame({"user_id": ["new"] * 3, "title": ["sport", "art", "sport news"]})
+    plain, centered = (
+        (scores.fit(posts, residual), scores.transform(asked)["scores.text"].to_list())[1]
+        for scores in (TextScores(PARAMS), TextScores(CENTERED))
+    )
+    assert plain[0] - plain[1] > 6
+    assert abs(centered[0] - centered[1]) < 0.2
+    assert centered[2] - centered[0] == pytest.approx(1.0, abs=0.2)
+
+
+def test_levels_are_means_of_authors_and_their_categories():
+    posts = pl.DataFrame({"user_id": ["a", "a", "a", None], "category": ["x", "x", None, "x"]})
+    value = np.array([2.0, 4.0, 6.0, 9.0])
+    level = 12 / (3 + LEVEL_STRENGTH)
+    finer = (2.0 - level + 4.0 - level) / (2 + LEVEL_STRENGTH)
+    assert author_levels(posts, value) == pytest.approx([level + finer, level + finer, level, 0.0])
 
 
 def test_scores_of_training_rows_generalise(posts):

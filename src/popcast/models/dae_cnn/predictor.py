@@ -36,7 +36,7 @@ class Predictor(NetworkPredictor):
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         p = self.params
         posts, features, target, folds = in_time_order(posts, features, target, folds)
-        self.inputs = Dense(p.blocks, p.embeddings, p.rare).fit(features, "dae_cnn")
+        self.inputs = Dense(p.blocks, p.embeddings, p.rare, p.drop).fit(features, "dae_cnn")
         self._refuse_the_label(features, target)
         if not self.inputs.varies:  # nothing to learn from: every post gets the mean
             target = np.full(len(target), target.mean())

@@ -8,6 +8,7 @@ where the skew exceeds .75; section 9, defects 13 and 14). A category never seen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -24,8 +25,14 @@ SKEWED = 0.75
 class Dense:
     """Encoder and scaler of the wide feature frame. Arguments as for ``Encoder``."""
 
-    def __init__(self, blocks: list[str] | None = None, embeddings: list[str] | None = None, rare: int = 10) -> None:
-        self.encoder = Encoder(blocks, embeddings, rare)
+    def __init__(
+        self,
+        blocks: list[str] | None = None,
+        embeddings: list[str] | None = None,
+        rare: int = 10,
+        drop: Sequence[str] = (),
+    ) -> None:
+        self.encoder = Encoder(blocks, embeddings, rare, drop)
 
     def fit(self, features: pl.DataFrame, model: str) -> Self:
         """features: columns ``<block>.<column>`` [n rows] of training posts."""

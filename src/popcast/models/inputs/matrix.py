@@ -7,7 +7,9 @@ values seen at fit, so that a value has one code for good; a rare value and a va
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal, Self
 
 import numpy as np
@@ -54,12 +56,18 @@ class Encoder:
 
     blocks: names of the feature blocks to use, None for all. embeddings: names of the embedding columns to use where
     their block is given, None for all; every other array column (neighbour indices) is ignored. rare: a category
-    needs this many training posts for a code of its own. Columns that are constant over the training posts are
-    dropped.
+    needs this many training posts for a code of its own. drop: names of columns to leave out; a last ``*`` stands for
+    any ending. Columns that are constant over the training posts are dropped.
     """
 
-    def __init__(self, blocks: list[str] | None = None, embeddings: list[str] | None = None, rare: int = 10) -> None:
-        self.blocks, self.embeddings, self.rare = blocks, embeddings, rare
+    def __init__(
+        self,
+        blocks: list[str] | None = None,
+        embeddings: list[str] | None = None,
+        rare: int = 10,
+        drop: Sequence[str] = (),
+    ) -> None:
+        self.blocks, self.embeddings, self.rare, self.drop = blocks, embeddings, rare, drop
         self.numbers: list[str] = []
         self.vectors: dict[str, list[int]] = {}
         self.vocabularies: dict[str, list[str]] = {}
@@ -73,8 +81,11 @@ class Encoder:
         for name in self.embeddings or []:
             if name not in features.columns and name.split(".", 1)[0] in given:
                 raise BadInput(f"{model}: embedding column {name!r} is missing: its block does not make it")
+        left_out = self._left_out(features.columns, model)
         for name in sorted(features.columns):
             if "." not in name or (self.blocks is not None and name.split(".", 1)[0] not in self.blocks):
+                continue
+            if name in left_out:
                 continue
             dtype = features.schema[name]
             if isinstance(dtype, pl.Array):
@@ -92,6 +103,16 @@ class Encoder:
             else:
                 raise BadInput(f"{model}: feature {name!r} is of type {dtype}, expected number, string or embedding")
         return self
+
+    def _left_out(self, names: list[str], model: str) -> set[str]:
+        """Columns that ``drop`` names. BadInput: one of it names none of a block that is given."""
+        found: set[str] = set()
+        for pattern in self.drop:
+            named = {name for name in names if fnmatchcase(name, pattern)}
+            if not named and pattern.split(".", 1)[0] in {name.split(".", 1)[0] for name in names}:
+                raise BadInput(f"{model}: drop: no column {pattern!r} among those of its block")
+            found |= named
+        return found
 
     def _wanted(self, name: str, dtype: pl.Array) -> bool:
         if self.embeddings is not None:

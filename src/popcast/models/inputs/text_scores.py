@@ -24,11 +24,13 @@ from pydantic import Field
 
 from popcast.core.pretrained.saved_files import read_arrays, read_json
 from popcast.core.section import Section
-from popcast.features.common.joined_text import TextField, verbatim_text
+from popcast.features.common.joined_text import TextField, verbatim_text, with_fields
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 from popcast.models.contract.stopping import Window
 
 COLUMNS = ("scores.text", "scores.author_text")
+LEVEL_STRENGTH = 5.0
+"""Rows' worth of nothing in an author's level."""
 WORDS = {"analyzer": "word", "ngram_range": (1, 2)}
 
 
@@ -40,6 +42,7 @@ class ScoreParams(Section):
     author_alpha: float = Field(3.0, gt=0, description="ridge penalty of an author's own model")
     author_posts: int = Field(50, ge=2, description="training posts that an author needs for an own model")
     stretches: int = Field(6, ge=2, description="of time, each scored by a fit on the others")
+    centered: bool = Field(False, description="learn what words add to the author's own level, see author_levels")
 
 
 class TextScores:
@@ -69,13 +72,19 @@ class TextScores:
             rest = np.setdiff1d(learn, asked)
             if not len(asked) or not len(rest):
                 continue
-            weights = self._solve(words[rest], residual[rest], self.params.alpha)
+            beyond = self._beyond_levels(posts[rest], residual[rest])
+            weights = self._solve(words[rest], beyond, self.params.alpha)
             columns[asked, 0] = _score(words[asked], *weights)
-            own = self._author_weights(words[rest], residual[rest], authors[rest])
+            own = self._author_weights(words[rest], beyond, authors[rest])
             columns[asked, 1] = _author_scores(words[asked], authors[asked], own)
-        self.weights = self._solve(words, residual, self.params.alpha)
-        self.author_weights = self._author_weights(words, residual, authors)
+        beyond = self._beyond_levels(posts, residual)
+        self.weights = self._solve(words, beyond, self.params.alpha)
+        self.author_weights = self._author_weights(words, beyond, authors)
         return self._frame(columns)
+
+    def _beyond_levels(self, posts: pl.DataFrame, residual: np.ndarray) -> np.ndarray:
+        """What of the residual [n] the words are asked to explain."""
+        return residual - author_levels(posts, residual) if self.params.centered else residual
 
     def transform(self, posts: pl.DataFrame) -> pl.DataFrame:
         """The two columns (Float64) for any posts; null for an author without a model of its own."""
@@ -155,6 +164,24 @@ class TextScores:
         authors = zip(content["authors"], content["intercepts"], strict=True)
         scores.author_weights = {a: (terms[i].astype(np.int64), weights[i], c) for i, (a, c) in enumerate(authors)}
         return scores
+
+
+def author_levels(posts: pl.DataFrame, residual: np.ndarray) -> np.ndarray:
+    """Level [n] of each row's author, and of the author's posts of that category, among these very rows.
+
+    A start value that looks back knows little of an author's first posts: the residual still holds how large the author
+    is, and words would be told to explain it ("recipe" is not popular, a large cooking page is). Means are shrunk to 0,
+    and to the author's level, by ``LEVEL_STRENGTH`` rows.
+    """
+    rows = with_fields(posts, ["category"]).select("user_id", "category").with_columns(value=pl.Series(residual))
+
+    def shrunk(value: pl.Expr, *by: str) -> pl.Expr:
+        known = pl.all_horizontal(pl.col(by).is_not_null())
+        return pl.when(known).then(value.sum().over(by) / (pl.len().over(by) + LEVEL_STRENGTH)).otherwise(0.0)
+
+    rows = rows.with_columns(level=shrunk(pl.col("value"), "user_id"))
+    rows = rows.with_columns(finer=shrunk(pl.col("value") - pl.col("level"), "user_id", "category"))
+    return rows.select(pl.col("level") + pl.col("finer")).to_series().to_numpy()
 
 
 def _score(words, weights: np.ndarray, intercept: float) -> np.ndarray:

@@ -64,7 +64,7 @@ class Predictor:
         if self.scores:
             features = features.hstack(self.scores.fit(posts, residual, window))
         blocks = p.blocks if p.blocks is None or not self.scores else [*p.blocks, "scores"]
-        self.encoder = Encoder(blocks, p.embeddings, p.rare).fit(features, "lightgbm")
+        self.encoder = Encoder(blocks, p.embeddings, p.rare, p.drop).fit(features, "lightgbm")
         matrix = self.encoder.transform(features)
         if not matrix.varies():
             return self

@@ -52,7 +52,7 @@ class Predictor:
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         p = self.params
         posts, features, target, folds = in_time_order(posts, features, target, folds)
-        self.columns = Dense(p.blocks, p.embeddings, p.rare).fit(features, "stacker")
+        self.columns = Dense(p.blocks, p.embeddings, p.rare, p.drop).fit(features, "stacker")
         self.bounds = [float(target.min()), float(target.max())]
         self.weights, self.intercept, self.members, self.ensemble = [], float(target.mean()), [], None
         if not self.columns.varies or self.bounds[0] == self.bounds[1]:

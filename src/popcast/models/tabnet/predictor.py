@@ -91,7 +91,8 @@ class Predictor(NetworkPredictor):
 
     def fit(self, posts: pl.DataFrame, features: pl.DataFrame, target: np.ndarray, folds: np.ndarray | None) -> Self:
         posts, features, target, folds = in_time_order(posts, features, target, folds)
-        self.dense = Dense(self.params.blocks, self.params.embeddings, self.params.rare).fit(features, "tabnet")
+        p = self.params
+        self.dense = Dense(p.blocks, p.embeddings, p.rare, p.drop).fit(features, "tabnet")
         arrays = self.dense.transform(features)
         self.low, self.high = arrays["numeric"].min(axis=0), arrays["numeric"].max(axis=0)
         self.known = [_known(arrays["codes"][:, i], size) for i, size in enumerate(self.dense.sizes)]

@@ -62,7 +62,7 @@ class CatBoosted:
         """
         p = self.params
         self.center = float(np.median(target))
-        self.encoder = Encoder(p.blocks, p.embeddings, p.rare).fit(features, name)
+        self.encoder = Encoder(p.blocks, p.embeddings, p.rare, p.drop).fit(features, name)
         matrix = self.encoder.transform(features)
         if not matrix.varies() or target.min() == target.max():
             return self
