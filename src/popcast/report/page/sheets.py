@@ -17,7 +17,7 @@ NUMBER = re.compile(r"[+-]?[\d,]*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)
 COUNTED = re.compile(r"[<≥±+−-]?\s*\d")
 STACKED, WIDE, WIDEST = 5, 9, 14
 """Columns from which on rows are set as cards: on a telephone, below 1,000 pixels, and everywhere."""
-SHOWN, SPARED = 6, 3
+SHOWN, SPARED = 4, 2
 """Rows that a telephone shows of a table of more, and how many more at least: the others are a touch away."""
 
 
