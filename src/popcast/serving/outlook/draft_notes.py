@@ -17,10 +17,15 @@ NEAR = timedelta(days=30)
 def draft_notes(forecast: Forecast, prepared: pl.DataFrame, names: Set[str] | None = None) -> list[str]:
     """A line for each that there is to say of what ``Forecast.prepared`` returned. names: of known authors; None: those
     of the bundle."""
+    names = set(forecast.known["user_id"]) if names is None else names
+    return far_off(forecast, prepared) + authors_said(prepared["user_id"], names)
+
+
+def far_off(forecast: Forecast, prepared: pl.DataFrame) -> list[str]:
+    """Lines about posts of which no forecast can be made, or none that was ever tested."""
     learned = forecast.learned_from(prepared)
     said = [f"{learned} of the posts were learned from: what is said of them is no forecast"] if learned else []
-    said += moments_said(prepared["posted_at"], forecast.known)
-    return said + authors_said(prepared["user_id"], set(forecast.known["user_id"]) if names is None else names)
+    return said + moments_said(prepared["posted_at"], forecast.known)
 
 
 def authors_said(asked: pl.Series, names: Set[str]) -> list[str]:
