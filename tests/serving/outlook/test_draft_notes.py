@@ -9,7 +9,7 @@ import pytest
 
 from popcast.datasets.reading.open_rows import rows_of_frame
 from popcast.serving.asked_posts import asked_posts
-from popcast.serving.outlook.draft_notes import authors_said, draft_notes, moments_said
+from popcast.serving.outlook.draft_notes import Ends, authors_said, draft_notes, moments_said
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -38,16 +38,16 @@ POSTS = known((0, "train", False), (100, "train", False), (150, "test", False))
 )
 def test_moments_far_from_those_learned_from_are_said(days, said):
     moments = [None if day is None else START + timedelta(days=day) for day in days]
-    found = moments_said(pl.Series(moments, dtype=pl.Datetime("us", "UTC")), POSTS)
+    found = moments_said(pl.Series(moments, dtype=pl.Datetime("us", "UTC")), Ends.of(POSTS))
     assert len(found) == len(said)
     assert all(line.startswith(start) for line, start in zip(found, said, strict=True))
 
 
 def test_observed_posts_bring_the_end_nearer_and_posts_without_times_have_none():
     later = pl.Series([START + timedelta(days=201)])
-    assert moments_said(later, pl.concat([POSTS, known((190, "test", True))])) == []
-    assert moments_said(later, POSTS.with_columns(posted_at=pl.lit(None, pl.Datetime("us", "UTC")))) == []
-    assert moments_said(later, POSTS.with_columns(labelled=pl.lit(False))) == []
+    assert moments_said(later, Ends.of(pl.concat([POSTS, known((190, "test", True))]))) == []
+    assert Ends.of(POSTS.with_columns(posted_at=pl.lit(None, pl.Datetime("us", "UTC")))) is None
+    assert moments_said(later, Ends.of(POSTS.with_columns(labelled=pl.lit(False)))) == []
 
 
 def test_unknown_authors_are_said_with_who_is_nearly_called_so():

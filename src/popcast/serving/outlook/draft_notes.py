@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -25,7 +26,8 @@ def far_off(forecast: Forecast, prepared: pl.DataFrame) -> list[str]:
     """Lines about posts of which no forecast can be made, or none that was ever tested."""
     learned = forecast.learned_from(prepared)
     said = [f"{learned} of the posts were learned from: what is said of them is no forecast"] if learned else []
-    return said + moments_said(prepared["posted_at"], forecast.known)
+    ends = forecast.once("ends", (forecast.known,), lambda: Ends.of(forecast.known))
+    return said + moments_said(prepared["posted_at"], ends)
 
 
 def authors_said(asked: pl.Series, names: Set[str]) -> list[str]:
@@ -43,29 +45,42 @@ def authors_said(asked: pl.Series, names: Set[str]) -> list[str]:
     return [f"authors of whom no post is known: {', '.join(told)}{more}"]
 
 
-def moments_said(moments: pl.Series, known: pl.DataFrame) -> list[str]:
-    """Lines about posts far later or earlier than all with a label. known: what a bundle knows, observed posts too.
+@dataclass(frozen=True)
+class Ends:
+    """Between which moments posts with a label lie, and how far ahead of them forecasts were tested."""
 
-    Later is far beyond ``NEAR``, and beyond the days from the newest training post to the newest test post: no figure
-    of a bundle was measured there.
-    """
-    labelled = known.filter("labelled")
-    oldest, newest = labelled["posted_at"].min(), labelled["posted_at"].max()
-    if newest is None or not moments.count():
+    oldest: datetime
+    newest: datetime
+    ahead: timedelta
+
+    @classmethod
+    def of(cls, known: pl.DataFrame) -> Ends | None:
+        """known: what a bundle knows, observed posts too. None: no labelled post has a time. ``ahead`` is the time from
+        the newest training post to the newest test post, ``NEAR`` at least."""
+        labelled = known.filter(pl.col("labelled") & pl.col("posted_at").is_not_null())
+        if not labelled.height:
+            return None
+        parts = labelled.filter(~pl.col("observed")).group_by("split").agg(pl.col("posted_at").max())
+        newest = dict(parts.rows())
+        tested = newest["test"] - newest["train"] if {"test", "train"} <= set(newest) else NEAR
+        return cls(labelled["posted_at"].min(), labelled["posted_at"].max(), max(NEAR, tested))
+
+
+def moments_said(moments: pl.Series, ends: Ends | None) -> list[str]:
+    """Lines about posts farther after the newest labelled one than any figure of a bundle was measured, or more than
+    ``NEAR`` before the oldest."""
+    if ends is None or not moments.count():
         return []
-    trained = labelled.filter(~pl.col("observed") & (pl.col("split") == "train"))["posted_at"].max()
-    tested = labelled.filter(~pl.col("observed") & (pl.col("split") == "test"))["posted_at"].max()
-    ahead = max(NEAR, tested - trained) if trained and tested else NEAR
-    later, earlier = moments.max() - newest, oldest - moments.min()
+    later, earlier = moments.max() - ends.newest, ends.oldest - moments.min()
     said = []
-    if later > ahead:
-        posts = int((moments > newest + ahead).sum())
+    if later > ends.ahead:
+        posts = int((moments - ends.newest > ends.ahead).sum())
         said.append(
             f"{_posts(posts)} later than the posts learned from by up to {later.days:,} days: forecasts were tested "
-            f"up to {ahead.days:,} days ahead"
+            f"up to {ends.ahead.days:,} days ahead"
         )
     if earlier > NEAR:
-        posts = int((moments < oldest - NEAR).sum())
+        posts = int((ends.oldest - moments > NEAR).sum())
         said.append(f"{_posts(posts)} earlier than the posts learned from by up to {earlier.days:,} days")
     return said
 
