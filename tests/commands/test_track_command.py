@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import orjson
 import polars as pl
 import pytest
@@ -11,6 +13,8 @@ import popcast
 from popcast.cli import main
 from popcast.core import paths
 from tests.api.fixed_choice import GIVEN, SETTINGS, rows
+
+NOW = datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +52,9 @@ def test_kept_forecasts_are_compared_with_a_file_or_with_what_was_observed(here)
     assert len({one["kept"] for one in kept["forecasts"]}) == 80
     assert kept["notes"][-1].startswith("kept as ")
     assert told("track", "own")["verdict"]["line"] == "Too early to say: 0 outcomes, 30 are needed."
-    by_file = told("track", "own", "outcomes.csv", "--counted-at", "2027-01-01")
+    by_file = told("track", "own", "outcomes.csv", "--counted-at", NOW)
     assert by_file["counts"] == {"compared": 80, "waiting": 0, "older": 0, "settled": 0, "unknown": 0, "young": 0}
-    assert called("observe", "own", "came.csv", "--counted-at", "2027-01-01").exit_code == 0
+    assert called("observe", "own", "came.csv", "--counted-at", NOW).exit_code == 0
     observed = told("track", "own")
     assert observed == by_file
     assert observed["figures"]["posts"] == 80
@@ -67,7 +71,7 @@ def test_kept_forecasts_are_compared_with_a_file_or_with_what_was_observed(here)
 def test_an_outcome_of_an_unknown_id_is_counted_in_one_line_and_young_ones_wait(here):
     told("forecast", "own", "drafts.csv", "--keep")
     pl.DataFrame({"id": ["new p0000", "nobody's"], "likes": [10, 20]}).write_csv("two.csv")
-    found = told("track", "own", "two.csv", "--counted-at", "2027-01-01")
+    found = told("track", "own", "two.csv", "--counted-at", NOW)
     assert (found["counts"]["compared"], found["counts"]["unknown"]) == (1, 1)
     assert found["notes"] == ["1 outcomes of posts without a kept forecast"]
     found = told("track", "own", "two.csv", "--counted-at", "2025-12-31")
@@ -86,6 +90,8 @@ def test_a_draft_by_options_is_found_by_the_id_it_was_kept_under(here):
         (["track", "nothing"], "no bundle there"),
         (["track", "own", "none.csv"], "no such file"),
         (["track", "own", "--counted-at", "2025-01-01"], "of which outcomes?"),
+        (["track", "own", "outcomes.csv", "--counted-at", "2999-01-01"], "outcomes counted in the future"),
+        (["observe", "own", "outcomes.csv", "--counted-at", "2999-01-01"], "outcomes counted in the future"),
         (["track", "own", "drafts.csv"], "no outcomes in it"),
         (["track", "own", "twice.csv"], "duplicate id"),
         (["forecast", paths.bundle("posts"), "--text", "x", "--keep"], "the out of a stage"),

@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -119,6 +120,35 @@ def test_nothing_is_wider_than_the_window_or_cut_off(shown, width):
     if width == 390:
         tab.click(".folded summary")
         assert tab.evaluate(OUTSIDE) == []
+
+
+def test_long_tables_are_folded_on_a_telephone_alone(chromium, tmp_path):
+    """What follows the first rows comes at a touch or a key; after sorting, the first rows are others."""
+    rows = [[f"m{n}", str(n)] for n in range(40)]
+    long = SimpleNamespace(title="long", head=["model", "MAE"], rows=rows, notes=[])
+    told = {"anchor": "long", "title": "Long", "badges": [], "introduction": "", "link": None, "pictures": []}
+    html = page([], [SimpleNamespace(tables=[long], **told)])
+    (tmp_path / "long.html").write_text(html, encoding="utf-8")
+    counts = {}
+    for width in (1280, 390):
+        tab = chromium.new_page(viewport={"width": width, "height": 900})
+        tab.goto((tmp_path / "long.html").as_uri())
+        counts[width] = tab.locator("tbody tr:visible").count()
+    assert counts == {1280: 40, 390: 4}
+    button = tab.locator("button.all")
+    assert (button.inner_text(), button.get_attribute("aria-expanded")) == ("All 40 rows", "false")
+    for _ in range(2):
+        tab.locator("thead button").nth(1).click()
+    assert tab.locator("tbody tr:visible th").all_inner_texts() == [f"m{n}" for n in range(39, 35, -1)]
+    button.focus()
+    tab.keyboard.press("Enter")
+    assert tab.locator("tbody tr:visible").count() == 40
+    assert button.get_attribute("aria-expanded") == "true"
+    tab.keyboard.press("Enter")
+    assert tab.locator("tbody tr:visible").count() == 4
+    assert button.inner_text() == "All 40 rows"
+    tab.emulate_media(media="print")
+    assert tab.locator("tbody tr:visible").count() == 40
 
 
 def test_names_that_mean_harm_are_words(shown):

@@ -48,3 +48,11 @@ def test_a_column_without_a_name_gets_one_and_the_file_is_named_by_both():
     made = sheet("simulation-a", "What was simulated: MAE / SRC", ["", ""], [["posts", "5"]])
     assert made.head == ["what", "value"]
     assert made.file == "simulation-a-what-was-simulated-mae-src.csv"
+
+
+@pytest.mark.parametrize(("rows", "strong", "told"), [(5, 4, 5), (6, 2, 4), (6, 5, 5), (90, 60, 5)])
+def test_a_long_table_shows_its_first_rows_and_those_set_off(rows, strong, told):
+    made = Sheet("d", "t", ["model"], [Row([str(n)], strong=n == strong) for n in range(rows)])
+    assert sum(made.shown) == told
+    assert made.shown[strong]
+    assert made.shown[0]

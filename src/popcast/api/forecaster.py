@@ -36,6 +36,7 @@ from popcast.planning.default_params import with_sections
 from popcast.planning.project_params import Params
 from popcast.serving.asked_posts import Asked, asked_posts, observed_posts
 from popcast.serving.forecast import Forecast
+from popcast.serving.outlook.draft_notes import far_off
 from popcast.serving.reasons.explanation import Explanation
 from popcast.serving.what_if.what_if_answer import WhatIf
 
@@ -270,9 +271,7 @@ def _asked(forecast: Forecast, posts: Any, folder: str | os.PathLike | None, cal
     the library was called, ``callers`` calls above."""
     place = None if folder is None else Path(folder)
     asked = asked_posts(given_rows(posts, place), forecast.contents)
-    if learned := forecast.learned_from(forecast.prepared(asked.posts)):
-        asked.said.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
-    for said in asked.said:
+    for said in asked.said + far_off(forecast, forecast.prepared(asked.posts)):
         warnings.warn(said, stacklevel=callers)
     return asked, files_folder(posts, place)
 

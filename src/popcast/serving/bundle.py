@@ -120,6 +120,18 @@ def bundle_folder(name: str) -> Path:
     raise bad_input("no bundle there", file=name, expected=expected)
 
 
+def made_anew(folder: Path) -> bool:
+    """Whether the next run of a stage would make the bundle in ``folder`` anew, and lose what was written into it."""
+    return folder.resolve().is_relative_to(paths.bundle("x").parent.resolve())
+
+
+def check_own(folder: Path) -> None:
+    """Raise BadInput where nothing may be written into the bundle in ``folder``, see :func:`made_anew`."""
+    if made_anew(folder):
+        expected = f"a copy of its own: popcast export {folder.name} FOLDER"
+        raise bad_input("this bundle is the out of a stage, which makes it anew", file=folder.name, expected=expected)
+
+
 def check_free(folder: Path) -> None:
     """Raise BadInput where ``folder`` holds anything but an older bundle."""
     if folder.exists() and not folder.is_dir():

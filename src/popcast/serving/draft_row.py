@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -74,6 +74,15 @@ def moment_of(text: str | None, zone: str, option: str) -> datetime | None:
     except (ValueError, OverflowError):
         expected = "a time as 2025-03-01T18:30, with +01:00 where it is of another zone, or now"
         raise bad_input("not a time", field=option, value=text, expected=expected) from None
+
+
+def counted_moment(text: str | None, zone: str, option: str) -> datetime | None:
+    """When outcomes were counted. BadInput, one line, also where that is still to come: every post would be old enough
+    by then. A day is left to clocks and zones that go wrong."""
+    moment = moment_of(text, zone, option)
+    if moment is not None and moment > datetime.now(UTC) + timedelta(days=1):
+        raise bad_input("outcomes counted in the future", field=option, value=text, expected="a time up to now")
+    return moment
 
 
 def _numbers(told: Sequence[str], columns: TableColumns) -> Mapping[str, float]:

@@ -338,10 +338,11 @@ class Forecast:
         return np.column_stack([said.get(name, none) for name in self.blend.members])
 
     def spread_of(
-        self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False
+        self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False, adapted: bool = True
     ) -> tuple[np.ndarray, Spread | None]:
         """The blend's prediction [n] of what :meth:`prepared` returned, and what may become of each post: quantiles,
-        intervals at any coverage, chances. None: there is no post, or the valid part was too small."""
+        intervals at any coverage, chances. None: there is no post, or the valid part was too small. adapted: as wide
+        as observed outcomes ask for, else as fitted."""
         if not prepared.height:
             return np.empty(0), None
         seeing = self._among(prepared, media) if together else replace(self)  # what is observed meanwhile is later's
@@ -354,7 +355,8 @@ class Forecast:
         known, final_fit = seeing.known, self.contents.final_fit
         starts = self.once("authors", (known,), lambda: known_posts.author_starts(known, final_fit))
         warm = known_posts.warm_by(prepared, starts).to_numpy()
-        return blended, seeing.adaptive.applied(self.blend.spread(blended, x, wide, warm), warm)
+        spread = self.blend.spread(blended, x, wide, warm)
+        return blended, seeing.adaptive.applied(spread, warm) if adapted else spread
 
     def segments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Segment and age in weeks [n] that the blend needs; where it needs none, one segment and no ages."""

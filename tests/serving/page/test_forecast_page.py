@@ -103,6 +103,30 @@ def test_axe_finds_no_serious_fault_in_the_page_of_one_draft(written, opened, wi
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize(
+    ("coverage", "words"),
+    [(0.9, "Nine times in ten between "), (0.8, "Eight times in ten between "),
+     (0.95, "95 times in a hundred between "), (0.975, "97.5 times in a hundred between ")],
+)  # fmt: skip
+def test_the_page_says_how_often_the_interval_is_meant_to_hold(written, opened, tmp_path, coverage, words):
+    """The ends are those of the interval, whatever quantiles are told beside it."""
+    place, said = written
+    html = place.read_text(encoding="utf-8")
+    assert html.count('"coverage":0.9,') == 1
+    (tmp_path / "other.html").write_text(html.replace('"coverage":0.9,', f'"coverage":{coverage},'), encoding="utf-8")
+    page = opened((tmp_path / "other.html").as_uri(), offline=True)
+    lower, upper = (three(said[name]) for name in ("lower_count", "upper_count"))
+    assert page.inner_text("#width").startswith(f"{words}{lower} and {upper}.")
+
+
+def test_texts_of_any_direction_have_their_own(written, opened):
+    page = opened(written[0].as_uri(), offline=True)
+    for place in ("#told dd", ".like-title"):
+        assert page.locator(place).first.evaluate("one => getComputedStyle(one).unicodeBidi") == "plaintext"
+    for field in ('input id="author"', 'textarea id="text"', 'input id="tags"', 'input id="category"'):
+        assert f'<{field} dir="auto"' in page_html()
+
+
 def test_a_page_is_about_one_draft(page_bundle, tmp_path):
     pl.DataFrame({"message": ["a", "b"]}).write_csv(tmp_path / "two.csv")
     done = called(page_bundle, tmp_path / "two.csv", "--static", tmp_path / "two.html")

@@ -89,6 +89,32 @@ def test_the_widest_interval_is_finite_and_a_segment_needs_enough_outcomes():
     assert AdaptiveWidths.start(0.9).applied(spread_of(1), np.array([True])).lower[0] == NORMAL[0]
 
 
+@pytest.mark.parametrize("reach", [0.99, 0.2])
+def test_quantiles_and_chances_follow_the_interval(reach):
+    """The ends of the interval are the quantiles of its tails, and what is told stays one distribution."""
+    state = AdaptiveWidths.start(0.9).after([(True, reach)] * 150)
+    before = spread_of(1)
+    found = state.applied(before, np.array([True]))
+    assert (found.lower[0] < before.lower[0]) == (reach > 0.9)
+    assert found.quantile(0.05)[0] == pytest.approx(found.lower[0], abs=1e-5)
+    assert found.quantile(0.95)[0] == pytest.approx(found.upper[0], abs=1e-5)
+    assert found.quantile(0.5)[0] == pytest.approx(0, abs=1e-5)
+    assert (np.diff(found.quantiles[0]) >= 0).all()
+    assert found.chance(found.upper)[0] == pytest.approx(0.05, abs=1e-4)
+
+
+def test_reaches_are_measured_by_what_was_fitted(forecast, later):
+    posts, labels = posts_of(forecast, later), labels_of(later)
+    prepared = forecast.prepared(posts[200:])
+    fitted = forecast.spread_of(prepared)[1]
+    forecast.observe(posts[:200], labels[:200], AFTER)
+    again = forecast.spread_of(prepared, adapted=False)[1]
+    told = forecast.spread_of(prepared)[1]
+    assert np.allclose(again.lower - again.quantile(0.5), fitted.lower - fitted.quantile(0.5), atol=1.5)
+    assert ((told.upper - told.lower) > (again.upper - again.lower)).mean() > 0.9
+    assert np.allclose(told.quantile(0.05), told.lower, atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def later() -> pl.DataFrame:
     """Posts after those that the bundle knows; of every other one the likes are eight times, or an eighth of, what is

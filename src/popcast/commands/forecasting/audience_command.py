@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from popcast.commands.forecasting.forecast_command import GIVEN_FILE
+from popcast.commands.forecasting.draft_options import GIVEN_FILE
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input, printable_lines
 from popcast.core.stage import one_line_errors

@@ -9,29 +9,18 @@ import click
 import polars as pl
 
 from popcast.api.passive_waiting import waiting_passively
+from popcast.commands.forecasting.draft_options import GIVEN_FILE, draft_options, draft_or_file, told_rows
 from popcast.commands.show import as_csv, print_table
-from popcast.core import paths
-from popcast.core.errors import BadInput, bad_input
+from popcast.core.errors import BadInput
 from popcast.core.safety.whole_files import write_whole
 from popcast.core.stage import one_line_errors
-from popcast.serving.bundle import bundle_folder
-from popcast.serving.draft_row import Draft, draft_row
+from popcast.serving.bundle import bundle_folder, check_own
 
-GIVEN_FILE = click.Path(dir_okay=False, path_type=Path)
 LEVELS = {"forecast": "prediction", "lower": "lower", "upper": "upper"}
 
 
 @click.command()
-@click.argument("bundle")
-@click.argument("file", required=False, type=GIVEN_FILE)
-@click.option("--text", help="what the post says")
-@click.option("--author", help="who posts it, as the posts learned from have it")
-@click.option("--time", help="when: 2025-03-01T18:30, with a zone such as +01:00 where it is another one; now")
-@click.option("--tags", help="parted by commas")
-@click.option("--category")
-@click.option("--media", type=GIVEN_FILE, help="picture or video")
-@click.option("--number", "numbers", multiple=True, metavar="NAME=VALUE", help="a number of the post or the author")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="of the media of FILE  [beside it]")
+@draft_options
 @click.option("--together", is_flag=True, help="the drafts of FILE see that the other ones exist")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table")
 @click.option("--csv", "out", type=GIVEN_FILE, help="write the forecasts to this file")
@@ -49,33 +38,25 @@ def forecast(
     Either one draft, by options, or those of FILE, in the columns of the posts that were learned from. What is not told
     is taken as not known, and said. Counts where the label is a count.
     """
-    draft = Draft(**told)
-    if (file is None) != draft.anything():
-        raise BadInput("popcast forecast: expected either a FILE of drafts, or options that tell one, such as --text")
+    draft = draft_or_file("forecast", file, told)
     if above is not None and page is None:
         raise BadInput("--above: the chance is told on the page: expected it with --static FILE.html")
     place = bundle_folder(bundle)
     if keep:
         check_own(place)
     from popcast.core.engine import in_this_process
-    from popcast.datasets.reading.open_rows import rows_of_frame
     from popcast.serving.asked_posts import asked_posts, told_ids
     from popcast.serving.forecast import Forecast
+    from popcast.serving.outlook.draft_notes import draft_notes
     from popcast.serving.tracking.kept_forecasts import keep as kept_ids
 
     made = Forecast.load(place)
-    if file is None:
-        row, media = draft_row(draft, made.contents)
-        rows = rows_of_frame(row, "draft")
-    else:
-        rows, media = rows_of(file, made.contents), folder or file.absolute().parent
+    rows, media = told_rows(draft, file, folder, made.contents)
     asked = asked_posts(rows, made.contents)
     if page is not None:
         return write_page(made, asked, media, page, above)
     prepared = made.prepared(asked.posts)
-    notes = list(asked.said)
-    if learned := made.learned_from(prepared):
-        notes.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
+    notes = asked.said + draft_notes(made, prepared)
     with in_this_process():
         found = made.predict_prepared(prepared, media, together).with_columns(asked.posts["post_id"])
     if keep:
@@ -94,13 +75,6 @@ def forecast(
         click.echo(f"note: {note}", err=True)
 
 
-def check_own(place: Path) -> None:
-    """Raise BadInput where the next run of a stage would make the bundle in ``place`` anew, and lose what is in it."""
-    if place.resolve().is_relative_to(paths.bundle("x").parent.resolve()):
-        expected = f"a copy of its own: popcast export {place.name} FOLDER"
-        raise bad_input("this bundle is the out of a stage, which makes it anew", file=place, expected=expected)
-
-
 def write_page(made: Any, asked: Any, media: Path, page: Path, above: float | None) -> None:
     """The page of one draft as one file, instead of a table."""
     from popcast.core.engine import in_this_process
@@ -110,18 +84,6 @@ def write_page(made: Any, asked: Any, media: Path, page: Path, above: float | No
         content = static_page(made, asked, media, above).encode()
     write_whole(content, page)
     print(f"{page}: the page of one draft, {len(content) / 1e3:.0f} kB; it needs no server")
-
-
-def rows_of(file: Path, contents: Any):
-    """Rows of a file of posts, in the form of those that a bundle was fitted on."""
-    from popcast.datasets.reading.open_rows import FileForm, read_rows
-    from popcast.serving.own_columns import layout_of
-
-    layout = layout_of(contents)
-    if not file.is_file():
-        raise bad_input("no such file", file=file, expected="a file of posts: csv, json, jsonl, parquet or xlsx")
-    form = FileForm(layout.delimiter, layout.encoding, layout.sheet)
-    return read_rows(file.absolute().parent, file.name, None, form)
 
 
 def shown(posts: pl.DataFrame, found: pl.DataFrame, zone: str) -> pl.DataFrame:

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from popcast.api.passive_waiting import waiting_passively
-from popcast.commands.forecasting.forecast_command import GIVEN_FILE, check_own, rows_of
+from popcast.commands.forecasting.draft_options import GIVEN_FILE, GIVEN_FOLDER, rows_of
 from popcast.core.stage import one_line_errors
-from popcast.serving.bundle import bundle_folder
-from popcast.serving.draft_row import moment_of
+from popcast.serving.bundle import bundle_folder, check_own
+from popcast.serving.draft_row import counted_moment
 
 
 @click.command()
@@ -18,7 +18,7 @@ from popcast.serving.draft_row import moment_of
 @click.argument("file", type=GIVEN_FILE)
 @click.option("--counted-at", help="when the outcomes were counted: 2025-03-01T18:30  [default: now]")
 @click.option("--maturity-days", type=click.FloatRange(0), help="age of a post from which on its outcome counts")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="of the media of FILE  [beside it]")
+@click.option("--folder", type=GIVEN_FOLDER, help="of the media of FILE  [beside it]")
 @one_line_errors
 @waiting_passively()
 def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: float | None, folder: Path | None) -> None:
@@ -37,7 +37,7 @@ def observe(bundle: str, file: Path, counted_at: str | None, maturity_days: floa
 
     made = Forecast.load(place, maturity_days)
     asked, outcomes = observed_posts(rows_of(file, made.contents), made.contents)
-    moment = moment_of(counted_at, made.contents.zone, "--counted-at")
+    moment = counted_moment(counted_at, made.contents.zone, "--counted-at")
     with in_this_process():
         counts = made.observe(asked.posts, outcomes, moment, folder or file.absolute().parent)
     said = f"{counts['posts']} new posts, {counts['outcomes']} outcomes"

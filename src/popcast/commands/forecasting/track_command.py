@@ -8,11 +8,11 @@ from typing import Any
 import click
 import polars as pl
 
-from popcast.commands.forecasting.forecast_command import GIVEN_FILE, rows_of
+from popcast.commands.forecasting.draft_options import GIVEN_FILE, rows_of
 from popcast.core.errors import bad_input, printable_lines
 from popcast.core.stage import one_line_errors
 from popcast.serving.bundle import bundle_folder
-from popcast.serving.draft_row import moment_of
+from popcast.serving.draft_row import counted_moment
 
 
 @click.command()
@@ -73,6 +73,6 @@ def outcomes_of(file: Path, contents: Any, counted_at: str | None) -> tuple[pl.D
     posts = tables.rounded(asked.posts.with_columns(popularity=labels)).drop_nulls("popularity")
     if not posts.height:
         raise bad_input("no outcomes in it", file=file, expected="the id of a post and its label in each row")
-    moment = moment_of(counted_at, contents.zone, "--counted-at") or datetime.now(UTC)
+    moment = counted_moment(counted_at, contents.zone, "--counted-at") or datetime.now(UTC)
     columns = ["post_id", "user_id", "popularity"]
     return posts.select(columns), pl.Series([moment] * posts.height, dtype=tables.TIME)

@@ -17,6 +17,7 @@ from pydantic import Field
 from popcast.core.section import Section
 from popcast.models.contract.predictor_files import read_predictor, write_predictor
 from popcast.models.contract.predictors import require_blocks
+from popcast.models.inputs.dense import CLAMP
 from popcast.models.inputs.matrix import Encoder, numbers, numeric_columns, training_order
 from popcast.models.inputs.scaling import center_and_scale
 
@@ -86,7 +87,7 @@ class Ridge:
         self.fill = np.array([np.median(column[~np.isnan(column)]) for column in raw.T])
         design = self._design(raw)
         self.mean, self.scale = center_and_scale(design, still=1e-12)
-        design = (design - self.mean) / self.scale
+        design = self._scaled(design)
         self.intercept = float(target.mean())
         gram = design.T @ design + self.alpha * np.eye(design.shape[1])
         self.weights = np.linalg.solve(gram, design.T @ (target - self.intercept))
@@ -96,8 +97,15 @@ class Ridge:
         missing = np.isnan(raw)
         return np.hstack([np.where(missing, self.fill, raw), missing])
 
+    def _scaled(self, design: np.ndarray) -> np.ndarray:
+        """Standardised. Numbers stay within ``CLAMP``: years after the last post a line would lead anywhere. Flags do
+        not, for a rare one lies far out by itself."""
+        scaled, count = (design - self.mean) / self.scale, len(self.columns)
+        scaled[:, :count] = np.clip(scaled[:, :count], -CLAMP, CLAMP)
+        return scaled
+
     def predict(self, features: pl.DataFrame) -> np.ndarray:
-        design = (self._design(numeric_columns(features, self.columns)) - self.mean) / self.scale
+        design = self._scaled(self._design(numeric_columns(features, self.columns)))
         # a sum per row, not a matrix product: its last bit does not depend on the other rows
         return self.intercept + (design * self.weights).sum(axis=1)
 

@@ -17,6 +17,8 @@ NUMBER = re.compile(r"[+-]?[\d,]*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)
 COUNTED = re.compile(r"[<≥±+−-]?\s*\d")
 STACKED, WIDE, WIDEST = 5, 9, 14
 """Columns from which on rows are set as cards: on a telephone, below 1,000 pixels, and everywhere."""
+SHOWN, SPARED = 4, 2
+"""Rows that a telephone shows of a table of more, and how many more at least: the others are a touch away."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,13 @@ class Sheet:
         if columns > WIDE:
             return "cards cards-wide"
         return "cards" if columns >= STACKED else "slim"
+
+    @property
+    def shown(self) -> list[bool]:
+        """Which rows [n] a telephone shows before it is asked for all: the first ones, and those that are set off."""
+        if len(self.rows) < SHOWN + SPARED:
+            return [True] * len(self.rows)
+        return [place < SHOWN or row.strong for place, row in enumerate(self.rows)]
 
     @property
     def textual(self) -> set[int]:

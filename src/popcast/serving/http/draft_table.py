@@ -17,7 +17,7 @@ from popcast.datasets.reading.open_rows import rows_of_frame
 from popcast.serving.asked_posts import Asked, asked_posts, observed_posts
 from popcast.serving.bundle import Contents
 from popcast.serving.draft_row import moment_of
-from popcast.serving.http.request_bodies import SentDraft, SentPost
+from popcast.serving.http.request_bodies import ONE, SentDraft, SentPost
 from popcast.serving.own_columns import layout_of
 
 TYPES = {"text": pl.String, "author": pl.String, "time": TIME, "tags": pl.List(pl.String), "category": pl.String}
@@ -88,22 +88,23 @@ def _frame(drafts: Sequence[SentDraft], pictures: list[str | None], contents: Co
     cells: dict[str, list[Any]] = {}
     types: dict[str, Any] = {}
     for row, draft in enumerate(drafts):
+        here = place if place == ONE else f"{place}[{row}]"
         told = {use: getattr(draft, use) for use in TYPES}
-        told["time"] = moment_of(draft.time, contents.zone, f"{place}[{row}].time")
+        told["time"] = moment_of(draft.time, contents.zone, f"{here}.time")
         told["media"] = None if pictures[row] is None else [pictures[row]]
         for use, value in told.items():
             if value is not None:
-                name = _known_column(columns, use, f"{place}[{row}]")
+                name = _known_column(columns, use, here)
                 cells.setdefault(name, [None] * len(drafts))[row] = value
                 types[name] = TYPES.get(use, pl.List(pl.String))
         for name, value in (draft.numbers or {}).items():
             if name not in known:
                 expected = ", ".join(shown(one, 60) for one in known) or "no numbers: the posts have none"
-                raise bad_input("not a number of posts", field=f"{place}[{row}].numbers", value=name, expected=expected)
+                raise bad_input("not a number of posts", field=f"{here}.numbers", value=name, expected=expected)
             cells.setdefault(name, [None] * len(drafts))[row] = float(value)
             types[name] = pl.Float64
         if not isinstance(draft, SentPost) and not draft.numbers and all(one is None for one in told.values()):
-            raise bad_input("nothing is told of the post", field=f"{place}[{row}]", expected=_offered(contents))
+            raise bad_input("nothing is told of the post", field=here, expected=_offered(contents))
     return pl.DataFrame(cells, schema=types) if cells else pl.DataFrame()
 
 

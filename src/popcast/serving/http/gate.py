@@ -1,7 +1,8 @@
 """What every request passes before the app sees it: host, rate, token; and the headers that every answer bears.
 
 Host: on loopback only names of this machine, or a page elsewhere whose name leads to 127.0.0.1 could read what is
-served (DNS rebinding). Other origins get no CORS header, so browsers show them nothing.
+served (DNS rebinding). Other origins get no CORS header, so browsers show them nothing. HEAD is answered as GET is; the
+server leaves the body out.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Gate:
         self.metrics.running.inc()
         try:
             app = self._refused(scope) or self.app
-            await app(scope, receive, answer)
+            await app({**scope, "method": "GET"} if scope["method"] == "HEAD" else scope, receive, answer)
         except Exception:  # starlette raises what was answered and logged once more
             if not started:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,6 +14,8 @@ from fastapi.routing import APIRoute
 from popcast.core.errors import BadInput, shown
 from popcast.serving.http.request_limits import RequestLimits
 from popcast.serving.http.strict_json import strict_json
+
+CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
 
 class LimitedRequest(Request):
@@ -40,6 +43,9 @@ class LimitedRequest(Request):
         kind = self.headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, f"content-type: got {shown(kind)}, expected application/json")
+        charset = CHARSET.search(kind)
+        if charset is not None and charset[1].lower() not in ("utf-8", "utf8"):
+            raise HTTPException(415, f"content-type: got {shown(kind)}, expected JSON in UTF-8")
         if (packed := self.headers.get("content-encoding", "identity")).lower() != "identity":
             raise HTTPException(415, f"content-encoding: got {shown(packed)}, expected a body that is not packed")
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from popcast.serving.http.request_limits import RequestLimits
 
 LIMITS = RequestLimits()
+ONE = "draft"
+"""What the one draft of a request is called; several are ``drafts``."""
 Word = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=20_000)]
 Tags = Annotated[list[Word], Field(max_length=500)]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from popcast.core.errors import bad_input
 from popcast.features.common.descriptors import FORMATS, MAX_PIXELS, MAX_SIDE
-from popcast.serving.http.request_bodies import SentDraft
+from popcast.serving.http.request_bodies import ONE, SentDraft
 
 TOGETHER = 4 * MAX_PIXELS
 """Pixels of all pictures of a request: some kilobytes may hold millions."""
@@ -38,7 +38,7 @@ def pictures_of(drafts: Sequence[SentDraft], most: int, place: str) -> Iterator[
             if draft.picture is None:
                 names.append(None)
                 continue
-            field = f"{place}[{row}].picture.data"
+            field = f"{place if place == ONE else f'{place}[{row}]'}.picture.data"
             content = _decoded(draft.picture.data, most, field)
             suffix, size = _looked_at(content, field)
             pixels += size

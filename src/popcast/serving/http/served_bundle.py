@@ -14,11 +14,12 @@ from typing import Any
 import polars as pl
 from fastapi.exceptions import HTTPException
 
-from popcast.core import paths
 from popcast.core.engine import in_this_process
+from popcast.core.errors import BadInput
 from popcast.features.common.contract import FeatureBlock
 from popcast.serving.audience.asked_audience import audience_of
-from popcast.serving.draft_row import moment_of
+from popcast.serving.bundle import check_own, made_anew
+from popcast.serving.draft_row import counted_moment
 from popcast.serving.forecast import Forecast
 from popcast.serving.http.bundle_facts import facts_of
 from popcast.serving.http.draft_table import drafts_read, posts_read
@@ -26,6 +27,7 @@ from popcast.serving.http.request_bodies import ExplainBody, ForecastBody, Obser
 from popcast.serving.http.request_limits import RequestLimits
 from popcast.serving.http.sent_pictures import pictures_of
 from popcast.serving.outlook.author_past import AuthorPast, count_of
+from popcast.serving.outlook.draft_notes import draft_notes
 from popcast.serving.outlook.outlooks import MOST_PASTS, outlooks
 from popcast.serving.tracking.kept_forecasts import keep
 from popcast.serving.tracking.tracked_forecasts import tracked
@@ -41,7 +43,7 @@ class ServedBundle:
     def __init__(self, folder: Path, limits: RequestLimits, maturity_days: float | None = None) -> None:
         self.folder, self.limits = folder, limits
         self.forecast = Forecast.load(folder, maturity_days)
-        self.own = not folder.resolve().is_relative_to(paths.bundle("x").parent.resolve())
+        self.own = not made_anew(folder)
         self._past: tuple[dict[str, FeatureBlock], AuthorPast] | None = None
         self.facts = {**facts_of(self.forecast), "picture_bytes": limits.picture, "keeps": self.own}
 
@@ -64,10 +66,7 @@ class ServedBundle:
             prepared = made.prepared(asked.posts)
             found = outlooks(made, prepared, media, body.above, body.together, past)
             kept = _kept(made, body.drafts, prepared, found) if body.keep else [None] * len(found)
-        notes = list(asked.said)
-        if learned := made.learned_from(prepared):
-            notes.append(f"{learned} of the posts were learned from: what is said of them is no forecast")
-        notes += past.said_of(prepared["user_id"])
+        notes = asked.said + draft_notes(made, prepared, past.names)
         if len(found) > MOST_PASTS:
             notes.append(f"posts of the authors' pasts are told for up to {MOST_PASTS} drafts at once")
         forecasts = [
@@ -77,21 +76,22 @@ class ServedBundle:
         return {"dataset": self.dataset, "forecasts": forecasts, "notes": notes}
 
     def explanations(self, body: ExplainBody) -> dict[str, Any]:
-        made, _ = self._now()
+        made, past = self._now()
         with pictures_of(body.drafts, self.limits.picture, "drafts") as (media, names):
             asked = drafts_read(body.drafts, names, made.contents, "drafts")
             found = made.explain(asked.posts, media, words=body.words)
         counts = made.contents.transform
         explanations = [{**one.as_dict(), "baseline_count": count_of(one.baseline, counts)} for one in found]
-        return {"explanations": explanations, "notes": asked.said}
+        notes = asked.said + draft_notes(made, made.prepared(asked.posts), past.names)
+        return {"explanations": explanations, "notes": notes}
 
     def what_if(self, body: WhatIfBody) -> dict[str, Any]:
-        made, _ = self._now()
+        made, past = self._now()
         levers = tuple(LEVERS) if body.levers is None else tuple(body.levers)
         with pictures_of([body.draft], self.limits.picture, "draft") as (media, names):
             asked = drafts_read([body.draft], names, made.contents, "draft")
             found = made.what_if(asked.posts, body.titles, body.tags, body.categories, levers, media)
-        return {**found.as_dict(), "notes": asked.said}
+        return {**found.as_dict(), "notes": asked.said + draft_notes(made, made.prepared(asked.posts), past.names)}
 
     def audience(self, draft: SentDraft) -> dict[str, Any]:
         made, _ = self._now()
@@ -107,7 +107,7 @@ class ServedBundle:
         made = self.forecast
         with pictures_of(body.posts, self.limits.picture, "posts") as (media, names):
             asked, outcomes = posts_read(body.posts, names, made.contents, "posts")
-            moment = moment_of(body.counted_at, made.contents.zone, "counted_at")
+            moment = counted_moment(body.counted_at, made.contents.zone, "counted_at")
             return made.observe(asked.posts, outcomes, moment, media)
 
     def tracked(self) -> dict[str, Any]:
@@ -130,9 +130,10 @@ class ServedBundle:
         return kept[1]
 
     def _check_own(self) -> None:
-        if not self.own:
-            line = f"this bundle is the out of a stage, which makes it anew: popcast export {self.dataset} FOLDER"
-            raise HTTPException(409, f"{line}, and serve that one")
+        try:
+            check_own(self.folder)
+        except BadInput as error:
+            raise HTTPException(409, str(error)) from None
 
     def _now(self) -> tuple[Forecast, AuthorPast]:
         """The bundle as it is at this moment: what is observed meanwhile is not seen by half."""

@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 
 from popcast.blend.count_scale import as_counts
-from popcast.core.errors import shown
 from popcast.core.pretrained.saved_files import putting_together
 from popcast.serving.forecast import Forecast
 from popcast.serving.reasons.similar_posts import FILE
@@ -99,25 +98,11 @@ class AuthorPast:
         older = int(np.searchsorted(times, _microseconds(moment)))
         return OlderPosts(times[timeless:older], outcomes[timeless:older])
 
-    def said_of(self, asked: pl.Series) -> list[str]:
-        """A line about authors who are not known, with those who are written nearly so; none where all are."""
-        unknown = sorted(set(asked.drop_nulls()) - self._names)
-        if not unknown:
-            return []
-        nearly = {name.casefold(): name for name in self._names}
-        told = [
-            shown(name, 60)
-            + (f" (known is {shown(nearly[key], 60)})" if (key := name.strip().casefold()) in nearly else "")
-            for name in unknown[:5]
-        ]
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        return [f"authors of whom no post is known: {', '.join(told)}{more}"]
-
     def knows(self, author: str) -> bool:
-        return author in self._names
+        return author in self.names
 
     @cached_property
-    def _names(self) -> set[str]:
+    def names(self) -> set[str]:
         return set(self.authors["user_id"])
 
 

@@ -16,6 +16,7 @@ from popcast.serving.asked_posts import Asked
 from popcast.serving.audience.asked_audience import audience_of
 from popcast.serving.forecast import Forecast
 from popcast.serving.http.bundle_facts import facts_of
+from popcast.serving.outlook.draft_notes import draft_notes
 from popcast.serving.outlook.outlooks import outlooks
 from popcast.serving.page.forecast_page import page_html
 
@@ -29,9 +30,7 @@ def static_page(forecast: Forecast, asked: Asked, media: Path | None = None, abo
     if posts.height != 1:
         raise bad_input("a page in one file is about one draft", value=posts.height, expected="one row")
     prepared = forecast.prepared(posts)
-    notes = list(asked.said)
-    if forecast.learned_from(prepared):
-        notes.append("this post was learned from: what is said of it is no forecast")
+    notes = asked.said + draft_notes(forecast, prepared)
     found = outlooks(forecast, prepared, media, above)
     given: dict[str, Any] = {
         "draft": _draft(posts, forecast.contents.zone),

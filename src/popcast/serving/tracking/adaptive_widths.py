@@ -4,6 +4,7 @@ An outcome is compared with the forecast that the bundle would have made just be
 the journal keeps the *reach*: the smallest coverage whose interval holds the outcome, |1 - 2 P(outcome > y)|. Whether
 an outcome lay inside is then plain from the reach whatever alpha was, so that the way of alpha follows from the journal
 alone: the same after every start, without forecasting anything again, in whichever order processes come to write.
+Quantiles and chances that are told follow the interval; reaches are measured by those that were fitted.
 
 All posts move one alpha, and those of cold and warm authors one of their own, which is used from ``LEAST`` outcomes on.
 """
@@ -66,20 +67,40 @@ class AdaptiveWidths:
         return own if own.seen >= LEAST else self.states[ALL]
 
     def applied(self, spread: Spread | None, warm: np.ndarray) -> Spread | None:
-        """``spread`` of posts with intervals at the coverage of now; as it is where no outcome was observed."""
+        """``spread`` of posts with intervals at the coverage of now, and quantiles that follow them, see
+        :func:`followed`; as it is where no outcome was observed."""
         if spread is None or not self.states[ALL].seen:
             return spread
-        lower, upper = spread.lower.copy(), spread.upper.copy()
+        lower, upper, quantiles = spread.lower.copy(), spread.upper.copy(), spread.quantiles.copy()
         for value in (False, True):
-            rows = warm == value
-            ends = spread.interval(given(self.used(value)))
+            rows, state = warm == value, self.used(value)
+            if not rows.any():
+                continue
+            ends = spread.interval(given(state))
             lower[rows], upper[rows] = ends[0][rows], ends[1][rows]
-        return replace(spread, lower=lower, upper=upper)
+            moved = [spread.quantile(followed(level, state)) for level in spread.levels]
+            quantiles[rows] = np.column_stack(moved)[rows]
+        return replace(spread, lower=lower, upper=upper, quantiles=quantiles)
 
 
 def given(state: AdaptiveAlpha) -> float:
     """Coverage of the interval that is given in this state."""
     return min(state.coverage, WIDEST)
+
+
+def followed(level: float, state: AdaptiveAlpha) -> float:
+    """The level at which a fitted distribution has what is told as its quantile at ``level``, in this state.
+
+    The ends of the nominal interval become those of the interval that is given; the median stays, and both tails are
+    stretched or drawn in between as a power of their mass. So what is told stays one distribution, in one order.
+
+    >>> wider = AdaptiveAlpha(alpha=0.1, current=0.02)
+    >>> [round(followed(level, wider), 6) for level in (0.05, 0.25, 0.5, 0.95)]
+    [0.01, 0.154003, 0.5, 0.99]
+    """
+    power = np.log(1 - given(state)) / np.log(state.alpha)
+    tail = 0.5 * (2 * min(level, 1 - level)) ** power
+    return float(tail if level <= 0.5 else 1 - tail)
 
 
 def reach_in(spread: Spread, outcomes: np.ndarray) -> np.ndarray:
@@ -95,7 +116,9 @@ class Telling(Protocol):
     observed: Observed
 
     def prepared(self, posts: pl.DataFrame) -> pl.DataFrame: ...
-    def spread_of(self, prepared: pl.DataFrame, media: Path | None = None) -> tuple[np.ndarray, Spread | None]: ...
+    def spread_of(
+        self, prepared: pl.DataFrame, media: Path | None = None, together: bool = False, adapted: bool = True
+    ) -> tuple[np.ndarray, Spread | None]: ...
 
 
 def reaches(forecast: Telling, rows: pl.DataFrame, media: Path | None) -> pl.DataFrame:
@@ -117,7 +140,7 @@ def reaches(forecast: Telling, rows: pl.DataFrame, media: Path | None) -> pl.Dat
     if not posts.height:
         return none
     prepared = forecast.prepared(posts.drop("outcome"))
-    _, spread = forecast.spread_of(prepared, media)
+    _, spread = forecast.spread_of(prepared, media, adapted=False)
     if spread is None:
         return none
     warm = known_posts.warm_authors(prepared, forecast.known, forecast.contents.final_fit)

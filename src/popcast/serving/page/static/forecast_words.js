@@ -9,16 +9,23 @@ const forecastWords = (() => {
   const named = (facts) => wording.plain(facts.label || "popularity");
   const level = (one, name, facts) => wording.guess(one[name], facts.scale === "counts" ? one[`${name}_count`] : null);
 
+  const TENTHS = ["", "One time", "Two times", "Three times", "Four times", "Five times", "Six times", "Seven times", "Eight times", "Nine times"];
+
+  /** "Nine times in ten", of the share of outcomes that intervals are meant to hold. */
+  function often(share) {
+    const tenths = TENTHS[Math.round(share * 10)];
+    if (tenths && Math.abs(share * 10 - Math.round(share * 10)) < 1e-6) return `${tenths} in ten`;
+    return `${(100 * share).toFixed(1).replace(".0", "")} times in a hundred`;
+  }
+
   /** "Nine times in ten between 210 and 7,400; half of the time between 600 and 2,500." */
   function width(one, facts) {
+    if (one.lower === null || one.lower === undefined) return "How far off it may be is not known: too few posts were held out to measure it.";
     const counts = facts.scale === "counts" ? one.quantile_counts : null, q = one.quantiles;
     const of = (name) => wording.guess(q[name], counts && counts[name]);
-    if (q && q["0.05"] !== undefined && q["0.95"] !== undefined) {
-      const half = q["0.25"] === undefined ? "" : ` Half of the time between ${of("0.25")} and ${of("0.75")}.`;
-      return `Nine times in ten between ${of("0.05")} and ${of("0.95")}.${half}`;
-    }
-    if (one.lower === null || one.lower === undefined) return "How far off it may be is not known: too few posts were held out to measure it.";
-    return `Most likely between ${level(one, "lower", facts)} and ${level(one, "upper", facts)}.`;
+    const half = !q || q["0.25"] === undefined ? "" : ` Half of the time between ${of("0.25")} and ${of("0.75")}.`;
+    const between = `between ${level(one, "lower", facts)} and ${level(one, "upper", facts)}`;
+    return `${typeof facts.coverage === "number" ? often(facts.coverage) : "Most likely"} ${between}.${half}`;
   }
 
   /** What became of it by the last change: "was 1,100, now ×1.13". */

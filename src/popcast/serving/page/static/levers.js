@@ -33,7 +33,7 @@ const levers = (() => {
   }
 
   function wordingForm(live) {
-    const input = element("textarea", { id: "other-text", rows: "2", "aria-describedby": "other-fault" });
+    const input = element("textarea", { id: "other-text", dir: "auto", rows: "2", "aria-describedby": "other-fault" });
     const fault = element("p", { class: "fault", id: "other-fault", "aria-live": "polite" }), said = element("div", { id: "other-said", role: "status" });
     const form = element("form", { class: "wording", novalidate: true }, element("label", { for: "other-text" }, "Another wording"), input, element("button", { class: "quiet" }, "Compare"), fault, said);
     form.addEventListener("submit", async (event) => {
