@@ -1,3 +1,3 @@
-"""The command that searches for settings: a dataset, a run and a file of ranges come in, a table of trials goes out.
-What it prints is the best trial as a change of params.yaml.
+"""The command ``popcast search``. Comes in: the name of a run and a file of ranges. Goes out: a table of trials, and on
+the terminal the best one as a change of params.yaml.
 """

@@ -61,7 +61,8 @@ class Dimension(Section):
             return trial.suggest_categorical(name, self.choices)
         if self.whole:
             return trial.suggest_int(name, self.low, self.high, step=self.step or 1, log=self.log)
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+        value = trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+        return min(max(float(f"{value:.4g}"), self.low), self.high)  # as short as a person would write it
 
 
 class Space(RootModel[dict[str, Dimension]]):
