@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import orjson
 
+from popcast.commands.captioning.caption_command import caption
 from popcast.commands.forecasting.audience_command import audience
 from popcast.commands.forecasting.explain_command import explain
 from popcast.commands.forecasting.export_command import export
@@ -336,6 +337,7 @@ main.add_command(track)
 main.add_command(audience)
 main.add_command(serve)
 main.add_command(search)
+main.add_command(caption)
 
 if __name__ == "__main__":
     main()

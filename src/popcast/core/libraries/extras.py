@@ -34,7 +34,7 @@ USED_BY: dict[str, tuple[str, ...]] = {
     "features": ("text", "media"),
     "models": ("text",),
     "scoring": ("pipeline",),
-    "chat": ("simulation", "response"),
+    "chat": ("simulation", "response", "media"),
     "lm": ("llm",),
     "fewshot": ("llm",),
     "simulation": ("simulation", "llm"),
