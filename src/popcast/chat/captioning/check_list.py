@@ -72,7 +72,7 @@ def read_list(file: Path) -> pl.DataFrame:
     if not file.is_file():
         raise bad_input("no such file", file=file, expected="the check list that popcast caption wrote")
     try:
-        table = pl.read_csv(file, infer_schema=False, missing_utf8_is_empty_string=True)
+        table = pl.read_csv(file, infer_schema=False).with_columns(pl.all().fill_null(""))
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         raise bad_input("not a csv", file=file, expected=f"columns {', '.join(COLUMNS)}") from error
     for name in COLUMNS:
