@@ -82,7 +82,7 @@ def test_an_experiment_is_named_and_changes_the_settings_of_its_run(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("base: {seed: 1}\n")
     command = Experiments(run(suite=suite), "search-d").command(4, {"loss": "mae"})
-    assert command == ["dvc", "exp", "run", "--force", "-n", "search-d-4", "-S", *expected]
+    assert command == ["dvc", "exp", "run", "-n", "search-d-4", "-S", *expected]
 
 
 def test_a_failed_experiment_is_one_line_and_params_are_put_back(tmp_path, monkeypatch):

@@ -103,7 +103,7 @@ class Experiments:
         changes = [part for name, value in values.items() for part in ("-S", f"++{where}.{name}={_written(value)}")]
         name = f"{self.study}-start" if number < 0 else f"{self.study}-{number}"
         stage = "train" if suite is None else "suite"
-        return ["dvc", "exp", "run", "--force", "-n", name, *changes, f"{stage}@{key}"]
+        return ["dvc", "exp", "run", "-n", name, *changes, f"{stage}@{key}"]
 
 
 def valid_scores(run: ModelRun) -> Scores:
