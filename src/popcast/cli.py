@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import orjson
 
+from popcast.commands.captioning.caption_command import caption
 from popcast.commands.forecasting.audience_command import audience
 from popcast.commands.forecasting.explain_command import explain
 from popcast.commands.forecasting.export_command import export
@@ -24,6 +25,7 @@ from popcast.commands.lay_over import lay_over
 from popcast.commands.pretrained_command import pretrained
 from popcast.commands.report_command import report
 from popcast.commands.run_command import run
+from popcast.commands.searching.search_command import search
 from popcast.commands.show import show
 from popcast.core import params, paths
 from popcast.core.errors import BadInput, printable_lines
@@ -334,6 +336,8 @@ main.add_command(observe)
 main.add_command(track)
 main.add_command(audience)
 main.add_command(serve)
+main.add_command(search)
+main.add_command(caption)
 
 if __name__ == "__main__":
     main()

@@ -63,6 +63,30 @@ def test_vectors_are_the_mean_over_real_tokens(folder, name):
         np.testing.assert_allclose(vector, hidden.mean(dim=0).numpy(), atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["gpt_neo", "bert", "xlm_r"])
+def test_pooling_and_prompt_are_as_asked(folder, name):
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder(name)), AutoModel.from_pretrained(folder(name)).eval()
+    for prompt in (None, "the sky"):
+        found = {
+            pooling: SentenceEncoder(str(folder(name)), pooling=pooling, prompt=prompt).encode(TEXTS[:3])
+            for pooling in ("cls", "mean", "cls_avg")
+        }
+        for row, text in enumerate(TEXTS[:3]):
+            asked = text if prompt is None else f"{prompt} {text}"
+            with torch.inference_mode():
+                hidden = model(**tokenizer(asked, return_tensors="pt")).last_hidden_state[0]
+            first, mean = hidden[0].numpy(), hidden.mean(dim=0).numpy()
+            for pooling, expected in (("cls", first), ("mean", mean), ("cls_avg", (first + mean) / 2)):
+                np.testing.assert_allclose(found[pooling][row], expected, atol=1e-4)
+
+
+def test_a_projected_vector_has_no_other_pooling(folder):
+    with pytest.raises(BadInput, match="set pooling to model"):
+        SentenceEncoder(str(folder("clip")), pooling="mean").encode(TEXTS[:1])
+
+
 def test_texts_of_clip_are_projected_to_unit_length(folder):
     from transformers import AutoModel, AutoTokenizer
 

@@ -82,6 +82,11 @@ PREDICTORS |= {
             "set": {"seeds": 2, "training": {"max_epochs": 6, "batch_size": 32, "learning_rate": 0.01}},
         },
     ),
+    "normed_label": ("normed_label", {"model": "hyfea", "norm": "log1p", "set": {**FEW, "depth": 3}}),
+    "normed_label_seeds": (
+        "normed_label",
+        {"model": "cnn", "set": {"seeds": 2, "training": {"max_epochs": 6, "batch_size": 32, "learning_rate": 0.01}}},
+    ),
     "tabnet": ("tabnet", {**TABNET, "seeds": 2}),
     "tabnet_pretrained": (
         "tabnet",
@@ -295,6 +300,7 @@ def test_importances_are_finite_and_belong_to_columns(fitted):
             "hmmved",
             "massl",
             "on_top",
+            "normed_label_seeds",
             "multismpllm",
             "popsim_agent",
         )

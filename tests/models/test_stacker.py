@@ -194,6 +194,32 @@ def test_autogluon_chooses_on_the_last_fold_and_then_learns_all_rows(data, monke
     assert predictor.predict(posts, features).tolist() == [target.max()] * 240, "bounded"
 
 
+def test_autogluon_gets_words_and_its_multimodal_models_where_asked(data, monkeypatch):
+    pytest.importorskip("pandas")
+    posts, features, target, folds = data
+    module = ModuleType("autogluon.tabular")
+    module.TabularPredictor = Recorder
+    monkeypatch.setitem(sys.modules, "autogluon", ModuleType("autogluon"))
+    monkeypatch.setitem(sys.modules, "autogluon.tabular", module)
+    monkeypatch.setattr(Recorder, "fits", ())
+    params = Params(backend="autogluon", loss="mae", multimodal=["title", "tags"])
+    model = Predictor(params, 3).fit(posts, features, target, folds)
+    learned, _, options = Recorder.fits[0]
+    assert options["hyperparameters"] == "multimodal"
+    order = posts.sort("posted_at", "post_id").filter(folds[np.argsort(posts["posted_at"], kind="stable")] < 3)
+    assert learned["words_title"].tolist() == order["title"].fill_null("").to_list()
+    assert learned["words_tags"].tolist() == [" ".join(tags or []) for tags in order["tags"].to_list()]
+    assert len(model.predict(posts.head(3), features.head(3))) == 3
+    with pytest.raises(BadInput, match="posts have no column 'title'"):
+        model.predict(posts.drop("title"), features)
+
+
+@pytest.mark.parametrize("asked", [{"multimodal": ["title"]}, {"backend": "autogluon", "multimodal": ["user_id"]}])
+def test_words_that_nobody_may_read_are_refused(asked):
+    with pytest.raises(ValueError, match="multimodal: "):
+        Params(**asked)
+
+
 def test_a_folder_of_pickles_is_not_loaded_unasked(data, tmp_path, monkeypatch):
     from popcast.models.stacker.stacker_autogluon import Ensemble
 

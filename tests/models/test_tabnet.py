@@ -192,6 +192,30 @@ def test_pretraining_sees_no_label_and_the_encoder_starts_from_it():
     assert set(fresh) - set(start) == {"output.weight"}
 
 
+def test_pretraining_on_a_share_of_the_rows_learns_from_no_others(monkeypatch):
+    """``rows: 0.5`` hands half of the learning posts to the pretraining, the same ones for a seed; 1 hands all."""
+    posts, features, target, folds = wide()
+    shown = []
+
+    def noted(module, examples, learn, error, settings, seed, **rest):
+        shown.append(np.array(learn))
+        return []
+
+    monkeypatch.setattr(tabnet, "train", noted)
+    for rows, seed in ((1.0, 0), (0.5, 0), (0.5, 0), (0.5, 1), (1e-6, 0)):
+        params = tabnet.Params(n_d=4, n_a=4, virtual_batch=32, pretrain={"rows": rows}, training=QUICK)
+        model = tabnet.Predictor(params, seed)
+        model.networks.fit = lambda *args, **kwargs: None
+        model.fit(posts, features, target, folds)
+    learn = np.flatnonzero(stopping_window(folds, 240).learn)
+    assert shown[0].tolist() == learn.tolist()
+    assert len(shown[1]) == round(len(learn) / 2)
+    assert np.isin(shown[1], learn).all()
+    assert len(set(shown[1].tolist())) == len(shown[1])
+    assert shown[1].tolist() == shown[2].tolist() != shown[3].tolist()
+    assert len(shown[4]) == 1
+
+
 def test_bfloat16_stays_close():
     """Masks and normalisations keep single precision; a prediction moves by less than it is wrong."""
     posts, features, target, folds = wide()

@@ -15,6 +15,7 @@ import polars as pl
 from popcast.blend import intervals, segments
 from popcast.blend.drift import Drift, fit_drift, model_age
 from popcast.blend.params import Blend as BlendSection
+from popcast.blend.simplex_weights import fit_simplex
 from popcast.blend.widths.held_out_posts import wide_features
 from popcast.blend.widths.spread import Spread
 from popcast.blend.widths.width_fitting import learn_widths
@@ -304,17 +305,23 @@ def fit_blend(
         return Blend("rank", weights={"all": equal}, intercepts={"all": 0.0}, quantiles=quantiles, **common)
     if section.method == "mean":
         return Blend("mean", weights={"all": equal}, intercepts={"all": 0.0}, **common)
-    overall, constant = fit_weights(x, y, metric, section.sum_to_one, section.intercept)
+    overall, constant = _fitted_weights(x, y, metric, section)
     weights, intercepts = {"all": overall.tolist()}, {"all": constant}
     for name in segments.SEGMENTS if section.segments else ():
         rows = segment == name
         if not rows.any():
             continue
-        own, own_constant = fit_weights(x[rows], y[rows], metric, section.sum_to_one, section.intercept)
+        own, own_constant = _fitted_weights(x[rows], y[rows], metric, section)
         trust = float(rows.sum() / (rows.sum() + SHRINK))
         weights[name] = np.round(trust * own + (1 - trust) * overall, 6).tolist()
         intercepts[name] = round(trust * own_constant + (1 - trust) * constant, 6)
-    return Blend("nnls", weights=weights, intercepts=intercepts, **common)
+    return Blend(section.method, weights=weights, intercepts=intercepts, **common)
+
+
+def _fitted_weights(x: np.ndarray, y: np.ndarray, metric: str, section: BlendSection) -> tuple[np.ndarray, float]:
+    if section.method == "simplex":
+        return fit_simplex(x, y, metric, section.intercept)
+    return fit_weights(x, y, metric, section.sum_to_one, section.intercept)
 
 
 def _rank_in(quantiles: list[float], values: np.ndarray) -> np.ndarray:

@@ -39,11 +39,12 @@ _NO_KEY = "none"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One user message, the tokens that its answer may have, and the seed of the answer."""
+    """One user message, the tokens that its answer may have, the seed of the answer, and maybe a picture (data URL)."""
 
     prompt: str
     tokens: int
     seed: int
+    picture: str | None = None
 
 
 class ChatClient:
@@ -127,7 +128,8 @@ class ChatClient:
             "max_tokens": question.tokens,
             "send_seed": self.settings.send_seed,
         }
-        return answer_key(self.settings.model, settings, question.prompt, question.seed)
+        prompt = question.prompt if question.picture is None else f"{question.prompt}\0{question.picture}"
+        return answer_key(self.settings.model, settings, prompt, question.seed)
 
     async def _ask_all(self, questions: dict[str, Question], answers: dict[str, Response]) -> None:
         """Put the answers in ``answers``, by key. After the first failure none is begun; those under way may finish."""
@@ -186,7 +188,7 @@ class ChatClient:
             async with asyncio.timeout(settings.timeout):  # the client's own limit is per piece, not for the whole
                 reply = await self._client.chat.completions.with_raw_response.create(
                     model=settings.model,
-                    messages=[{"role": "user", "content": question.prompt}],
+                    messages=[{"role": "user", "content": _content(question)}],
                     temperature=settings.temperature,
                     top_p=settings.top_p,
                     max_tokens=question.tokens,
@@ -224,6 +226,13 @@ class ChatClient:
             self._aside.shutdown(cancel_futures=True)
         if self._cache is not None:
             self._cache.close()
+
+
+def _content(question: Question) -> str | list[dict[str, object]]:
+    if question.picture is None:
+        return question.prompt
+    picture = {"type": "image_url", "image_url": {"url": question.picture}}
+    return [{"type": "text", "text": question.prompt}, picture]
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

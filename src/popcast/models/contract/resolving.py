@@ -14,6 +14,8 @@ from popcast.models.params import ModelRun, PlannedRun
 
 SCORED = ("hyfea", "lightgbm")
 """Predictors whose setting ``text`` means text scores; elsewhere it names a column."""
+MADE_OF_ANOTHER = ("on_top", "normed_label")
+"""Predictors whose setting ``model`` names another one."""
 LOSS_OF_METRIC = {"mae": "mae", "rmse": "rmse", "nmse": "rmse", "mape": "mape"}
 
 
@@ -44,7 +46,7 @@ def resolved(run: ModelRun, section: dict[str, Any], metric: Metric, allow_posth
             )
     kept = run.model_dump(exclude={"set", "features", "allow_posthoc"})
     allowed = allow_posthoc if run.allow_posthoc is None else run.allow_posthoc
-    inner = [params.model] if run.model == "on_top" else []
+    inner = [params.model] if run.model in MADE_OF_ANOTHER else []
     return PlannedRun(**kept, allow_posthoc=allowed, params=params.model_dump(mode="json"), inner=inner)
 
 

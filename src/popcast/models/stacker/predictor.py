@@ -2,7 +2,8 @@
 
 Sheet smp2025.md section 5.2. ``backend: sklearn`` (default): boosted trees and a ridge are predicted fold by fold,
 forward in time where the posts have times; the second layer is fitted on these predictions and the members are then
-fitted again on all rows. ``backend: autogluon`` hands the same columns to AutoGluon (requirements-autogluon.txt).
+fitted again on all rows. ``backend: autogluon`` hands the same columns to AutoGluon (requirements-autogluon.txt),
+and with ``multimodal`` words of the posts as well, on which it tunes a text encoder (its set ``multimodal``).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from popcast.core.errors import BadInput
 from popcast.core.section import Line
 from popcast.models.contract.member_weights import fit_weights
 from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
@@ -23,6 +25,7 @@ from popcast.models.inputs.dense import Dense
 from popcast.models.inputs.matrix import in_time_order
 from popcast.models.stacker.stacker_members import Settings, make_member
 
+IDS = ("post_id", "user_id", "popularity", "media")
 Member = Literal["boosting", "ridge", "extra_trees"]
 
 
@@ -37,6 +40,17 @@ class Params(ColumnParams, Settings):
     bounded: bool = Field(True, description="predictions stay within the labels seen")
     presets: Line = Field("medium_quality", description="autogluon: quality preset")
     time_limit: int | None = Field(None, ge=1, description="autogluon: seconds per fit; null: none, reproducible")
+    multimodal: list[Line] = Field(
+        [], description="autogluon: columns of posts with words, such as title and tags; any: its multimodal models"
+    )
+
+    @model_validator(mode="after")
+    def words_for_autogluon(self) -> Self:
+        if self.multimodal and self.backend != "autogluon":
+            raise ValueError("multimodal: only backend autogluon reads words, expected []")
+        if hidden := [name for name in self.multimodal if name in IDS or name.startswith("posthoc_")]:
+            raise ValueError(f"multimodal: {hidden[0]!r} is an id, the outcome or measured later")
+        return self
 
 
 class Predictor:
@@ -60,14 +74,24 @@ class Predictor:
         if p.backend == "autogluon":
             from popcast.models.stacker.stacker_autogluon import Ensemble
 
-            matrix = self.columns.encoder.transform(features)
-            self.ensemble = Ensemble.fitted(matrix, target, folds, p.presets, p.time_limit, p.loss, self.seed)
+            matrix, words = self.columns.encoder.transform(features), self._words(posts)
+            self.ensemble = Ensemble.fitted(matrix, words, target, folds, p.presets, p.time_limit, p.loss, self.seed)
             return self
         inputs = self._inputs(features)
         timed = posts["posted_at"].null_count() == 0
         self._weigh(inputs, target, self._inner(folds, posts), posts["posted_at"] if timed else None)
         self.members = [make_member(name, p).fit(inputs, target, folds, self.seed) for name in p.members]
         return self
+
+    def _words(self, posts: pl.DataFrame) -> dict[str, list[str]]:
+        """Texts [n] of the columns ``multimodal``, lists joined by blanks, "" where missing."""
+        found = {}
+        for name in self.params.multimodal:
+            if name not in posts.columns:
+                raise BadInput(f"stacker: multimodal: posts have no column {name!r}")
+            text = pl.col(name).list.join(" ") if posts.schema[name] == pl.List else pl.col(name).cast(pl.String)
+            found[name] = posts.select(text.fill_null("")).to_series().to_list()
+        return found
 
     def _inputs(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
         """See stacker_members.py; a row depends on that row alone."""
@@ -124,7 +148,7 @@ class Predictor:
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         if self.ensemble is not None:
-            found = self.ensemble.predict(self.columns.encoder.transform(features))
+            found = self.ensemble.predict(self.columns.encoder.transform(features), self._words(posts))
         else:
             found, inputs = np.full(features.height, self.intercept), self._inputs(features) if self.members else {}
             for weight, member in zip(self.weights, self.members, strict=True):

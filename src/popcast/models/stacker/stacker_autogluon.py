@@ -31,6 +31,7 @@ class Ensemble:
     def fitted(
         cls,
         matrix: Matrix,
+        words: dict[str, list[str]],
         target: np.ndarray,
         folds: np.ndarray | None,
         presets: str,
@@ -38,28 +39,32 @@ class Ensemble:
         loss: str,
         seed: int,
     ) -> Self:
-        """matrix: n rows in the order of time; target float64 [n]; folds int [n] or None."""
+        """matrix: n rows in the order of time; words: name -> n texts; target float64 [n]; folds int [n] or None.
+
+        With words AutoGluon fits its set ``multimodal``: boosted trees, a network, and a text encoder that it tunes.
+        """
         kind = _tabular_predictor()
-        table = _frame(matrix).assign(popularity=target)
+        table = _frame(matrix, words).assign(popularity=target)
         window = stopping_window(folds, len(target))
         learn = np.ones(len(target), bool) if window is None else window.learn
         folder = temporary("autogluon")
         predictor = kind(
             label="popularity", problem_type="regression", eval_metric=METRICS[loss], verbosity=0, path=folder.name
         )
+        models = {"hyperparameters": "multimodal"} if words else {}
         predictor.fit(
             table[learn], tuning_data=None if window is None else table[window.watch], presets=presets,
-            time_limit=time_limit, ag_args_fit={"random_seed": seed},
+            time_limit=time_limit, ag_args_fit={"random_seed": seed}, **models,
         )  # fmt: skip
         if window is not None:
             predictor.refit_full()
         return cls(predictor, folder)
 
-    def predict(self, matrix: Matrix) -> np.ndarray:
+    def predict(self, matrix: Matrix, words: dict[str, list[str]]) -> np.ndarray:
         """float64 [n]."""
         if not len(matrix.numeric):
             return np.empty(0)
-        return np.asarray(self.predictor.predict(_frame(matrix), as_pandas=False), np.float64)
+        return np.asarray(self.predictor.predict(_frame(matrix, words), as_pandas=False), np.float64)
 
     def save(self, folder: Path) -> None:
         """AutoGluon's folder with what prediction needs."""
@@ -86,11 +91,11 @@ def _tabular_predictor():
     return TabularPredictor
 
 
-def _frame(matrix: Matrix):
-    """pandas frame: numbers with NaN, codes as categories."""
+def _frame(matrix: Matrix, words: dict[str, list[str]]):
+    """pandas frame: numbers with NaN, codes as categories, words as they are."""
     import pandas as pd
 
     width = matrix.numeric.shape[1]
     columns = {f"number_{i}": matrix.numeric[:, i] for i in range(width)}
     columns |= {f"category_{i}": matrix.codes[:, i].astype(str) for i in range(matrix.codes.shape[1])}
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | {f"words_{name}": texts for name, texts in words.items()})

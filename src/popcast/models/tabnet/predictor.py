@@ -4,7 +4,8 @@ Sources: Arik and Pfister, AAAI 2021 (arXiv 1908.07442); settings of sheet smp20
 own file: docs/decisions/006-tabnet.md. A category gets an embedding of ceil(ln(codes)) numbers. A code that no training
 post had takes the embedding of the most frequent one (with ``rare: 1`` that is every unseen category); numbers are
 clipped to their training range. ``pretrain`` first learns, without labels and on the learning posts only, to rebuild
-hidden columns from the others; the encoder then starts from there.
+hidden columns from the others; the encoder then starts from there. ``pretrain.rows`` takes a share of those posts: the
+notes of SMP-2025 say half of them, its code half of the columns (``ratio``).
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Pretraining(Section):
     """Self-supervised pretraining of the encoder."""
 
     ratio: float = Field(0.5, gt=0, lt=1, description="share of the columns hidden in a row")
+    rows: float = Field(1.0, gt=0, le=1, description="share of the learning posts, drawn by the seed")
     n_shared: int = Field(1, ge=0, description="gated units of the decoder, shared by its steps")
     n_independent: int = Field(1, ge=1, description="gated units of the decoder, of each step")
     training: Training = Training(learning_rate=0.02, batch_size=256, max_epochs=30, patience=10)
@@ -131,6 +133,9 @@ class Predictor(NetworkPredictor):
 
         p, settings = self.params.pretrain, self.params.pretrain.training
         learn = np.arange(len(examples)) if window is None else np.flatnonzero(window.learn)
+        if p.rows < 1:
+            count = max(1, round(p.rows * len(learn)))
+            learn = np.sort(np.random.default_rng(self.seed).choice(learn, count, replace=False))
         with seeded(self.seed, 1):
             module = Reconstruction(self.network(), self.params.sizes(), p.n_shared, p.n_independent)
         error = masked_error(module, examples, learn, p.ratio)

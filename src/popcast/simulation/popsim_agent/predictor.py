@@ -18,6 +18,7 @@ from pydantic import Field
 
 from popcast.fewshot import multismpllm
 from popcast.models.contract.predictors import require_blocks
+from popcast.simulation.popsim_agent.told_facts import ANALYST, told_facts
 
 
 class Params(multismpllm.Params):
@@ -25,6 +26,11 @@ class Params(multismpllm.Params):
 
     field: Literal["both", "text", "numeric", "none"] = Field(
         "both", description="text: the words of the field; numeric: the mean attitude with two decimals"
+    )
+    prompt: Literal["short", "full"] = Field(
+        "short",
+        description="full: also profile, date and hour, media type, tags and place of the post, as the reference; "
+        "it wants prompts.max_tokens of about 1000 and a model with that much context",
     )
 
 
@@ -34,16 +40,22 @@ class Predictor(multismpllm.Predictor):
     Params = Params
     blocks = ("mean_field",)
 
+    def __init__(self, params: Params, seed: int) -> None:
+        if params.prompt == "full" and params.prompts.instruction is None:
+            prompts = params.prompts.model_copy(update={"instruction": ANALYST})
+            params = params.model_copy(update={"prompts": prompts})
+        super().__init__(params, seed)
+
     def notes(self, posts: pl.DataFrame, features: pl.DataFrame) -> list[tuple[str, ...]]:
-        """One sentence per part of the field; none for a post that was not simulated.
+        """One sentence per part of the field, none for a post that was not simulated; before it, in the full prompt,
+        what is known of the post.
 
         features: ``mean_field.text`` (string) and ``mean_field.attitude`` (0 to 10). Raises BadInput without them.
         """
         require_blocks(features, self.blocks, "popsim_agent")
-        return [
-            self._sentences(text, attitude)
-            for text, attitude in features.select("mean_field.text", "mean_field.attitude").iter_rows()
-        ]
+        told = told_facts(posts) if self.params.prompt == "full" else [()] * posts.height
+        shown = features.select("mean_field.text", "mean_field.attitude").iter_rows()
+        return [facts + self._sentences(*field) for facts, field in zip(told, shown, strict=True)]
 
     def _chosen(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
         require_blocks(features, self.blocks, "popsim_agent")
