@@ -84,11 +84,15 @@ class Answering:
 
     def __init__(self, tokenizer, scores: tuple[float, float], settings: decoding.Params, seed: int) -> None:
         self.tokenizer, self.scores, self.settings, self.seed = tokenizer, scores, settings, seed
-        self.tree = decoding.ScoreTree(tokenizer, *scores) if "expected" in settings.decodings else None
+        self.tree = settings.tree(tokenizer, *scores) if "expected" in settings.decodings else None
 
     def ask(self, model, system: str, asked: Questions) -> tuple[pl.DataFrame, str]:
         """Answers of ``model`` by each decoding, and what share of them are scores."""
         by = {"greedy": self._greedy, "samples": self._samples, "expected": self._expected}
+        if {"greedy", "expected"} <= set(self.settings.decodings):  # every prompt is read once for both
+            args = (model, self.tokenizer, asked.prompts, self.tree, self.settings)
+            written, found = decoding.greedy_and_expected(*args)
+            by |= {"greedy": lambda *_: self._written(written), "expected": lambda *_: self._believed(found)}
         parts, said, ids = [], [], asked.records["record_id"]
         for name in self.settings.decodings:
             columns, remark = by[name](model, asked)
@@ -98,7 +102,9 @@ class Answering:
         return pl.concat(parts), ", ".join(said)
 
     def _greedy(self, model, asked: Questions) -> tuple[dict, str]:
-        answers = decoding.greedy(model, self.tokenizer, asked.prompts, self.settings)
+        return self._written(decoding.greedy(model, self.tokenizer, asked.prompts, self.settings))
+
+    def _written(self, answers: list[str]) -> tuple[dict, str]:
         found, lenient = ([read(answer, *self.scores) for answer in answers] for read in READINGS)
         return _columns(answers, found, lenient), valid_share(found, lenient)
 
@@ -111,11 +117,14 @@ class Answering:
         return _columns(texts, *means), valid_share(*([score for row in rows for score in row] for rows in parsed))
 
     def _expected(self, model, asked: Questions) -> tuple[dict, str]:
-        found = decoding.expected(model, self.tokenizer, asked.prompts, self.tree, self.settings)
+        return self._believed(decoding.expected(model, self.tokenizer, asked.prompts, self.tree, self.settings))
+
+    def _believed(self, found: decoding.Distribution) -> tuple[dict, str]:
+        none = [None] * len(found.mean)
         columns = {
-            "answer": [None] * len(asked.prompts),
-            "prediction": found.mean,
-            "lenient": [None] * len(asked.prompts),
+            "answer": none,
+            "prediction": found.mean if self.settings.point == "mean" else found.median,
+            "lenient": none,
             "median": found.median,
             "lower": found.lower,
             "upper": found.upper,
