@@ -9,7 +9,7 @@ from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerF
 from popcast.core.errors import BadInput
 from popcast.fewshot.made_base import new_model
 from popcast.fewshot.tokenizer import all_scores
-from popcast.lm import backbone, decoding
+from popcast.lm import backbone, decoding, score_tree
 from popcast.lm.backbone import Made
 from popcast.lm.decoding import Params, ScoreTree
 from popcast.lm.reading import Reader
@@ -258,6 +258,39 @@ def test_expected_is_teacher_forcing_for_any_tokenizer(split):
     check_distribution(random_model(tokenizer), tokenizer, PROMPTS[:6], [0, 3, 5])
 
 
+def test_spread_hundredths_have_what_their_tenth_has():
+    tokenizer = tokenizer_with(TOKENIZERS["one token per digit"])
+    model = random_model(tokenizer)
+    whole, spread = ScoreTree(tokenizer, *SCORES), ScoreTree(tokenizer, *SCORES, spread=True)
+    reader = Reader(model, tokenizer, PROMPTS[:3], size=3, buckets=True, room=spread.room)
+    with torch.no_grad():
+        exact, found = (np.exp(score_tree.behind(reader.read(np.arange(3)), tree)) for tree in (whole, spread))
+    ids = tokenizer(PROMPTS[1])["input_ids"] + tokenizer("9.7", add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        steps = model(input_ids=torch.tensor([ids])).logits[0].double().log_softmax(-1)
+    tenth = np.exp(sum(float(steps[place - 1, ids[place]]) for place in (-3, -2, -1)))
+    rows = np.flatnonzero((whole.scores > 9.695) & (whole.scores < 9.795))
+    assert len(rows) == 10
+    np.testing.assert_allclose(found[1, rows], tenth / 10, rtol=1e-5)
+    assert exact[1, rows].sum() < tenth
+    np.testing.assert_allclose(found[:, -1], exact[:, -1], rtol=1e-5)  # behind 11.0 one answer stands, not ten
+
+
+def test_a_tree_of_single_digits_is_a_sixth_without_hundredths():
+    tokenizer = tokenizer_with(TOKENIZERS["one token per digit"], (0.0, 32.0))
+    whole, spread = ScoreTree(tokenizer, 0.0, 32.0), ScoreTree(tokenizer, 0.0, 32.0, spread=True)
+    assert (len(whole.token), len(spread.token)) == (388, 68)
+    assert (whole.room, spread.room) == (5, 5)
+    np.testing.assert_array_equal(whole.scores, spread.scores)
+
+
+def test_nothing_is_spread_where_hundredths_are_no_token_of_their_own(tiny):
+    whole, spread = ScoreTree(tiny[1], 1.0, 16.99), Params().tree(tiny[1], 1.0, 16.99)
+    np.testing.assert_array_equal(whole.paths, spread.paths)
+    assert not spread.shared.any()
+    assert not Params(hundredths="read").tree(tiny[1], 1.0, 16.99).shared.any()
+
+
 def test_tokenizers_of_the_tests_write_scores_in_their_own_ways():
     written = {
         name: tokenizer_with(split)("10.25", add_special_tokens=False).tokens() for name, split in TOKENIZERS.items()
@@ -293,6 +326,26 @@ def test_batches_do_not_change_expected_scores(tiny):
     assert (alone.lower <= alone.median).all()
     assert (alone.median <= alone.upper).all()
     assert decoding.expected(*tiny, [], tree, Params()).mean.shape == (0,)
+
+
+@pytest.mark.parametrize("hundredths", ["read", "spread"])
+def test_one_reading_gives_both_decodings(tiny, hundredths):
+    params = Params(batch_size=6, hundredths=hundredths)
+    tree = params.tree(tiny[1], 1.0, 16.99)
+    answers, found = decoding.greedy_and_expected(*tiny, PROMPTS, tree, params)
+    assert answers == decoding.greedy(*tiny, PROMPTS, params)
+    alone = decoding.expected(*tiny, PROMPTS, tree, params)
+    np.testing.assert_allclose(found.mean, alone.mean, atol=1e-6)
+    np.testing.assert_array_equal(found.median, alone.median)
+
+
+def test_both_decodings_of_a_model_that_takes_no_masks(tiny):
+    model, tokenizer = windowed(tiny[1], 8), tiny[1]
+    params = Params(batch_size=4)
+    tree = params.tree(tokenizer, *SCORES)
+    answers, found = decoding.greedy_and_expected(model, tokenizer, PROMPTS[:5], tree, params)
+    assert answers == decoding.greedy(model, tokenizer, PROMPTS[:5], params)
+    np.testing.assert_array_equal(found.mean, decoding.expected(model, tokenizer, PROMPTS[:5], tree, params).mean)
 
 
 def windowed(tokenizer, window: int):

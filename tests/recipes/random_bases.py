@@ -1,7 +1,7 @@
 """Tiny language models with random weights in the shape of hub models: class, digits, special tokens, chat template.
 
 They stand in for the hub ids that recipes name. Llama 3: BOS, digits in groups of three; Qwen2: no BOS, single digits,
-tied embeddings.
+tied embeddings; SmolLM2: a Llama with single digits and no BOS, its chat template begins with a system's turn.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ QWEN2_CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+SMOLLM2_CHAT = "<|im_start|>system\nYou are a helpful AI assistant.<|im_end|>\n" + QWEN2_CHAT
 SIZES = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -56,8 +57,20 @@ def llama3(folder: Path) -> Path:
 
 
 def qwen2(folder: Path) -> Path:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    return _with_single_digits(Qwen2ForCausalLM, Qwen2Config, QWEN2_CHAT, folder)
+
+
+def smollm2(folder: Path) -> Path:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return _with_single_digits(LlamaForCausalLM, LlamaConfig, SMOLLM2_CHAT, folder)
+
+
+def _with_single_digits(model_class, config_class, chat: str, folder: Path) -> Path:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
     core = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(QWEN2_DIGITS), behavior="isolated")
@@ -74,9 +87,9 @@ def qwen2(folder: Path) -> Path:
         tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=2048,
         clean_up_tokenization_spaces=False,
     )  # fmt: skip
-    tokenizer.chat_template = QWEN2_CHAT
+    tokenizer.chat_template = chat
     ends = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
-    return _written(Qwen2ForCausalLM, Qwen2Config, tokenizer, folder, tie_word_embeddings=True, ends=ends)
+    return _written(model_class, config_class, tokenizer, folder, tie_word_embeddings=True, ends=ends)
 
 
 def _written(model_class, config_class, tokenizer, folder: Path, *, tie_word_embeddings: bool, ends: list[int]) -> Path:
@@ -139,7 +152,7 @@ def teach(folder: Path) -> None:
     write_numbers(model, tokenizer).save_pretrained(folder)
 
 
-FAMILIES = {"llama": llama3, "qwen": qwen2}
+FAMILIES = {"llama": llama3, "qwen": qwen2, "smollm2": smollm2}
 
 
 def base_like(model: str, folder: Path) -> Path:

@@ -20,6 +20,7 @@ CAPS = {
     "early_stopping": 4,
     "epochs": 2,
     "frames": 4,
+    "freeze_layers": 2,
     "image_size": 32,
     "in_flight": 16,
     "max_epochs": 1,

@@ -6,6 +6,7 @@ was tuned for (the base: all). Answers of one system and number of shots are a p
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from popcast.core import paths, tables
 from popcast.core.errors import BadInput
 from popcast.core.plan_file import Plan
 from popcast.core.scratch import Scratch
-from popcast.fewshot import score_prompts
+from popcast.fewshot import score_prompts, served_answers
 from popcast.fewshot.params import Llm, Task
 from popcast.lm import backbone, decoding
 from popcast.models.contract.stopping import threads
@@ -84,21 +85,31 @@ class Answering:
 
     def __init__(self, tokenizer, scores: tuple[float, float], settings: decoding.Params, seed: int) -> None:
         self.tokenizer, self.scores, self.settings, self.seed = tokenizer, scores, settings, seed
-        self.tree = decoding.ScoreTree(tokenizer, *scores) if "expected" in settings.decodings else None
+        self.tree = settings.tree(tokenizer, *scores) if "expected" in settings.decodings else None
 
     def ask(self, model, system: str, asked: Questions) -> tuple[pl.DataFrame, str]:
         """Answers of ``model`` by each decoding, and what share of them are scores."""
         by = {"greedy": self._greedy, "samples": self._samples, "expected": self._expected}
+        if {"greedy", "expected"} <= set(self.settings.decodings):  # every prompt is read once for both
+            args = (model, self.tokenizer, asked.prompts, self.tree, self.settings)
+            written, found = decoding.greedy_and_expected(*args)
+            by |= {"greedy": lambda *_: self._written(written), "expected": lambda *_: self._believed(found)}
         parts, said, ids = [], [], asked.records["record_id"]
         for name in self.settings.decodings:
             columns, remark = by[name](model, asked)
-            part = pl.DataFrame(columns, schema=SAID)
-            parts.append(part.with_columns(record_id=ids, system=pl.lit(system), decoding=pl.lit(name)).select(COLUMNS))
+            parts.append(_table(columns, ids, system, name))
             said.append(f"{name} {remark}")
         return pl.concat(parts), ", ".join(said)
 
+    def read(self, answers: list[str], system: str, asked: Questions) -> tuple[pl.DataFrame, str]:
+        """The same of answers that somebody else has written, one per question."""
+        columns, remark = self._written(answers)
+        return _table(columns, asked.records["record_id"], system, "greedy"), f"greedy {remark}"
+
     def _greedy(self, model, asked: Questions) -> tuple[dict, str]:
-        answers = decoding.greedy(model, self.tokenizer, asked.prompts, self.settings)
+        return self._written(decoding.greedy(model, self.tokenizer, asked.prompts, self.settings))
+
+    def _written(self, answers: list[str]) -> tuple[dict, str]:
         found, lenient = ([read(answer, *self.scores) for answer in answers] for read in READINGS)
         return _columns(answers, found, lenient), valid_share(found, lenient)
 
@@ -111,16 +122,24 @@ class Answering:
         return _columns(texts, *means), valid_share(*([score for row in rows for score in row] for rows in parsed))
 
     def _expected(self, model, asked: Questions) -> tuple[dict, str]:
-        found = decoding.expected(model, self.tokenizer, asked.prompts, self.tree, self.settings)
+        return self._believed(decoding.expected(model, self.tokenizer, asked.prompts, self.tree, self.settings))
+
+    def _believed(self, found: decoding.Distribution) -> tuple[dict, str]:
+        none = [None] * len(found.mean)
         columns = {
-            "answer": [None] * len(asked.prompts),
-            "prediction": found.mean,
-            "lenient": [None] * len(asked.prompts),
+            "answer": none,
+            "prediction": found.mean if self.settings.point == "mean" else found.median,
+            "lenient": none,
             "median": found.median,
             "lower": found.lower,
             "upper": found.upper,
         }
         return columns, f"mass {found.mass.mean():.4f}"
+
+
+def _table(columns: dict, ids: pl.Series, system: str, name: str) -> pl.DataFrame:
+    part = pl.DataFrame(columns, schema=SAID)
+    return part.with_columns(record_id=ids, system=pl.lit(system), decoding=pl.lit(name)).select(COLUMNS)
 
 
 def _columns(answers: list[str], scores: list[float | None], lenient: list[float | None]) -> dict:
@@ -168,32 +187,86 @@ def predict(plan: Plan, say: Callable[[str], None]) -> pl.DataFrame:
     task, settings = plan.section("task", Task), plan.section("decoding", decoding.Params)
     chosen = [Checkpoint(one["system"], one["shots"], Path(one["folder"])) for one in plan["asked"]]
     tokenizer = backbone.load_tokenizer(paths.base_model(task.source))
-    writer = score_prompts.PromptWriter(tokenizer, plan.section("prompts", score_prompts.Params), task.template)
+    prompts, scores = plan.section("prompts", score_prompts.Params), tuple(plan["scores"])
+    writer = score_prompts.PromptWriter(tokenizer, prompts, task.template)
     with scratch_of(plan, task, chosen) as scratch:
         asked = questions(task, writer)
         score_prompts.check_boundary(tokenizer, asked.prompts[0])
-        answering = Answering(tokenizer, tuple(plan["scores"]), settings, plan["seed"])
+        own = pieces(scratch, chosen, Answering(tokenizer, scores, settings, plan["seed"]), asked)
+        others = rivals(scratch, task, prompts, scores, settings, plan["seed"])
         parts = []
-        for checkpoint, part, said in pieces(scratch, chosen, answering, asked):
+        for checkpoint, part, said in itertools.chain(own, others):
             say(f"{task.dataset}: {checkpoint.system}, {checkpoint.shots} shots: {said}")
             parts.append(part)
         return pl.concat(parts)
 
 
-def pieces(
-    scratch: Scratch, chosen: list[Checkpoint], answering: Answering, asked: Questions
-) -> Iterator[tuple[Checkpoint, pl.DataFrame, str]]:
+Piece = tuple[Checkpoint, pl.DataFrame, str]
+
+
+def pieces(scratch: Scratch, chosen: list[Checkpoint], answering: Answering, asked: Questions) -> Iterator[Piece]:
     """Each checkpoint's answers and the line about them, from scratch where they are finished."""
     loaded, model = None, None
+
+    def ask(checkpoint: Checkpoint) -> tuple[pl.DataFrame, str]:
+        nonlocal loaded, model
+        if loaded != checkpoint.folder:
+            model = None  # before the next one takes its place
+            model, _ = backbone.load(checkpoint.folder, device=answering.settings.device)
+            loaded = checkpoint.folder
+        return answering.ask(model, checkpoint.system, asked.of(checkpoint.shots))
+
+    yield from kept(scratch, chosen, ask)
+
+
+def kept(
+    scratch: Scratch, chosen: list[Checkpoint], ask: Callable[[Checkpoint], tuple[pl.DataFrame, str]]
+) -> Iterator[Piece]:
+    """What ``ask`` says of each checkpoint, asked once however often the stage is started."""
     for checkpoint in chosen:
         path = scratch.folder / f"{checkpoint.system}-{checkpoint.shots}.parquet"
         note = path.with_suffix(".json")
         if not note.exists():
-            if loaded != checkpoint.folder:
-                model = None  # before the next one takes its place
-                model, _ = backbone.load(checkpoint.folder, device=answering.settings.device)
-                loaded = checkpoint.folder
-            table, said = answering.ask(model, checkpoint.system, asked.of(checkpoint.shots))
+            table, said = ask(checkpoint)
             tables.write(table, path, tables.ANSWERS, tables.ANSWERS_KEY)
             tables.write_json({"said": said}, note)
         yield checkpoint, tables.read(path, tables.ANSWERS), orjson.loads(note.read_bytes())["said"]
+
+
+def rivals(
+    scratch: Scratch,
+    task: Task,
+    prompts: score_prompts.Params,
+    scores: tuple[float, float],
+    settings: decoding.Params,
+    seed: int,
+) -> Iterator[Piece]:
+    """The same of the task's rivals: each in its own chat template and tokens, or on its server."""
+    for name, rival in task.rivals.items():
+        folder = scratch.folder / f"rival-{name}"
+        chosen = [Checkpoint(name, shots, folder) for shots in task.shots]
+        if rival.server is not None:
+            asked = questions(task, served_answers.writer_for(prompts, task.template))
+            yield from kept(scratch, chosen, _served(task, name, asked, scores, settings, seed))
+            continue
+        pretrained = backbone.Pretrained(model=rival.model, revision=rival.revision, dtype=rival.dtype)
+        backbone.write_pointer(folder, pretrained, scores)
+        tokenizer = backbone.load_tokenizer(folder)
+        asked = questions(task, score_prompts.PromptWriter(tokenizer, prompts, task.template))
+        score_prompts.check_boundary(tokenizer, asked.prompts[0])
+        yield from pieces(scratch, chosen, Answering(tokenizer, scores, settings, seed), asked)
+
+
+def _served(
+    task: Task, name: str, asked: Questions, scores: tuple[float, float], settings: decoding.Params, seed: int
+) -> Callable[[Checkpoint], tuple[pl.DataFrame, str]]:
+    """What asks a rival's server. A server says nothing of how probable another answer was: greedy alone."""
+    reading = Answering(None, scores, settings.model_copy(update={"decodings": ["greedy"]}), seed)
+    where = f"tasks.{task.dataset}.rivals.{name}.server"
+
+    def ask(checkpoint: Checkpoint) -> tuple[pl.DataFrame, str]:
+        of = asked.of(checkpoint.shots)
+        server = task.rivals[name].server
+        return reading.read(served_answers.answers(server, where, of.prompts, settings.max_new_tokens, seed), name, of)
+
+    return ask

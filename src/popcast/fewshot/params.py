@@ -6,18 +6,44 @@ module that owns it (such as ``popcast.lm.tuning.Params``), overlaid with the ``
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from popcast.chat.params import ChatSettings
 from popcast.core.named import kind_of_block
-from popcast.core.section import Key, Line, Name, Section
+from popcast.core.pretrained.packages.package_origin import said_of_weights
+from popcast.core.section import Key, Line, Model, Name, Revision, Section
 
 TEMPLATES = ("smpd", "tpic2017", "microlens", "table")
 PARTS = ("prompts", "sft", "decoding", "preferences", "align")
 """Sections below ``llm``: one per stage that reads it."""
 
 Shots = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+
+
+class Rival(Section):
+    """Another language model that is asked the same questions in context: nothing of it is tuned."""
+
+    model: Model | None = Field(None, description="hub id or local folder")
+    revision: Revision | None = Field(None, description="commit or tag of the hub's repository")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    server: ChatSettings | None = Field(None, description="a chat server instead of a model that is loaded here")
+
+    @model_validator(mode="after")
+    def one(self) -> Rival:
+        if (self.model is None) == (self.server is None):
+            raise ValueError("expected exactly one of 'model' and 'server'")
+        return self
+
+    @property
+    def said(self) -> str:
+        """What tables say of it."""
+        if self.server is not None:
+            return f"{self.server.model} on a server, in context"
+        weights = said_of_weights(Path(self.model))
+        return f"{self.model}, in context" + (f" ({weights})" if weights else "")
 
 
 class Task(Section):
@@ -37,6 +63,7 @@ class Task(Section):
         "earliest", description="training question: the first post after the shots, or the one before the newest"
     )
     systems: list[Name] | None = Field(None, description="which systems of the source answer; null: all, and the base")
+    rivals: dict[Name, Rival] = Field({}, description="other language models that answer too, untuned")
     many_shot: list[Annotated[float, Field(gt=0, le=0.5)]] = Field(
         [], description="shares of the labelled posts that train the many-shot rows"
     )
@@ -145,6 +172,8 @@ def check_tasks(tasks: dict[str, Task], llms: dict[str, Llm], datasets: set[str]
         known = {"base", *llms[task.source].sft, *llms[task.source].align}
         if unknown := set(task.systems or []) - known:
             raise ValueError(f"tasks.{key}.systems: llms.{task.source} has no {min(unknown)!r}")
+        if taken := set(task.rivals) & (known | set(rows)):
+            raise ValueError(f"tasks.{key}.rivals: the name {min(taken)!r} is taken by another system")
         if (task.track == "coldstart") != (task.source == key):
             raise ValueError(f"tasks.{key}.source: a coldstart task names itself, a zeroshot task another one")
     for key, llm in llms.items():

@@ -211,6 +211,7 @@ def systems_of(
         found[name] = {"kind": "reference" if plain else "features", "model": row.model, "records": row.records}
         found[name]["what"] = "reference" if plain else f"{row.model}, {filling}"
     found["base"] = {"kind": "base", "what": "untuned", "ablation": True}
+    found |= {name: {"kind": "rival", "what": rival.said, "ablation": True} for name, rival in task.rivals.items()}
     for name, run in llm.sft.items():
         method = run.set.get("method", shared.get("sft", {}).get("method", "lora"))
         found[name] = {"kind": "sft", "method": method, "records": run.records, "what": f"SFT only ({method})"}

@@ -26,7 +26,17 @@ from popcast.lm.token_draws import GumbelDraws
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-__all__ = ["Distribution", "Params", "ScoreTree", "expected", "greedy", "lenient", "parse", "sample"]
+__all__ = [
+    "Distribution",
+    "Params",
+    "ScoreTree",
+    "expected",
+    "greedy",
+    "greedy_and_expected",
+    "lenient",
+    "parse",
+    "sample",
+]
 
 ANSWER = re.compile(r"(0|[1-9][0-9]{0,2})\.[0-9]{2}")
 NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,15})?")
@@ -47,7 +57,17 @@ class Params(Section):
     invalid: Literal["exclude", "history_mean"] = Field(
         "exclude", description="for the scorer: leave such answers out, or let the mean of the scores shown stand in"
     )
+    point: Literal["mean", "median"] = Field(
+        "mean", description="expected: what stands for the distribution; the absolute error wants its median"
+    )
+    hundredths: Literal["spread", "read"] = Field(
+        "spread", description="expected: spread: a tokenizer of single digits is not asked for the last one"
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+
+    def tree(self, tokenizer: PreTrainedTokenizerFast, low: float, high: float) -> ScoreTree:
+        """All answers low..high as a tree of tokens, see :class:`ScoreTree`."""
+        return ScoreTree(tokenizer, low, high, spread=self.hundredths == "spread")
 
 
 def parse(text: str, low: float, high: float) -> float | None:
@@ -126,8 +146,7 @@ def _write(model, tokenizer, prompts, count: int, params: Params, noise: Noise |
             limits = [params.max_new_tokens] * len(batch.logits)
             rows = sampler.write(batch, batch.logits, choose, limits, reader.ends)
         for row, tokens in enumerate(rows):
-            text = tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-            answers[numbers[row // count]].append(text)
+            answers[numbers[row // count]].append(_text(tokenizer, tokens))
     return answers
 
 
@@ -160,7 +179,7 @@ class Distribution:
 def expected(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: list[str], tree: ScoreTree, params: Params
 ) -> Distribution:
-    """Distribution of the score after each prompt, by one forward per batch over prompts and token tree.
+    """Distribution of the score after each prompt, by a forward over prompts and one over the tree behind them.
 
     The same as teacher forcing of every answer, summed in double precision. Prefix-tuned models too. Models whose
     attention is not what a mask says (flash attention, windows shorter than the prompt, recurrent layers) read a prompt
@@ -173,11 +192,37 @@ def expected(
     for batch in progress(reader.batches, len(reader.batches), "expected scores"):
         with torch.no_grad():
             if reader.takes_masks:
-                found = score_tree.at_once(reader, batch, tree)
+                found = score_tree.behind(reader.read(batch), tree)
             else:
                 found = score_tree.walk_by_walk(reader, batch, tree, params.batch_size)
         columns[:, batch] = _summary(found, tree.scores)
     return Distribution(*columns)
+
+
+def greedy_and_expected(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: list[str], tree: ScoreTree, params: Params
+) -> tuple[list[str], Distribution]:
+    """What :func:`greedy` and :func:`expected` say, by reading every prompt once for both."""
+    import torch
+
+    room = max(tree.room, params.max_new_tokens)
+    reader = Reader(model, tokenizer, prompts, size=params.batch_size, buckets=params.buckets, room=room)
+    if not reader.takes_masks:
+        return greedy(model, tokenizer, prompts, params), expected(model, tokenizer, prompts, tree, params)
+    answers, columns = [""] * len(prompts), np.empty((5, len(prompts)))
+    for numbers in progress(reader.batches, len(reader.batches), "answers and expected scores"):
+        with torch.no_grad():
+            batch = reader.read(numbers)
+            columns[:, numbers] = _summary(score_tree.behind(batch, tree), tree.scores)
+            limits = [params.max_new_tokens] * len(numbers)
+            rows = sampler.write(batch, batch.logits, _most_probable, limits, reader.ends)
+        for number, tokens in zip(numbers, rows, strict=True):
+            answers[number] = _text(tokenizer, tokens)
+    return answers, Distribution(*columns)
+
+
+def _text(tokenizer: PreTrainedTokenizerFast, tokens: list[int]) -> str:
+    return tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
 def _summary(log_probabilities: np.ndarray, scores: np.ndarray) -> np.ndarray:

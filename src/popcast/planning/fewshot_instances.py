@@ -27,7 +27,7 @@ def shared(p: Params, part: str, kind: type[Section]) -> Section:
 
 def task_of(task: Task) -> dict[str, Any]:
     """What records and prompts depend on: not which systems answer."""
-    return plain(task, exclude={"systems"})
+    return plain(task, exclude={"systems", "rivals"})
 
 
 def asking(p: Params, task: Task) -> dict[str, Any]:
@@ -84,6 +84,7 @@ def llm_predict(p: Params) -> Iterator[Instance]:
         llm = p.llms[task.source]
         asked = checkpoints(llm, task.source, task.shots, task.systems)
         settings = asking(p, task) | {
+            "task": plain(task, exclude={"systems"}),
             "scores": llm.scores,
             "decoding": plain(shared(p, "decoding", decoding.Params)),
             "asked": [{"system": one.system, "shots": one.shots, "folder": one.folder.as_posix()} for one in asked],

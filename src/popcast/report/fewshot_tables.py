@@ -237,6 +237,7 @@ def _place(track: Track, key: str) -> tuple[int, int]:
 def _compared(track: Track, wanted: tuple[str, ...] = ("greedy", "expected", "point")) -> list[tuple[str, str]]:
     """Rows of the main tables: references, feature models on the few-shot records, the tuned and the full system."""
     names = [name for name in track.of_kind("reference", "features") if track.systems[name]["records"] == "fewshot"]
+    names += track.of_kind("rival")
     names += [name for name in track.systems if name == track.about["tuned"]] + track.marked("full")
     stems = [f"{ALL}.{shots}" for shots in track.about["shots"]]
     return [(name, d) for name in names for d in wanted if any(track.decodings(stem, name, (d,)) for stem in stems)]

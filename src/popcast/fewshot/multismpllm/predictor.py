@@ -185,7 +185,7 @@ class Predictor:
         asked, histories = self._prompts(posts, features, tokenizer)
         low, high = base_facts(self.tuned)["scores"]
         if p.answer == "expected":
-            tree = decoding.ScoreTree(tokenizer, low, high)
+            tree = p.decoding.tree(tokenizer, low, high)
             found = decoding.expected(model, tokenizer, asked, tree, p.decoding)
             return np.asarray(found.median if p.loss in ("mae", "mape") else found.mean, dtype=np.float64)
         written = decoding.greedy(model, tokenizer, asked, p.decoding)

@@ -60,6 +60,8 @@ def _told(path: Path, telling: Telling | None) -> str:
         return "a picture whose figures stand in the tables of this section."
     names = {name: pl.String for name in pl.scan_csv(path).collect_schema().names() if name in NAMES}
     table = pl.read_csv(path, infer_schema_length=None, schema_overrides=names)
+    empty = [column.name for column in table if column.dtype == pl.String and column.null_count() == table.height]
+    table = table.with_columns(pl.col(empty).cast(pl.Float64))  # intervals that nobody has: a csv says no type
     return telling(table) if table.height else "no row."
 
 
