@@ -88,9 +88,10 @@ def main(folder: Path, rival: str, columns: str, minutes: float, threads: int, s
             raise click.ClickException(f"{name}: predictions {predictions.shape} of {len(rows)} posts, or not finite")
         found.append(posts[rows].select("post_id", "split", prediction=pl.Series(predictions)))
         print(f"{name}: {', '.join(asked)} predicted, {took[role]}", flush=True)
-    facts = {"rival": rival, "columns": columns, "minutes": minutes, "threads": threads, "seed": seed, "took": took}
-    pl.concat(found).sort("post_id").write_parquet(folder / f"{name}.parquet")
-    (folder / f"{name}.json").write_text(json.dumps(facts, indent=2) + "\n")
+        # after each model, so that a run that is ended early leaves what it has
+        facts = {"rival": rival, "columns": columns, "minutes": minutes, "threads": threads, "seed": seed, "took": took}
+        pl.concat(found).sort("post_id").write_parquet(folder / f"{name}.parquet")
+        (folder / f"{name}.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 
 if __name__ == "__main__":

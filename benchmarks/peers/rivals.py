@@ -74,16 +74,24 @@ def clock_limit(seconds: float, trial: float = 3.0) -> float:
 
 def autogluon(fit: Fit) -> np.ndarray:
     """AutoGluon's default preset; models are chosen and weighted on the later posts ``tune``."""
+    return _autogluon(fit, fit.learn, fit.tune, {})
+
+
+def autogluon_time(fit: Fit) -> np.ndarray:
+    """The same, but it cuts the newest posts of all that it may learn from off by itself (``validation_structure``)."""
+    return _autogluon(fit, fit.both, None, {"validation_structure": {"time_on": "posted_seconds"}})
+
+
+def _autogluon(fit: Fit, learn: np.ndarray, tune: np.ndarray | None, validation: dict[str, object]) -> np.ndarray:
     from autogluon.tabular import TabularPredictor
 
     frame = fit.x.to_pandas().assign(popularity=fit.y)
-    metric = {"mae": "mean_absolute_error", "mape": "mean_absolute_percentage_error"}.get(
-        fit.metric, "root_mean_squared_error"
-    )
+    metrics = {"mae": "mean_absolute_error", "mape": "mean_absolute_percentage_error"}
+    metric = metrics.get(fit.metric, "root_mean_squared_error")
     predictor = TabularPredictor("popularity", "regression", metric, path=str(fit.folder), verbosity=2)
     predictor.fit(
-        frame.iloc[fit.learn], frame.iloc[fit.tune], time_limit=clock_limit(fit.seconds), num_cpus=fit.threads,
-        num_gpus=0, refit_full=fit.refit, set_best_to_refit_full=fit.refit,
+        frame.iloc[learn], None if tune is None else frame.iloc[tune], time_limit=clock_limit(fit.seconds),
+        num_cpus=fit.threads, num_gpus=0, refit_full=fit.refit, set_best_to_refit_full=fit.refit, **validation,
     )  # fmt: skip
     print(predictor.leaderboard(silent=True).to_string())
     return predictor.predict(frame.iloc[fit.ask].drop(columns="popularity")).to_numpy()
@@ -198,6 +206,7 @@ def tabm(fit: Fit) -> np.ndarray:
 
 RIVALS: dict[str, Callable[[Fit], np.ndarray]] = {
     "autogluon": autogluon,
+    "autogluon_time": autogluon_time,
     "catboost": catboost,
     "realmlp": realmlp,
     "skrub": skrub,

@@ -19,7 +19,7 @@ from benchmarks.peers.handover import ROOT, hand_over
 from popcast.core.errors import bad_input
 from popcast.core.stage import one_line_errors
 
-RIVALS = ("autogluon", "catboost", "realmlp", "skrub", "tabm")
+RIVALS = ("autogluon", "autogluon_time", "catboost", "realmlp", "skrub", "tabm")
 PYTHON = ROOT / "benchmarks/peers/.venv/bin/python"
 
 
