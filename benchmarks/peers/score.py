@@ -1,6 +1,6 @@
 """Rivals and popcast on the test part of one recipe, as a Markdown table.
 
-    python -m benchmarks.peers.score tiktok-creators --popcast data/predictions/tiktok_creators/blend.parquet
+    python -m benchmarks.peers.score tiktok-creators
 
 Scores are those of the project's scorer. Differences are popcast minus rival over the same resamples of authors (of
 whatever popcast.scoring.bootstrap draws), with a 95 % interval: below 0 popcast is better, for SRC above 0.
@@ -64,8 +64,8 @@ def scored(
     return sorted(rows, key=lambda row: (row[metric] is None, row[metric], row["name"]))
 
 
-def markdown(rows: list[dict[str, object]], metric: str, took: dict[str, float]) -> str:
-    """The table. took: system -> processor seconds of the model that predicts the test part.
+def markdown(rows: list[dict[str, object]], metric: str, took: dict[str, float | None]) -> str:
+    """The table. took: system -> processor seconds of the model that predicts the test part, popcast's of all it does.
 
     >>> rows = [{"name": "popcast", "mae": 1.0, "src": 0.9, "vs_mae": None},
     ...         {"name": "skrub-raw", "mae": 1.25, "src": 0.5, "vs_mae": (-0.25, -0.375, -0.125, 0.002)}]
@@ -112,20 +112,22 @@ def read_rivals(folder: Path) -> tuple[dict[str, pl.DataFrame], dict[str, float]
 
 @click.command()
 @click.argument("recipe")
-@click.option("--popcast", "ours", type=click.Path(path_type=Path), required=True, help="its predictions, a parquet")
-@click.option("--seconds", type=float, help="of the processor that popcast's whole run took")
+@click.option("--popcast", "ours", type=click.Path(path_type=Path), help="predictions, where run.py did not make them")
 @click.option("--out", type=click.Path(path_type=Path), help="write the table there too")
 @one_line_errors
-def main(recipe: str, ours: Path, seconds: float | None, out: Path | None) -> None:
+def main(recipe: str, ours: Path | None, out: Path | None) -> None:
     """Score all rivals of RECIPE that have run against popcast's predictions."""
     folder = ROOT / ".scratch" / "peers" / recipe
+    facts = folder / f"{OURS}.json" if ours is None else None
+    ours = ours or folder / f"{OURS}.parquet"
     for file in (folder / POSTS, folder / TASK, ours):
         if not file.is_file():
-            raise bad_input("no such file", file=file, expected="python -m benchmarks.peers.run, and popcast's recipe")
+            raise bad_input("no such file", file=file, expected="python -m benchmarks.peers.run, also of popcast")
     posts, task = pl.read_parquet(folder / POSTS), orjson.loads((folder / TASK).read_bytes())
     tables, took = read_rivals(folder)
     tables[OURS] = pl.read_parquet(ours)
-    took |= {} if seconds is None else {OURS: seconds}
+    if facts is not None:
+        took[OURS] = orjson.loads(facts.read_bytes())["took"]["all"]["processor_seconds"]
     rows = scored(posts, tables, task["metric"])
     lines = f"{task['dataset']}, {rows[0]['posts']} posts of the test part; {rows[0]['drawn'] or 'nothing'} drawn\n\n"
     lines += markdown(rows, task["metric"], took) + "\n"

@@ -6,6 +6,7 @@ Without the rivals' own packages: those are in an environment of their own.
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import subprocess
 import sys
 
@@ -276,6 +277,42 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path, monkeypatch):
     assert missing.exit_code == 1
     assert missing.stderr.count("\n") == 1
     assert "bash benchmarks/peers/environment.sh" in missing.stderr
+
+
+def test_popcast_runs_its_recipe_and_seconds_are_of_whole_runs(tmp_path, monkeypatch, predictions):
+    """With a recipe that writes the blend, as bash runs it."""
+    monkeypatch.setattr(running, "ROOT", tmp_path)
+    for name in ("recipes", "data/predictions/invented", "kept"):
+        (tmp_path / name).mkdir(parents=True)
+    predictions["popcast"].write_parquet(tmp_path / "made.parquet")
+    blend = tmp_path / "data/predictions/invented/blend.parquet"
+    (tmp_path / "recipes/good.sh").write_text(f"[[ -d $1 ]] && cp made.parquet {blend}\n")
+    (tmp_path / "recipes/bad.sh").write_text("exit 3\n")
+    assert running.run_ours("bad", tmp_path, "invented", tmp_path / "kept") == 3
+    assert not list((tmp_path / "kept").iterdir())
+    for first in (True, False):
+        assert running.run_ours("good", tmp_path, "invented", tmp_path / "kept") == 0
+        took = orjson.loads((tmp_path / "kept/popcast.json").read_bytes())["took"]["all"]["processor_seconds"]
+        assert (took is not None) == first
+    assert pl.read_parquet(tmp_path / "kept/popcast.parquet").equals(predictions["popcast"])
+
+
+def test_the_scorers_command_writes_the_table(tmp_path, monkeypatch, handed, predictions):
+    monkeypatch.setattr(score, "ROOT", tmp_path)
+    folder = tmp_path / ".scratch/peers/invented"
+    shutil.copytree(handed[0] / "handed", folder)
+    missing = CliRunner().invoke(score.main, ["invented"])
+    assert missing.exit_code == 1
+    assert missing.stderr.count("\n") == 1
+    for name, role in (("popcast", "all"), ("skrub-raw", "test")):
+        predictions[name].write_parquet(folder / f"{name}.parquet")
+        (folder / f"{name}.json").write_bytes(orjson.dumps({"took": {role: {"processor_seconds": 61.7}}}))
+    found = CliRunner().invoke(score.main, ["invented", "--out", str(tmp_path / "table.md")])
+    assert found.exit_code == 0
+    assert (tmp_path / "table.md").read_text().strip() == found.stdout.strip()
+    assert found.stdout.startswith("invented, 22 posts of the test part; nothing drawn")
+    assert [line.split("|")[1].strip() for line in found.stdout.splitlines()[4:6]] == ["**popcast**", "skrub-raw"]
+    assert found.stdout.count("| 62 |") == 2
 
 
 def test_the_rivals_half_imports_nothing_of_popcast():
