@@ -13,7 +13,7 @@ FILES = sorted(
     path.relative_to(ROOT).as_posix()
     for folder in FOLDERS
     for path in (ROOT / folder).rglob("*.py")
-    if MARK in path.read_text(encoding="utf-8")
+    if ".venv" not in path.parts and MARK in path.read_text(encoding="utf-8")
 )
 
 

@@ -53,7 +53,10 @@ def faults(text: str) -> list[str]:
 
 def sources() -> list[Path]:
     return sorted(
-        path for folder in ("src", "stages", "scripts", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+        path
+        for folder in ("src", "stages", "scripts", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if ".venv" not in path.parts
     )
 
 
