@@ -72,3 +72,12 @@ def test_a_member_without_out_of_fold_predictions_is_refused_unless_valid_alone_
         values["runs"]["smpd-lightgbm"]["cross_fit_from"] = 3
 
     assert len(blends(tmp_path, just_in_time)) == 3
+
+
+def test_folds_of_authors_are_those_that_count(tmp_path):
+    def newest(values: dict) -> None:
+        values["splits"]["smpd"] = {"method": "newest_per_author", "newest_folds": 2}
+        values["runs"]["smpd-lightgbm"]["cross_fit_from"] = 2
+
+    with pytest.raises(BadInput, match=r"cross_fit_from.*smpd/lightgbm has no out-of-fold.*expected below the 2 folds"):
+        blends(tmp_path, newest)

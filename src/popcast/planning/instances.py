@@ -26,6 +26,7 @@ from popcast.scoring.params import ScoredRun
 from popcast.serving.pipeline_parts import why_left_out
 from popcast.simulation.params import MEAN_FIELD, SIMULATION
 from popcast.simulation.params import settings as audience_settings
+from popcast.splits.params import Split
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,14 @@ def posts(p: Params) -> Iterator[Instance]:
         settings = {
             "seed": p.base.seed,
             "dataset": plain(section, exclude={"metric"}),
-            "splits": plain(p.splits[key], exclude={"final_fit"}),
+            "splits": plain(p.splits[key], exclude=_changes_no_split(p.splits[key])),
         }
         yield Instance("posts", key, settings, (f"popcast.datasets.{section.kind}",))
+
+
+def _changes_no_split(section: Split) -> set[str]:
+    """Settings that the stage ``posts`` is not told: a setting that came later is told where it is set."""
+    return {"final_fit"} | ({"newest_folds"} if section.newest_folds is None else set())
 
 
 def features(p: Params) -> Iterator[Instance]:
@@ -178,14 +184,15 @@ def _fits_split(p: Params, key: str, members: list[ModelRun]) -> None:
             value=True,
             expected=f"false, or a split that is {' or '.join(IN_TIME)}",
         )
+    folds = split.newest_folds or split.folds
     for run in members if p.blend.fit_on == "oof+valid" else ():
-        if run.cross_fit_from >= split.folds:
+        if run.cross_fit_from >= folds:
             raise bad_input(
                 f"{run.dataset}/{run.name} has no out-of-fold prediction for the weights of the blend",
                 file=paths.PARAMS,
                 field="cross_fit_from",
                 value=run.cross_fit_from,
-                expected=f"below the {split.folds} folds of the split, or blend.fit_on: valid",
+                expected=f"below the {folds} folds of the split, or blend.fit_on: valid",
             )
 
 

@@ -25,7 +25,7 @@ WITHOUT_TIME = ("published", "random")
 
 
 def make_splits(posts: pl.DataFrame, section: Split, zone: str, seed: int, dataset: str) -> pl.DataFrame:
-    """Split table of a dataset: ``post_id``, ``split``, ``fold`` (Int8, training posts only).
+    """Split table of a dataset: ``post_id``, ``split``, ``fold`` (Int8, training posts only, see :func:`newest_folds`).
 
     posts: the ``posts`` table. zone: IANA zone in which the dates of ``section`` are days. seed: of folds without time
     and of the draw of authors. Raises BadInput if a part would be empty or if the method needs times that are missing.
@@ -50,7 +50,9 @@ def make_splits(posts: pl.DataFrame, section: Split, zone: str, seed: int, datas
         if not (parts["split"] == name).any():
             raise BadInput(f"splits.{dataset}: the {name} part is empty: {labelled.height} labelled posts")
     train = labelled.join(parts.filter(pl.col("split") == "train"), on="post_id", how="semi")
-    if timed:
+    if section.newest_folds is not None:
+        folds = newest_folds(train, section.newest_folds, seed)
+    elif timed:
         folds = time_folds(train, section.folds, section.burst_hours, section.burst_span_hours)
     else:
         kept = kept_together(labelled, section.by) if section.method == "random" else "post_id"
@@ -154,6 +156,17 @@ def newest_per_author(posts: pl.DataFrame, section: Split, seed: int) -> pl.Data
     return (
         posts.select("post_id").join(chosen, on="post_id", how="left").with_columns(pl.col("split").fill_null("train"))
     )
+
+
+def newest_folds(train: pl.DataFrame, folds: int, seed: int) -> pl.DataFrame:
+    """Folds 0 .. K-1 of authors: the newest training post of an author is in the fold of its author, no other post is.
+
+    A model is asked about the newest posts of a few authors when it has learned all others, their neighbours in time
+    among them (decision 004). So are out-of-fold models here: a post without a fold is learned by each of them.
+    """
+    newest = train.sort("posted_at", "post_id").group_by("user_id", maintain_order=True).agg(pl.col("post_id").last())
+    fold = np.floor(stable_random(newest["user_id"], seed, "newest_folds") * folds).astype(np.int8)
+    return newest.select("post_id", fold=pl.Series(fold))
 
 
 def time_folds(train: pl.DataFrame, folds: int, burst_hours: float, span_hours: float) -> pl.DataFrame:

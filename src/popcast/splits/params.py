@@ -28,6 +28,12 @@ class Split(Section):
     train_parts: int = Field(9, ge=2)
     origin: int = Field(0, ge=0, description="rolling_origin: which of the parts - train_parts origins")
     folds: int = Field(4, ge=2, le=20, description="folds over the training posts; in time order where time exists")
+    newest_folds: int | None = Field(
+        None,
+        ge=2,
+        le=20,
+        description="newest_per_author: folds of authors whose newest training post is held out; other posts have none",
+    )
     burst_hours: float = Field(1.0, ge=0, description="posts of one user closer than this stay in one fold")
     burst_span_hours: float = Field(12.0, ge=0, description="and at most this long: a page that never rests is cut")
     final_fit: Literal["labelled", "train"] = Field(
@@ -44,6 +50,8 @@ class Split(Section):
             raise ValueError("shares must be positive and sum to 1")
         if self.by is not None and self.method != "random":
             raise ValueError("by goes with method random only")
+        if self.newest_folds is not None and self.method != "newest_per_author":
+            raise ValueError("newest_folds goes with method newest_per_author only")
         if self.method == "rolling_origin" and self.origin >= self.parts - self.train_parts:
             raise ValueError("origin must be below parts - train_parts")
         return self

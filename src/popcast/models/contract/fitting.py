@@ -24,7 +24,7 @@ from popcast.core.tables import SPLITS
 from popcast.models.contract.crossfit import out_of_fold
 from popcast.models.contract.predictor_files import load_predictor
 from popcast.models.contract.predictors import Predictor, fitted, seed_predictions
-from popcast.models.contract.stopping import ASIDE, set_aside, stopping_window
+from popcast.models.contract.stopping import ASIDE, from_the_oldest, set_aside, stopping_window
 from popcast.models.params import PlannedRun
 
 
@@ -125,11 +125,12 @@ def predict_all(
     train = parts["train"]
     if not len(train):
         raise BadInput("no post with a label in the training part: nothing to learn from")
-    in_time = design.posts[train]["posted_at"].null_count() == 0
-    folds = design.rows[train]["fold"].cast(pl.Int64).to_numpy()
+    loose = _loose(design)  # then folds are of authors, and each is asked about when all others are known
+    in_time = design.posts[train]["posted_at"].null_count() == 0 and not loose
+    folds = from_the_oldest(design.rows[train]["fold"].cast(pl.Int64).fill_null(ASIDE).to_numpy(), loose)
     rows, predictions = out_of_fold(
-        make, *design.part(train), design.target[train], folds, in_time, scratch, cross_fit_from,
-        without=lambda fold: design.without(fold)[train],
+        make, *design.part(train), design.target[train], folds, in_time, scratch, cross_fit_from + loose,
+        without=lambda fold: design.without(fold - loose)[train],
     )  # fmt: skip
     found = [(train[rows], predictions)]
     models = {}
@@ -169,6 +170,11 @@ def _roles(
     return roles
 
 
+def _loose(design: Design) -> bool:
+    """Whether some training post has no fold, see ``popcast.splits.making.newest_folds``."""
+    return design.rows.filter(pl.col("fold").is_null(), split="train").height > 0
+
+
 def _folds(design: Design, labelled: np.ndarray) -> np.ndarray:
     """Folds of labelled posts: the training folds, then valid, then test, so that the newest posts come last.
 
@@ -177,9 +183,10 @@ def _folds(design: Design, labelled: np.ndarray) -> np.ndarray:
     rows = design.rows[labelled]
     last = rows["fold"].max()
     fold = pl.when(split="valid").then(last + 1).when(split="test").then(last + 2).otherwise("fold")
-    folds = rows.select(fold.cast(pl.Int64)).to_series().to_numpy()
+    loose = _loose(design)
+    folds = from_the_oldest(rows.select(fold.cast(pl.Int64)).to_series().fill_null(ASIDE).to_numpy(), loose)
     times = design.posts[labelled]["posted_at"]
-    if times.null_count() or (rows["split"] != "train").any():
+    if loose or times.null_count() or (rows["split"] != "train").any():
         return folds
     return set_aside(folds, times.dt.epoch("us").to_numpy())
 

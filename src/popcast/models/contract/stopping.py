@@ -45,6 +45,17 @@ def set_aside(folds: np.ndarray, moments: np.ndarray) -> np.ndarray:
     return np.where((folds == last) | older(folds, moments, last), folds, ASIDE)
 
 
+def from_the_oldest(folds: np.ndarray, loose: bool) -> np.ndarray:
+    """Folds int [n] of training posts, in which those of no fold (``ASIDE``) become the oldest one where there are any.
+
+    loose: whether some post has no fold. They are learned by every model and never decide when it stops.
+
+    >>> from_the_oldest(np.array([-1, 0, 1]), loose=True).tolist()
+    [0, 1, 2]
+    """
+    return folds + 1 if loose else folds
+
+
 def stopping_window(folds: np.ndarray | None, rows: int) -> Window | None:
     """The posts that decide when to stop and those learned before; None where there are too few to afford a window.
 
