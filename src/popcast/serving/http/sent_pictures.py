@@ -27,8 +27,8 @@ def pictures_of(drafts: Sequence[SentDraft], most: int, place: str) -> Iterator[
     """A folder with the pictures of the drafts, and the name of each there; it is gone afterwards. Without pictures
     there is no folder: nobody looks.
 
-    most: bytes of one. place: what drafts are called in errors. BadInput, one line: not base64, too large, no picture, or
-    one that breaks off: it would be taken as none without a word.
+    most: bytes of one. place: what drafts are called in errors. BadInput, one line: not base64, too large, no picture,
+    or one that breaks off, which would be taken as none without a word.
     """
     if all(draft.picture is None for draft in drafts):
         yield Path(), [None] * len(drafts)
