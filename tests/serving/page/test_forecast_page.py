@@ -124,7 +124,8 @@ def test_no_number_of_the_axis_is_cut_off_and_the_name_of_the_dataset_has_room(w
     page = opened(written[0].as_uri(), width, offline=True)
     outside = """() => {
       const frame = document.querySelector("svg.distribution").getBoundingClientRect();
-      return [...document.querySelectorAll("svg.distribution text")].map((one) => [one.textContent, one.getBoundingClientRect()])
+      return [...document.querySelectorAll("svg.distribution text")]
+        .map((one) => [one.textContent, one.getBoundingClientRect()])
         .filter(([, at]) => at.left < frame.left - 1 || at.right > frame.right + 1).map(([text]) => text);
     }"""
     assert page.locator("svg.distribution .tick-text").count() > 2
