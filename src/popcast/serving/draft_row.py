@@ -13,8 +13,12 @@ import polars as pl
 
 from popcast.core.errors import BadInput, bad_input, shown
 from popcast.datasets.params import TableColumns
+from popcast.features.common.descriptors import Undecodable, read_picture
 from popcast.serving.bundle import Contents
 from popcast.serving.own_columns import layout_of
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+"""Ends of files that are read as pictures; others may be videos."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,17 @@ def draft_row(draft: Draft, contents: Contents) -> tuple[pl.DataFrame, Path]:
     values |= _numbers(draft.numbers, columns)
     if draft.media is not None and not draft.media.is_file():
         raise bad_input("no such file", file=draft.media, field="--media")
+    if draft.media is not None and draft.media.suffix.lower() in PICTURES:
+        check_whole(draft.media, "--media")
     return pl.DataFrame([values]), Path() if draft.media is None else draft.media.parent
+
+
+def check_whole(picture: Path, field: str) -> None:
+    """Raise BadInput, one line, where a picture cannot be decoded to its end. field: what it was told as."""
+    try:
+        read_picture(picture)
+    except Undecodable as error:
+        raise bad_input("a picture that cannot be read to its end", field=field, value=str(error)) from None
 
 
 def _column(columns: TableColumns, use: str) -> str:

@@ -299,10 +299,32 @@ def test_pictures_that_say_they_are_large_are_refused_together():
     from popcast.core.errors import BadInput
 
     large = draft_with(bomb(5000, 5000))
-    with pictures_of([large] * 4, 10_000, "drafts") as (_, names):
-        assert len(names) == 4
+    with pytest.raises(BadInput, match=r"drafts\[0\].*to its end"), pictures_of([large] * 4, 10_000, "drafts"):
+        pass
     with pytest.raises(BadInput, match=r"drafts\[4\].*too many pixels"), pictures_of([large] * 5, 10_000, "drafts"):
         pass
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
+def test_a_picture_that_breaks_off_is_refused_and_not_taken_as_none(form):
+    from popcast.core.errors import BadInput
+
+    whole = picture(form, (300, 200))
+    with pictures_of([draft_with(whole)], 1_000_000, "drafts"):
+        pass
+    broken = draft_with(whole[: len(whole) * 2 // 3])
+    with pytest.raises(BadInput, match=r"drafts\[1\]\.picture\.data"):  # noqa: SIM117
+        with pictures_of([draft_with(whole), broken], 1_000_000, "drafts"):
+            pass
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "LA", "P", "1", "I;16", "RGBA", "L"])
+def test_a_picture_of_any_colours_is_one(mode):
+    form = "JPEG" if mode == "CMYK" else "PNG"
+    content = io.BytesIO()
+    Image.new(mode, (40, 30)).save(content, form)
+    with pictures_of([draft_with(content.getvalue())], 100_000, "drafts") as (folder, names):
+        assert (folder / names[0]).is_file()
 
 
 def test_what_is_not_base64_is_one_line():

@@ -119,6 +119,20 @@ def test_the_page_says_how_often_the_interval_is_meant_to_hold(written, opened, 
     assert page.inner_text("#width").startswith(f"{words}{lower} and {upper}.")
 
 
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_no_number_of_the_axis_is_cut_off_and_the_name_of_the_dataset_has_room(written, opened, width):
+    page = opened(written[0].as_uri(), width, offline=True)
+    outside = """() => {
+      const frame = document.querySelector("svg.distribution").getBoundingClientRect();
+      return [...document.querySelectorAll("svg.distribution text")]
+        .map((one) => [one.textContent, one.getBoundingClientRect()])
+        .filter(([, at]) => at.left < frame.left - 1 || at.right > frame.right + 1).map(([text]) => text);
+    }"""
+    assert page.locator("svg.distribution .tick-text").count() > 2
+    assert page.evaluate(outside) == []
+    assert page.locator("#dataset").bounding_box()["height"] < 40
+
+
 def test_texts_of_any_direction_have_their_own(written, opened):
     page = opened(written[0].as_uri(), offline=True)
     for place in ("#told dd", ".like-title"):

@@ -34,10 +34,9 @@ class Spread:
         below = np.array([np.interp(at, row, levels) for at, row in zip(x, q, strict=True)])
         low, high = self._rates()
         under, over = x < q[:, 0], x > q[:, -1]
-        with np.errstate(over="ignore"):  # so far out the chance is 0
-            below[under] = levels[0] * np.exp(-(q[:, 0] - x)[under] * low[under])
-            chance = 1 - below
-            chance[over] = (1 - levels[-1]) * np.exp(-(x - q[:, -1])[over] * high[over])
+        below[under] = levels[0] * np.exp(-(q[:, 0] - x)[under] * low[under])
+        chance = 1 - below
+        chance[over] = (1 - levels[-1]) * np.exp(-(x - q[:, -1])[over] * high[over])
         return chance
 
     def quantile(self, level: float) -> np.ndarray:

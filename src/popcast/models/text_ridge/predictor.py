@@ -21,7 +21,6 @@ from popcast.features.common.joined_text import TextField, verbatim_text, with_f
 from popcast.models.contract.predictor_files import read_arrays, read_predictor, take, write_predictor
 from popcast.models.contract.predictors import require_columns
 from popcast.models.contract.stopping import loss_weights, stopping_window
-from popcast.models.inputs.dense import CLAMP
 from popcast.models.inputs.matrix import NO_BLOCK, in_time_order, numeric_columns
 from popcast.models.inputs.scaling import center_and_scale, standardised
 from popcast.models.inputs.text_terms import TextTerms
@@ -114,8 +113,6 @@ class Predictor:
         from scipy import sparse
 
         dense = standardised(self._dense(features), self.mean, self.scale)
-        count = len(self.params.columns)
-        dense[:, :count] = np.clip(dense[:, :count], -CLAMP, CLAMP)  # a line has no end: what lies far out says no more
         return sparse.hstack([self.words.transform(self._texts(posts)), sparse.csr_matrix(dense)]).tocsr()
 
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:

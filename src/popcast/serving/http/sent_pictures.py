@@ -13,6 +13,7 @@ from pathlib import Path
 
 from popcast.core.errors import bad_input
 from popcast.features.common.descriptors import FORMATS, MAX_PIXELS, MAX_SIDE
+from popcast.serving.draft_row import check_whole
 from popcast.serving.http.request_bodies import ONE, SentDraft
 
 TOGETHER = 4 * MAX_PIXELS
@@ -26,7 +27,8 @@ def pictures_of(drafts: Sequence[SentDraft], most: int, place: str) -> Iterator[
     """A folder with the pictures of the drafts, and the name of each there; it is gone afterwards. Without pictures
     there is no folder: nobody looks.
 
-    most: bytes of one. place: what drafts are called in errors. BadInput, one line: not base64, too large, no picture.
+    most: bytes of one. place: what drafts are called in errors. BadInput, one line: not base64, too large, no picture,
+    or one that breaks off, which would be taken as none without a word.
     """
     if all(draft.picture is None for draft in drafts):
         yield Path(), [None] * len(drafts)
@@ -38,7 +40,7 @@ def pictures_of(drafts: Sequence[SentDraft], most: int, place: str) -> Iterator[
             if draft.picture is None:
                 names.append(None)
                 continue
-            field = f"{place if place == ONE else f'{place}[{row}]'}.picture.data"
+            field = _field(place, row)
             content = _decoded(draft.picture.data, most, field)
             suffix, size = _looked_at(content, field)
             pixels += size
@@ -47,7 +49,14 @@ def pictures_of(drafts: Sequence[SentDraft], most: int, place: str) -> Iterator[
                 raise bad_input("pictures of too many pixels", field=field, expected=expected)
             names.append(f"{row}{suffix}")
             (Path(folder) / names[-1]).write_bytes(content)
+        for row, name in enumerate(names):
+            if name is not None:
+                check_whole(Path(folder) / name, _field(place, row))
         yield Path(folder), names
+
+
+def _field(place: str, row: int) -> str:
+    return f"{place if place == ONE else f'{place}[{row}]'}.picture.data"
 
 
 def _decoded(data: str, most: int, field: str) -> bytes:

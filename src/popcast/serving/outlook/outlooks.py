@@ -37,7 +37,8 @@ def outlooks(
     table = forecast.told(prepared, blended, spread).drop("post_id")
     quantiles = _quantiles(spread, transform, prepared.height)
     owns = _authors(prepared, spread, past)
-    chances = None if threshold is None or spread is None else spread.chance(threshold)
+    with np.errstate(over="ignore"):  # of a number far beyond the chance is 0
+        chances = None if threshold is None or spread is None else spread.chance(threshold)
     found = []
     for row, numbers in enumerate(table.iter_rows(named=True)):
         chance = None if chances is None else float(chances[row])

@@ -114,7 +114,9 @@ const distribution = (() => {
     for (const { level, text } of found) {
       const at = x(level);
       if (at < 8 || at > width - 8) continue;
-      marks.push(drawn("path", { class: "tick", d: `M${at.toFixed(1)} ${base}v5` }), drawn("text", { class: "tick-text", x: at.toFixed(1), y: base + 19 }, text));
+      const [anchor, place] = anchored(at, width, 4 * text.length + 2);  // none is cut off at an end
+      marks.push(drawn("path", { class: "tick", d: `M${at.toFixed(1)} ${base}v5` }),
+        drawn("text", { class: "tick-text", x: place.toFixed(1), y: base + 19, "text-anchor": anchor }, text));
     }
     return marks;
   }
