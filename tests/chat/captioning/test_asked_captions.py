@@ -8,11 +8,15 @@ import io
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from popcast.chat.captioning.asked_captions import PROMPT, captions
 from popcast.chat.client import Question
-from tests.chat.servers import ChatServer, completion
+from popcast.cli import main
+from popcast.core import paths
+from popcast.datasets.params import Dataset
+from tests.chat.servers import ChatServer, Reply, completion
 
 COLOURS = {"red": (250, 5, 5), "green": (5, 250, 5)}
 
@@ -79,3 +83,36 @@ def test_pictures_are_told_apart_where_prompt_and_seed_are_the_same(ask):
         assert len(set(texts)) == 3
         assert texts[1] == texts[3]
         assert isinstance(server.calls[0].body["messages"][0]["content"], str), "words alone go as before"
+
+
+def test_the_command_writes_a_list_and_keeps_the_checks_of_an_earlier_one(tmp_path, raw, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    section = Dataset(raw="raw", kind="smpd")
+    monkeypatch.setattr("popcast.planning.project_params.entry", lambda *names: section)
+    paths.posts("mine").parent.mkdir(parents=True)
+    POSTS.write_parquet(paths.posts("mine"))
+    with ChatServer(sees) as server:
+        asked = ["caption", "mine", "check.csv", "--url", server.url, "--model", "tiny"]
+        first = CliRunner().invoke(main, asked)
+        assert first.exit_code == 0, first.output
+        assert "4 captions to go through, 2 of them with doubts" in first.output
+        table = pl.read_csv(tmp_path / "check.csv", infer_schema=False)
+        assert table["caption"].to_list()[:2] == ["A red wall.", "A green wall."]
+        table.with_columns(checked=pl.Series(["yes", "", "", ""])).write_csv(tmp_path / "check.csv")
+        assert CliRunner().invoke(main, asked).exit_code == 0
+        assert len(server.calls) == 2, "answers are kept"
+    assert pl.read_csv(tmp_path / "check.csv", infer_schema=False)["checked"].to_list()[0] == "yes"
+
+
+def test_a_server_that_is_gone_is_one_line(tmp_path, raw, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    section = Dataset(raw="raw", kind="smpd")
+    monkeypatch.setattr("popcast.planning.project_params.entry", lambda *names: section)
+    paths.posts("mine").parent.mkdir(parents=True)
+    POSTS.write_parquet(paths.posts("mine"))
+    with ChatServer(lambda call: Reply(b"no", status=404)) as server:
+        result = CliRunner().invoke(main, ["caption", "mine", "c.csv", "--url", server.url, "--model", "tiny"])
+    assert result.exit_code == 1
+    assert len(result.output.strip().splitlines()) == 1
+    assert "it answers 404" in result.output
+    assert not (tmp_path / "c.csv").exists()

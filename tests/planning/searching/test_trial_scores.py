@@ -1,6 +1,8 @@
 """One trial: fitted on training posts, scored on valid ones, blind to test labels; and the command of an experiment."""
 
 import datetime as dt
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ from popcast.models.params import ModelRun
 from popcast.planning.searching import trial_scores
 from popcast.planning.searching.trial_scores import Experiments, Here
 from popcast.scoring.metrics import score
+from tests.clone import environment
 
 LIGHT = {"rounds": 20, "early_stopping": 5, "min_child_samples": 5}
 
@@ -82,7 +85,7 @@ def test_an_experiment_is_named_and_changes_the_settings_of_its_run(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("base: {seed: 1}\n")
     command = Experiments(run(suite=suite), "search-d").command(4, {"loss": "mae"})
-    assert command == ["dvc", "exp", "run", "-n", "search-d-4", "-S", *expected]
+    assert command == [sys.executable, "-m", "dvc", "exp", "run", "-n", "search-d-4", "-S", *expected]
 
 
 def test_a_failed_experiment_is_one_line_and_params_are_put_back(tmp_path, monkeypatch):
@@ -98,3 +101,46 @@ def test_a_failed_experiment_is_one_line_and_params_are_put_back(tmp_path, monke
     with pytest.raises(BadInput, match="of trial 3 failed: ERROR: no such stage"):
         one(3, {"loss": "mae"})
     assert (tmp_path / "params.yaml").read_text() == "base: {seed: 1}\n"
+
+
+TOY = """
+import polars as pl, yaml
+depth = yaml.safe_load(open("params.yaml"))["runs"]["d-light"]["set"]["depth"]
+posts = pl.read_parquet("posts.parquet")
+table = posts.select("post_id", pl.lit("valid").alias("split"), (pl.col("popularity") + depth).alias("prediction"))
+table.write_parquet("predictions.parquet")
+"""
+PIPELINE = """
+stages:
+  train:
+    foreach: ${runs}
+    do:
+      cmd: python toy.py
+      deps: [toy.py]
+      params: [runs]
+      outs: [predictions.parquet]
+"""
+
+
+@pytest.mark.slow
+def test_a_trial_is_an_experiment_of_dvc(tmp_path, monkeypatch):
+    """A toy pipeline whose predictions are off by the setting ``depth``."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(trial_scores.paths, "predictions", lambda dataset, name: tmp_path / "predictions.parquet")
+    monkeypatch.setattr(trial_scores.paths, "posts", lambda dataset: tmp_path / "posts.parquet")
+    monkeypatch.setattr(trial_scores.tables, "read", lambda path, schema: pl.read_parquet(path))
+    posts = pl.DataFrame({"post_id": ["a", "b", "c"], "popularity": [1.0, 5.0, 3.0]})
+    posts.write_parquet(tmp_path / "posts.parquet")
+    given = "runs:\n  d-light: {dataset: d, set: {depth: 1}}\n"
+    for name, text in (("toy.py", TOY), ("dvc.yaml", PIPELINE), ("params.yaml", given)):
+        (tmp_path / name).write_text(text)
+    for command in ("git init -q", f"{sys.executable} -m dvc init -q", "git add -A", "git commit -qm toy"):
+        subprocess.run(command.split(), check=True)
+    scores = Experiments(run(), "search-d-light")
+    assert scores(-1, {})["mae"] == 1
+    assert scores(0, {"depth": 3, "training.epochs": 2})["mae"] == 3
+    assert (tmp_path / "params.yaml").read_text() == given
+    shown = subprocess.run([sys.executable, "-m", "dvc", "exp", "list"], capture_output=True, text=True, check=True)
+    assert {"search-d-light-start", "search-d-light-0"} <= set(shown.stdout.replace("[", " ").replace("]", " ").split())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ class Experiments:
         changes = [part for name, value in values.items() for part in ("-S", f"++{where}.{name}={_written(value)}")]
         name = f"{self.study}-start" if number < 0 else f"{self.study}-{number}"
         stage = "train" if suite is None else "suite"
-        return ["dvc", "exp", "run", "-n", name, *changes, f"{stage}@{key}"]
+        return [sys.executable, "-m", "dvc", "exp", "run", "-n", name, *changes, f"{stage}@{key}"]
 
 
 def valid_scores(run: ModelRun) -> Scores:
