@@ -115,6 +115,30 @@ def test_answers_of_all_systems_to_the_test_records(project):
     assert not list(paths.SCRATCH.iterdir())
 
 
+def test_the_median_can_stand_for_what_is_expected(project):
+    means, medians = (
+        predict([], decoding.Params(batch_size=4, decodings=["greedy", "expected"], point=point)).filter(
+            decoding="expected"
+        )
+        for point in ("mean", "median")
+    )
+    assert means["median"].equals(medians["median"])
+    assert medians["prediction"].equals(medians["median"])
+    assert (means["prediction"] != means["median"]).all()
+
+
+def test_prompts_are_read_once_for_both_decodings(project, monkeypatch):
+    """The same as one after the other, to the last digits that a table of answers has."""
+    both = predict([], decoding.Params(batch_size=4, decodings=["greedy", "expected"]))
+    monkeypatch.delattr(decoding, "greedy_and_expected")
+    for name in ("greedy", "expected"):
+        alone = predict([], decoding.Params(batch_size=4, decodings=[name])).sort("system", "record_id")
+        own = both.filter(decoding=name).sort("system", "record_id")
+        assert own["answer"].equals(alone["answer"], null_equal=True)
+        difference = (own["prediction"] - alone["prediction"]).abs().fill_null(0.0)
+        assert difference.max() < 1e-5
+
+
 def test_an_invalid_answer_has_no_prediction(project):
     for invalid in ("exclude", "history_mean"):  # the scorer lets means stand in
         settings = decoding.Params(decodings=["greedy"], max_new_tokens=2, invalid=invalid)

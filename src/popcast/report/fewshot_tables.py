@@ -167,8 +167,9 @@ def ablation(track: Track) -> Table:
     notes = [*_what(track), _left_out(track, shown, [ALL]), _chance(track, shown, tuned)]
     notes.append(LENIENT)
     notes.append(
-        "Greedy: the answer that the model writes. Expected: the mean over all numbers in range by their probability, "
-        "which exists also where the model would write no number: read it beside the valid share of greedy."
+        "Greedy: the answer that the model writes. Expected: the mean (decoding.point: median: the median) of all "
+        "numbers in range by their probability, which exists also where the model would write no number: read it "
+        "beside the valid share of greedy."
     )
     return Table("Ablation", head, rows, notes)
 
