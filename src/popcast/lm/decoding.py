@@ -61,7 +61,7 @@ class Params(Section):
         "mean", description="expected: what stands for the distribution; the absolute error wants its median"
     )
     hundredths: Literal["spread", "read"] = Field(
-        "spread", description="expected: spread: a tokenizer of single digits is not asked for the last one"
+        "read", description="expected: spread: a tokenizer of single digits is not asked for the last one"
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
 
