@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from popcast.cli import main
+from popcast.serving import bundle
 from popcast.serving.http.gate import HEADERS
 from popcast.serving.http.request_bodies import SentDraft
 from popcast.serving.outlook.outlooks import LEVELS, MOST_PASTS
@@ -168,7 +169,7 @@ def test_a_bundle_without_an_audience_says_so(client):
 
 
 def test_the_out_of_a_stage_takes_nothing_in(served, monkeypatch):
-    monkeypatch.setattr(served, "own", False)
+    monkeypatch.setattr(bundle, "made_anew", lambda folder: folder == served.folder)
     with client_of(app_of(served)) as client:
         for path, body in (
             ("/observe", {"posts": [{"id": "a", "text": "a"}]}),
