@@ -44,11 +44,9 @@ def lay_out(name: str, server: str) -> None:
     """Make the current folder a project with the params.yaml of a recipe, made small, and its raw folders."""
     for path in ("src", "stages", "dvc.yaml", "requirements.txt"):
         os.symlink(ROOT / path, path)
-    for folder in [
-        *ROOT.glob("metrics/*/.gitignore"),
-        *ROOT.glob("models/*/.gitignore"),
-    ]:  # the report reads these whatever lies in them
-        (Path("metrics") / folder.parent.name).mkdir(parents=True)
+    for kept in ("metrics", "models"):  # the report reads their folders whatever lies in them
+        for folder in ROOT.glob(f"{kept}/*/.gitignore"):
+            (Path(kept) / folder.parent.name).mkdir(parents=True)
     Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     overlay = ROOT / "recipes" / f"{name}.yaml"
     if name == ROLLING:
