@@ -106,7 +106,7 @@ def test_where_no_hour_differs_one_line_says_so(opened, address):
 AUDIENCE = {
     "kind": "rules", "note": "12 personas, answered for by rules: a stand-in for a language model, and no forecast",
     "posts": [{
-        "line": "election storm", "mean_field": [0.1, 0.25], "interested": 0.42,
+        "line": "election storm", "mean_field": [1.0, 2.5], "interested": 0.42,
         "actions": {"like": 5, "do_nothing": 7},
         "rounds": [{"asked": [{"name": MARKUP, "role": "fan", "action": "comment", "text": MARKUP, "ok": True}],
                     "field": "", "kept": True, "mean": 0.25, "interested": 0.42}] * 2,
@@ -134,7 +134,14 @@ def test_a_simulated_audience_is_named_as_rules_and_kept_forecasts_have_a_record
     told(page, **DRAFT)
     page.locator("#audience summary").click()
     said = page.inner_text("#audience")
-    for text in ("Simulated audience, by rules", AUDIENCE["note"], "42%", "do nothing", f"{MARKUP}, fan: comment"):
+    for text in (
+        "Simulated audience, by rules",
+        AUDIENCE["note"],
+        "42%",
+        "mean interest, 1.0 and then 2.5 of 10",
+        "do nothing",
+        f"{MARKUP}, fan: comment",
+    ):
         assert text in said
     record = page.inner_text("#record")
     for text in ("No refit.", "\u00d72.8", "\u00d72.0 on posts held out", "87%", "30 compared, 10 waiting"):

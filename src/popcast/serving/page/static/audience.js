@@ -1,15 +1,15 @@
-// The simulated audience, called what it is: who was shown the draft, what they did, how the mood moved.
+// The simulated audience, called what it is: who was shown the draft, what they did, how their interest moved.
 "use strict";
 
 const audience = (() => {
   const { element, drawn, part, bar } = elements;
-  const SAID = 8;
+  const SAID = 8, MOST = 10;
 
-  /** The mean attitude after each round, from -1 to 1, as a line. */
+  /** The mean interest after each round, 0 to MOST, as a line. */
   function mood(values) {
-    const x = (i) => 8 + (values.length > 1 ? (184 * i) / (values.length - 1) : 92), y = (value) => 28 - 22 * Math.max(-1, Math.min(1, value));
+    const x = (i) => 8 + (values.length > 1 ? (184 * i) / (values.length - 1) : 92), y = (value) => 50 - 44 * Math.max(0, Math.min(1, value / MOST));
     return drawn("svg", { class: "mood", viewBox: "0 0 200 56", width: 200, height: 56, "aria-hidden": "true", focusable: "false" },
-      drawn("path", { class: "zero", d: "M0 28H200" }), drawn("path", { class: "mood-line", d: values.map((value, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(value).toFixed(1)}`).join("") }),
+      drawn("path", { class: "zero", d: "M0 50H200" }), drawn("path", { class: "mood-line", d: values.map((value, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(value).toFixed(1)}`).join("") }),
       values.map((value, i) => drawn("circle", { cx: x(i).toFixed(1), cy: y(value).toFixed(1), r: 3.5 })));
   }
 
@@ -30,11 +30,11 @@ const audience = (() => {
     const post = told && told.posts && told.posts[0];
     if (!post) return part("audience", "Simulated audience");
     const rules = told.kind === "rules" ? "Simulated audience, by rules" : "Simulated audience";
-    const signed = (value) => wording.change(value, null);
+    const first = post.mean_field[0], last = post.mean_field.at(-1);
     part("audience", rules, element("p", { class: "soft" }, `${told.note}.`.replace("..", ".")),
       element("div", { class: "crowd" },
         element("div", {}, element("p", { class: "chance-figure" }, `${Math.round(100 * post.interested)}%`), element("p", { class: "chance-words" }, `interested after ${wording.many(post.rounds.length, "round")}`)),
-        element("div", {}, mood(post.mean_field), element("p", { class: "chance-words" }, `mood, from ${signed(post.mean_field[0])} to ${signed(post.mean_field.at(-1))} (from \u22121 to +1)`))),
+        element("div", {}, mood(post.mean_field), element("p", { class: "chance-words" }, `mean interest, ${first.toFixed(1)} and then ${last.toFixed(1)} of ${MOST}`))),
       actions(post.actions), ...[said(post.rounds)].filter(Boolean));
   }
 
