@@ -116,6 +116,7 @@ def test_its_metadata_name_the_extras_and_the_pythons(wheel):
         "pretrained",
         "media",
         "model-server",
+        "search",
         "pipeline",
     }
     assert set(metadata.get_all("Provides-Extra")) == extras | {"all"}

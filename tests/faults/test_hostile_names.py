@@ -55,10 +55,12 @@ TEXTS = {
     "scoring.params.ScoredRun.pseudo_labels": "of a plan, checked before",
     "serving.bundle.Contents.names": "columns of the user's own file, only compared",
     "report.params.ReportedDataset.models": "of a plan, checked before",
+    "planning.searching.search_space.Dimension.choices": "values of a setting, read by the section that has it",
 }
 """Fields of plain text, with the reason why that is enough."""
 
 COLUMNS = {
+    "drop",
     "visual", "text", "embeddings", "embedding", "columns", "fields", "blocks", "baseline", "title", "mean", "count",
     "retrieval", "targets", "outcomes", "caption",
 }  # fmt: skip

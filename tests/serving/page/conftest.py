@@ -53,7 +53,7 @@ def address(page_bundle, tmp_path_factory) -> Iterator[str]:
             server.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a driven browser has a loop that runs: other tests of the worker could have none
 def chromium() -> Iterator:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium")
