@@ -10,31 +10,11 @@ import pytest
 
 from popcast.core.errors import BadInput
 from popcast.fewshot import multismpllm
-from popcast.lm import backbone, tuning
+from popcast.lm import backbone
 from popcast.simulation import popsim_agent
 from tests.fewshot.test_multismpllm import posts
-from tests.lm.tiny_llm import tiny_base
 
 WORDS = "The audience is interested and likes it."
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> str:
-    return str(tiny_base(tmp_path_factory.mktemp("base") / "tiny"))
-
-
-@pytest.fixture
-def asked(monkeypatch) -> list[list[str]]:
-    """Tuning replaced by a note of its prompts."""
-    notes = []
-
-    def tune(start, prompts, answers, params, seed, out, *, work=None):
-        notes.append(prompts)
-        out.mkdir()
-        backbone.write_tuned(out, start, params.method)
-
-    monkeypatch.setattr(tuning, "tune", tune)
-    return notes
 
 
 def fields(*rows: tuple[str | None, float | None]) -> pl.DataFrame:
