@@ -10,8 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
+from popcast.planning.running.marks import WholeMarks
 from tests.planning.running.toy import SCRIPT, call, dvc, environment, log, outs, repro, status, write_params
 
 # b ends only after `next` has started, which needs a: with waves of stages it could not. a waits for b: side by side.
@@ -172,6 +174,38 @@ def test_a_killed_runner_leaves_a_whole_lock(toy, made):
     assert log(toy).count("start a") == 1
     assert (toy / "dvc.lock").read_bytes() == (made / "dvc.lock").read_bytes()
     assert status(toy) == {}
+
+
+@pytest.mark.parametrize(
+    "left", ["", '{"read": {"', '{"write": {"/p": {"pid": 1}', "\0\0"], ids=["empty", "cut", "open", "nul"]
+)
+def test_marks_that_a_kill_cut_short_are_replaced(made, left):
+    marks = made / ".dvc/tmp/rwlock"
+    marks.write_text(left)
+    write_params(made, b=5)
+    assert "3 of 6 stages were up to date, 3 ran." in repro(made)
+    assert json.loads(marks.read_text()) == {}
+    assert status(made) == {}
+
+
+def test_marks_are_whole_at_every_moment(tmp_path):
+    """Who dies while writing leaves those of before."""
+    path = tmp_path / "rwlock"
+    path.write_text('{"read": {}}')
+    with WholeMarks(os.path).open(str(path), "w") as marks:
+        marks.write("{}")
+        assert path.read_text() == '{"read": {}}'
+    assert path.read_text() == "{}"
+
+    def dies() -> None:
+        with WholeMarks(os.path).open(str(path), "w") as marks:
+            marks.write('{"read": ')
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dies()
+    assert os.listdir(tmp_path) == ["rwlock"]
+    assert path.read_text() == "{}"
 
 
 def test_another_dvc_is_kept_from_a_running_stage_and_may_do_the_rest(toy):

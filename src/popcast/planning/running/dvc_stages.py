@@ -8,7 +8,7 @@ command that runs elsewhere meanwhile.
 Locks are as in DVC. The lock of the project is held in a turn and free while commands run, so another dvc command
 waits for moments only, with ``--wait-for-lock`` as long as it takes. What running stages read and write is marked in
 ``.dvc/tmp/rwlock`` until they end, so another ``dvc repro`` of the same stage is refused with DVC's message. A killed
-runner leaves marks of a process that is no more; DVC and the next start clear those.
+runner leaves marks of a process that is no more; DVC and the next start clear those. They are written as a whole.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from popcast.core.safety.disk_faults import AGAIN, line_of, reason
 from popcast.planning.leftovers import cut_short
 from popcast.planning.running.launchers import Command
 from popcast.planning.running.lock_file import LockFile
+from popcast.planning.running.marks import keep_marks_whole
 from popcast.planning.running.stages import MUST_RUN, RESTORED, UP_TO_DATE, StageError, StageRow
 
 
@@ -47,6 +48,7 @@ class DvcStages:
     def __init__(self, targets: tuple[str, ...] = ()):
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the runner tells what happens
         logging.getLogger("dvc_data").setLevel(logging.CRITICAL)  # and why a transfer failed, in one line
+        keep_marks_whole()
         with as_stage_error():
             self.repo = Repo(_wait_for_lock=True)
             with self.repo.lock:
