@@ -93,7 +93,7 @@ class Block:
         p = self.params
         if self._parts is None:
             self._parts = bank_parts(self.labels)
-        queries = horizon(posts, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed)
+        queries = horizon(posts, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed, p.draw)
         queries = queries.drop("post_id")
         queries = queries.hstack(posts.with_columns(missing).select("post_id", *self._groups())).with_row_index("row")
         parts = []

@@ -42,6 +42,7 @@ class Params(Section):
     smoothing: float = Field(1.0, ge=0, description="labels' worth of the author's mean in the gap")
     as_of: Literal["post", "fold", "lag"] = Field("post", description="what training posts see, see visibility.py")
     lag_days: float = Field(0.0, ge=0, description="of as_of lag: the longest time that news may be old")
+    draw: int = Field(0, ge=0, description="of as_of lag: which draw of times; members on several draws err less alike")
 
 
 class Block:
@@ -109,7 +110,7 @@ class Block:
         asked = self._keyed(posts)
         if self._parts is None:
             self._parts = bank_parts(self.labels)
-        sees = horizon(asked, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed)
+        sees = horizon(asked, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed, p.draw)
         queries = asked.select("post_id", AUTHOR, "posted_at", *self._keys())
         queries = queries.hstack(sees.drop("post_id")).with_row_index("row")
         parts = []
