@@ -103,7 +103,9 @@ class Block:
                 columns = self._past_labels(sees_all).columns(part) | self._activity(part)
                 parts.append(part.select("row").with_columns(pl.Series(k, v, pl.Float64) for k, v in columns.items()))
         found = queries.select("row", "post_id").join(pl.concat(parts), on="row", how="left", maintain_order="left")
-        return found.select("post_id", pl.exclude("post_id", "row").fill_nan(None).name.prefix("history."))
+        return found.select(
+            "post_id", pl.exclude("post_id", "row").fill_nan(None).name.prefix(f"{self.context.named('history')}.")
+        )
 
     def _past_labels(self, sees_all: bool) -> PastLabels:
         if sees_all not in self._past:

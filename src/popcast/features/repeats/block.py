@@ -120,7 +120,9 @@ class Block:
                 columns = self._columns(part, sees_all)
                 parts.append(part.select("row").with_columns(pl.Series(k, v, pl.Float64) for k, v in columns.items()))
         found = queries.select("row", "post_id").join(pl.concat(parts), on="row", how="left", maintain_order="left")
-        return found.select("post_id", pl.exclude("post_id", "row").fill_nan(None).name.prefix("repeats."))
+        return found.select(
+            "post_id", pl.exclude("post_id", "row").fill_nan(None).name.prefix(f"{self.context.named('repeats')}.")
+        )
 
     def _columns(self, queries: pl.DataFrame, sees_all: bool) -> dict[str, np.ndarray]:
         now, moments = microseconds(queries["posted_at"]), microseconds(queries["sees_before"])
