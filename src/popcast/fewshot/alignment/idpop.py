@@ -133,7 +133,7 @@ def align(
 
     with hf.working_folder(work) as folder, hf.fixed(seed), labelled_alone():
         trainer, facts = make_trainer(start, pairs, params, seed, folder)
-        before = None if hf.sharded() else trainer.chosen_log_prob()
+        before = None if hf.sharded() else trainer.chosen_log_prob(of_reference=trainer.precompute_ref_logps)
         hf.fit(trainer, folder, label or out.as_posix(), {name: name for name in ("loss", *LOGGED)}, curves)
         after = trainer.chosen_log_prob()
         if before is None:  # the reference is the model before, and has its wrapper only now
