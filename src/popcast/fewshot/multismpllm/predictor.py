@@ -201,9 +201,12 @@ class Predictor:
     def importances(self) -> dict[str, float]:
         return {}
 
-    def facts(self) -> dict[str, bool]:
-        """``stand_in``: the base model was made here and stands in for a pretrained one."""
-        return {"stand_in": bool(base_facts(self.tuned)["stand_in"])}
+    def facts(self) -> dict[str, bool | str]:
+        """``stand_in``: the base model was made here and stands in for a pretrained one. ``weights``: what tables must
+        say of those of a pretrained one, where there is something to say."""
+        base = base_facts(self.tuned)
+        weights = {"weights": base["weights"]} if base.get("weights") else {}
+        return {"stand_in": bool(base["stand_in"]), **weights}
 
     def save(self, folder: Path) -> None:
         """``tuned/``, ``memory.parquet``, ``records.parquet`` (what it was tuned on) and ``predictor.json``."""
