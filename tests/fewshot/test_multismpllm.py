@@ -296,3 +296,10 @@ def test_the_run_gets_the_folder_of_its_base_and_scratch_knows_its_weights(proje
     assert before == scratch_of(planned, run, inputs).folder
     (paths.base_model("toy") / "base.json").write_text("{}")
     assert before != scratch_of(planned, run, inputs).folder
+
+
+def test_double_precision_and_half_of_it_are_not_asked_for_together():
+    half = {"base": "b", "decoding": {"dtype": "bfloat16"}}
+    assert multismpllm.Params(**half, exact=False).decoding.dtype == "bfloat16"
+    with pytest.raises(ValueError, match=r"decoding\.dtype: bfloat16 is not double precision"):
+        multismpllm.Params(**half)

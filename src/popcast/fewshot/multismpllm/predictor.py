@@ -17,7 +17,7 @@ from typing import Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from popcast.core.errors import bad_input
 from popcast.core.pretrained.model_notes import base_note
@@ -59,6 +59,12 @@ class Params(Section):
     prompts: Prompts = Prompts()
     tuning: Tuning = Tuning()
     decoding: Decoding = Decoding()
+
+    @model_validator(mode="after")
+    def one_precision(self) -> Params:
+        if self.exact and self.decoding.dtype != "auto":
+            raise ValueError(f"decoding.dtype: {self.decoding.dtype} is not double precision: it needs exact: false")
+        return self
 
 
 class Memory:
