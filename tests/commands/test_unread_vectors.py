@@ -1,4 +1,4 @@
-"""A block whose vectors no run reads is named by ``popcast check``; one that any run, block or audience reads is not."""
+"""A block whose vectors no run reads is named by ``popcast check``; one that a run or another block reads is not."""
 
 from __future__ import annotations
 
