@@ -28,10 +28,11 @@ def test_no_folder_has_a_name_that_another_would_take():
 def test_a_variant_is_made_by_the_code_of_its_kind(kind):
     assert block_package(f"{kind}_other") == f"popcast.features.{kind}"
     assert block_module(f"{kind}_other").Block is block_module(kind).Block
-    assert group_of_column(f"{kind}_other.embedding") == group_of_column(f"{kind}.embedding")
+    for column in ("embedding", "level", "tags_mean", "mean"):
+        assert group_of_column(f"{kind}_other.{column}") == group_of_column(f"{kind}.{column}")
 
 
-@pytest.mark.parametrize("name", ["history_other", "metadata_2", "texts", "nothing"])
+@pytest.mark.parametrize("name", ["profile_other", "metadata_2", "texts", "nothing"])
 def test_what_has_no_variants_is_refused(name):
     with pytest.raises(BadInput, match=rf"features.{name}: no such feature block"):
         block_package(name)
@@ -47,6 +48,22 @@ def test_two_text_blocks_have_the_same_numbers_under_their_own_names():
         assert embedding_in(tables[name], name, "table").columns == ["post_id", "embedding"]
     assert tables["text_small"].columns == ["post_id", "text_small.svd_embedding"]
     assert tables["text_small"].to_series(1).to_list() == tables["text"].to_series(1).to_list()
+
+
+@pytest.mark.parametrize("kind", ["history", "repeats"])
+def test_draws_of_a_lag_differ_where_training_posts_look_back_and_nowhere_else(kind):
+    posts = make_posts(300)
+    tables = {}
+    for name, draw in ((kind, 0), (f"{kind}_same", 0), (f"{kind}_other", 1)):
+        params = block_module(name).Params.model_validate({"as_of": "lag", "lag_days": 60.0, "draw": draw})
+        table = fitted_block(name, params, Context("generated", 0, block=name), posts)[1]
+        assert all(column.startswith(f"{name}.") for column in table.columns[1:])
+        tables[name] = table.rename({column: column.replace(f"{name}.", "") for column in table.columns})
+    assert tables[f"{kind}_same"].equals(tables[kind])
+    train = (posts["split"] == "train").to_numpy()
+    drawn, first = tables[f"{kind}_other"], tables[kind]
+    assert drawn.filter(~train).equals(first.filter(~train))
+    assert not drawn.filter(train).equals(first.filter(train))
 
 
 @pytest.mark.parametrize("kind", DERIVED)

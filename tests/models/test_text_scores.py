@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse
+from sklearn.linear_model import Ridge
 
 from popcast.models import hyfea, lightgbm, on_top
 from popcast.models.contract.stopping import ASIDE, Window, stopping_window
+from popcast.models.inputs.author_words import joint_weights
 from popcast.models.inputs.text_scores import LEVEL_STRENGTH, ScoreParams, TextScores, author_levels
 
 PARAMS = ScoreParams(min_df=1, alpha=1.0, author_alpha=1.0, author_posts=10, stretches=4)
@@ -40,9 +45,78 @@ def test_an_author_has_words_of_its_own(posts):
 
 
 CENTERED = PARAMS.model_copy(update={"centered": True})
+JOINT = PARAMS.model_copy(update={"authors": "joint"})
+EVERY = pytest.mark.parametrize("params", [PARAMS, CENTERED, JOINT], ids=["plain", "centered", "joint"])
 
 
-@pytest.mark.parametrize("params", [PARAMS, CENTERED], ids=["plain", "centered"])
+def test_authors_learned_together_share_what_they_agree_on(posts):
+    """a and b disagree on "cake"; all agree on "news"; c, of five posts, has its own weights and the shared ones."""
+    rng = np.random.default_rng(4)
+    news = rng.random(200) < 0.5
+    titles = [f"{title}{' news' if new else ''}" for title, new in zip(posts["title"], news, strict=True)]
+    scores = TextScores(JOINT.model_copy(update={"author_alpha": 0.1}))
+    scores.fit(posts.with_columns(title=pl.Series(titles)), residuals(posts) + 3.0 * news)
+    new = pl.DataFrame(
+        {"user_id": ["a", "b", "c", None, "unseen"] * 2, "title": ["cake today"] * 5 + ["news today"] * 5}
+    )
+    found = scores.transform(new)["scores.author_text"].to_numpy()
+    cake, new = found[:5], found[5:]
+    assert cake[0] > 1.2
+    assert cake[1] < -1.2
+    assert new.min() > 1.5
+    assert cake[3] == cake[4]
+    assert abs(cake[4]) < 1.0, "shared weights alone: the two authors cancel out"
+
+
+def test_copies_are_author_by_term_columns():
+    """Against a dense design matrix that is written out by hand."""
+    words = sparse.csr_matrix(np.array([[1.0, 0.0], [1.0, 2.0], [0.0, 1.0], [1.0, 1.0], [3.0, 0.0]]))
+    authors, target = pl.Series(["a", "b", "a", "b", None]), np.array([1.0, -1.0, 2.0, 0.5, 0.0])
+    found = joint_weights(words, target, authors, 0.7, 2.0, 1)
+    dense = np.zeros((5, 6))
+    dense[:, :2] = words.toarray()
+    for row, place in ((0, 2), (2, 2), (1, 4), (3, 4)):
+        dense[row, place : place + 2] = 2.0 * words.toarray()[row]
+    by_hand = Ridge(alpha=0.7, solver="cholesky").fit(dense, target)
+    np.testing.assert_allclose(found.score(words, authors), by_hand.predict(dense), atol=1e-4)
+    none = joint_weights(words, target, authors, 0.7, 2.0, 3)
+    assert none.own == {}, "no author uses a term three times"
+
+
+def test_marks_and_moments_are_terms_where_they_are_asked_for():
+    """What is popular: "!", an "i" alone, the evening, and videos."""
+    rng = np.random.default_rng(6)
+    loud, single, late, video = (rng.random(400) < 0.5 for _ in range(4))
+    posts = pl.DataFrame(
+        {
+            "user_id": ["a"] * 400,
+            "title": [f"well{' i' if one else ''}{'!' if big else ''}" for big, one in zip(loud, single, strict=True)],
+            "category": np.where(video, "live video", "link"),
+            "posted_at": [datetime(2024, 3, 1, 20 if night else 8, tzinfo=UTC) for night in late],
+        }
+    )
+    found = {}
+    for name, more in {"words": {}, "all": {"marks": True, "besides": ["hour", "weekday", "category"]}}.items():
+        scores = TextScores(PARAMS.model_copy(update=more))
+        scores.fit(posts, 1.0 * loud + 2.0 * single + 4.0 * late + 8.0 * video)
+        found[name] = scores.transform(posts)["scores.text"].to_numpy()
+    assert np.ptp(found["words"]) < 1e-6
+    for effect, chosen in ((1, loud), (2, single), (4, late), (8, video)):
+        assert found["all"][chosen].mean() - found["all"][~chosen].mean() == pytest.approx(effect, abs=1.0)
+    nothing = posts.with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias("posted_at")).drop("category")
+    assert scores.transform(nothing)["scores.text"].null_count() == 0
+
+
+def test_centered_scores_learn_from_the_target_whatever_the_start_value(posts):
+    y = residuals(posts)
+    noise = np.random.default_rng(7).normal(0, 3, 200)
+    first, second = TextScores(CENTERED), TextScores(CENTERED)
+    assert first.fit(posts, y, target=y).equals(second.fit(posts, y - noise, target=y))
+    plain = TextScores(PARAMS)
+    assert not plain.fit(posts, y, target=y).equals(TextScores(PARAMS).fit(posts, y - noise, target=y))
+
+
+@EVERY
 def test_a_row_does_not_see_its_own_label(posts, params):
     y = residuals(posts)
     before = TextScores(params).fit(posts, y)
@@ -90,32 +164,35 @@ def test_scores_of_training_rows_generalise(posts):
     assert np.corrcoef(seen["scores.text"].to_numpy(), y)[0, 1] > 0.8
 
 
-def test_save_and_load_are_exact(posts, tmp_path):
-    scores = TextScores(PARAMS)
+@EVERY
+def test_save_and_load_are_exact(posts, tmp_path, params):
+    scores = TextScores(params)
     scores.fit(posts, residuals(posts))
     scores.save(tmp_path)
     assert TextScores.load(tmp_path).transform(posts).equals(scores.transform(posts))
 
 
+@EVERY
 @pytest.mark.parametrize("titles", [[None] * 30, [""] * 30])
-def test_no_words_no_scores(titles, tmp_path):
+def test_no_words_no_scores(titles, tmp_path, params):
     posts = pl.DataFrame({"user_id": ["a"] * 30, "title": pl.Series(titles, dtype=pl.String)})
-    scores = TextScores(PARAMS)
+    scores = TextScores(params)
     assert scores.fit(posts, np.arange(30.0)).null_count().sum_horizontal()[0] == 60
     scores.save(tmp_path)
     assert TextScores.load(tmp_path).transform(posts).null_count().sum_horizontal()[0] == 60
 
 
-def test_labels_of_the_stopping_window_are_in_no_score_that_decides_when_to_stop(posts):
+@EVERY
+def test_labels_of_the_stopping_window_are_in_no_score_that_decides_when_to_stop(posts, params):
     y, place = residuals(posts), np.arange(200)
     window = Window(watch=place >= 160, learn=place < 150)  # ten rows are set aside
-    before = TextScores(PARAMS).fit(posts, y, window)
+    before = TextScores(params).fit(posts, y, window)
     changed = y.copy()
     changed[150:] = -9.0 - place[150:]
-    fit = TextScores(PARAMS)
+    fit = TextScores(params)
     assert fit.fit(posts, changed, window).equals(before)
     assert before[150:]["scores.text"].null_count() == 0
-    whole = TextScores(PARAMS)
+    whole = TextScores(params)
     whole.fit(posts, changed)
     assert fit.transform(posts).equals(whole.transform(posts)), "new posts are scored by a fit on every row"
 
@@ -135,8 +212,8 @@ def test_every_user_of_scores_keeps_the_window_out_of_them(name, monkeypatch):
     seen = []
     fit = TextScores.fit
 
-    def spied(self, posts, residual, window=None):
-        seen.append((window, fit(self, posts, residual, window)))
+    def spied(self, posts, residual, window=None, target=None):
+        seen.append((window, fit(self, posts, residual, window, target)))
         return seen[-1][1]
 
     monkeypatch.setattr(TextScores, "fit", spied)

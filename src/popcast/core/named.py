@@ -13,7 +13,19 @@ from popcast.core.errors import BadInput
 
 PREDICTOR_ROOMS = ("popcast.models", "popcast.fewshot", "popcast.simulation")
 BLOCK_ROOMS = ("popcast.features",)
-SIDE_BY_SIDE = ("text", "glove", "image", "video", "ocr", "array", "neighbours", "windows", "knn_values")
+SIDE_BY_SIDE = (
+    "text",
+    "glove",
+    "image",
+    "video",
+    "ocr",
+    "array",
+    "history",
+    "repeats",
+    "neighbours",
+    "windows",
+    "knn_values",
+)
 """Blocks that a dataset may have several of: ``text_e5`` is made by the code of ``text`` (decision 027)."""
 
 
@@ -50,8 +62,8 @@ def block_package(name: str) -> str:
 def kind_of_block(name: str) -> str:
     """The folder whose code makes the block ``name``: the name, or for one of several what stands before an underscore.
 
-    >>> kind_of_block("text"), kind_of_block("text_e5"), kind_of_block("knn_values"), kind_of_block("history")
-    ('text', 'text', 'knn_values', 'history')
+    >>> kind_of_block("text"), kind_of_block("text_e5"), kind_of_block("knn_values"), kind_of_block("metadata")
+    ('text', 'text', 'knn_values', 'metadata')
     """
     return next((kind for kind in SIDE_BY_SIDE if name.startswith(f"{kind}_")), name)
 

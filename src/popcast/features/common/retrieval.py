@@ -45,6 +45,7 @@ class Rules(Section):
 
     as_of: Literal["post", "fold", "lag"] = Field("post", description="what training posts see, see visibility.py")
     lag_days: float = Field(0.0, ge=0, description="of as_of lag: the longest time that news may be old")
+    draw: int = Field(0, ge=0, description="of as_of lag: which draw of times; members on several draws err less alike")
     exclude_hours: float = Field(1.0, ge=0, description="posts of the same author closer than this are left out")
     test_bank: Literal["train", "train+valid"] = Field(
         "train", description="what test posts search; train+valid belongs with test_fit of the runs"
@@ -176,7 +177,7 @@ class Bank:
     def _queries(self, posts: pl.DataFrame) -> pl.DataFrame:
         """What decides who sees what, in the order of posts: codes, times in microseconds, part, fold, own row."""
         r = self.rules
-        seen = horizon(posts, self.parts, r.as_of, self.context.final_fit, r.lag_days, self.context.seed)
+        seen = horizon(posts, self.parts, r.as_of, self.context.final_fit, r.lag_days, self.context.seed, r.draw)
         place = self.places.filter(pl.col("post_id").is_in(posts["post_id"].implode()))
         queries = posts.select("post_id", "user_id", "posted_at").with_columns(seen.drop("post_id"))
         queries = queries.join(place, on="post_id", how="left", maintain_order="left")

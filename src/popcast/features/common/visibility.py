@@ -45,14 +45,20 @@ def bank_parts(bank: pl.DataFrame) -> pl.DataFrame:
 
 
 def horizon(
-    posts: pl.DataFrame, parts: pl.DataFrame, as_of: str, final_fit: str, lag_days: float = 0.0, seed: int = 0
+    posts: pl.DataFrame,
+    parts: pl.DataFrame,
+    as_of: str,
+    final_fit: str,
+    lag_days: float = 0.0,
+    seed: int = 0,
+    draw: int = 0,
 ) -> pl.DataFrame:
     """For each post the newest moment (exclusive) of a label that it may see, and whether non-training labels count.
 
     posts: any posts. parts: :func:`bank_parts` of the labels. Returns ``post_id``, ``sees_before`` (datetime, null
     where the dataset has no time) and ``sees_all`` (bool: every labelled post, not only the training part), in the
-    order of ``posts``. A label with ``posted_at < sees_before`` is visible. ``lag_days`` and ``seed``: of ``as_of:
-    lag``, whose draw depends on the post's id alone.
+    order of ``posts``. A label with ``posted_at < sees_before`` is visible. ``lag_days``, ``seed`` and ``draw``: of
+    ``as_of: lag``, whose times depend on the post's id alone; each ``draw`` has other ones.
     """
     near = parts.filter(pl.col("post_id").is_in(posts["post_id"].implode()))  # a draft builds no index of all posts
     table = posts.select("post_id", "posted_at").join(near, on="post_id", how="left", maintain_order="left")
@@ -62,7 +68,7 @@ def horizon(
             pl.when(pl.col("split") == "train").then(pl.min_horizontal("posted_at", "fold_start")).otherwise(before)
         )
     if as_of == "lag":
-        share = pl.Series(stable_random(posts["post_id"], seed, "lag"))
+        share = pl.Series(stable_random(posts["post_id"], seed, "lag" if draw == 0 else f"lag {draw}"))
         lag = pl.duration(microseconds=(share * lag_days * DAY).cast(pl.Int64))
         before = pl.when(pl.col("split") == "train").then(before - lag).otherwise(before)
     sees_all = pl.col("split").is_null() & pl.lit(final_fit == "labelled")

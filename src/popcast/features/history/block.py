@@ -93,7 +93,7 @@ class Block:
         p = self.params
         if self._parts is None:
             self._parts = bank_parts(self.labels)
-        queries = horizon(posts, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed)
+        queries = horizon(posts, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed, p.draw)
         queries = queries.drop("post_id")
         queries = queries.hstack(posts.with_columns(missing).select("post_id", *self._groups())).with_row_index("row")
         parts = []
@@ -103,7 +103,9 @@ class Block:
                 columns = self._past_labels(sees_all).columns(part) | self._activity(part)
                 parts.append(part.select("row").with_columns(pl.Series(k, v, pl.Float64) for k, v in columns.items()))
         found = queries.select("row", "post_id").join(pl.concat(parts), on="row", how="left", maintain_order="left")
-        return found.select("post_id", pl.exclude("post_id", "row").fill_nan(None).name.prefix("history."))
+        return found.select(
+            "post_id", pl.exclude("post_id", "row").fill_nan(None).name.prefix(f"{self.context.named('history')}.")
+        )
 
     def _past_labels(self, sees_all: bool) -> PastLabels:
         if sees_all not in self._past:

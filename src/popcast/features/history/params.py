@@ -12,6 +12,7 @@ from popcast.core.section import Section
 class Params(Section):
     as_of: Literal["post", "fold", "lag"] = Field("post", description="what training posts see, see visibility.py")
     lag_days: float = Field(0.0, ge=0, description="of as_of lag: the longest time that news may be old")
+    draw: int = Field(0, ge=0, description="of as_of lag: which draw of times; members on several draws err less alike")
     smoothing: float = Field(5.0, ge=0, description="labels' worth of the prior in every smoothed mean")
     windows: list[int] = Field([3, 5, 10], description="means of the author's last so many visible labels")
     half_life: float = Field(5.0, gt=0, description="posts, of the exponentially weighted mean")

@@ -42,6 +42,7 @@ class Params(Section):
     smoothing: float = Field(1.0, ge=0, description="labels' worth of the author's mean in the gap")
     as_of: Literal["post", "fold", "lag"] = Field("post", description="what training posts see, see visibility.py")
     lag_days: float = Field(0.0, ge=0, description="of as_of lag: the longest time that news may be old")
+    draw: int = Field(0, ge=0, description="of as_of lag: which draw of times; members on several draws err less alike")
 
 
 class Block:
@@ -109,7 +110,7 @@ class Block:
         asked = self._keyed(posts)
         if self._parts is None:
             self._parts = bank_parts(self.labels)
-        sees = horizon(asked, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed)
+        sees = horizon(asked, self._parts, p.as_of, self.context.final_fit, p.lag_days, self.context.seed, p.draw)
         queries = asked.select("post_id", AUTHOR, "posted_at", *self._keys())
         queries = queries.hstack(sees.drop("post_id")).with_row_index("row")
         parts = []
@@ -119,7 +120,9 @@ class Block:
                 columns = self._columns(part, sees_all)
                 parts.append(part.select("row").with_columns(pl.Series(k, v, pl.Float64) for k, v in columns.items()))
         found = queries.select("row", "post_id").join(pl.concat(parts), on="row", how="left", maintain_order="left")
-        return found.select("post_id", pl.exclude("post_id", "row").fill_nan(None).name.prefix("repeats."))
+        return found.select(
+            "post_id", pl.exclude("post_id", "row").fill_nan(None).name.prefix(f"{self.context.named('repeats')}.")
+        )
 
     def _columns(self, queries: pl.DataFrame, sees_all: bool) -> dict[str, np.ndarray]:
         now, moments = microseconds(queries["posted_at"]), microseconds(queries["sees_before"])

@@ -68,7 +68,7 @@ class Predictor:
             features = self.pooled.transform(features)
         residual = target - self._start(features)
         if self.scores:
-            features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target))))
+            features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target)), target))
         self.ensemble.fit(features, residual if p.baseline else target, folds, "hyfea", labels=target)
         return self
 

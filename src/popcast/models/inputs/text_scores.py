@@ -1,13 +1,14 @@
 """Text scores: what words say about popularity beyond a start value, as columns for a boosted ensemble.
 
-Two ridge regressions over TF-IDF learn the residual ``target - start``: one over all posts (``scores.text``), one per
-author who has enough posts (``scores.author_text``): "recipe" means one thing on a news page and another on a cooking
-page. Boosting on scores that were fitted on the same rows would trust them blindly, so for its own training rows each
-score comes from a fit that left the row's stretch of time out: the rows, in time order, are cut into ``stretches``.
-Nor do labels of the stopping window enter a score that decides when to stop: rows that are learned before it get
-scores of fits on such rows alone, and the rows of the window get scores of one fit on all of them. Boosting on scores
-that know the window's labels finds words worth learning in labels that are pure noise. What scores new posts is a fit
-on every row. All of this happens inside ``fit`` of one predictor: labels outside its training part never enter.
+Two ridge regressions over TF-IDF learn the residual ``target - start``: one over all posts (``scores.text``), one with
+weights of each author's own (``scores.author_text``, see author_words.py): "recipe" means one thing on a news page and
+another on a cooking page. Boosting on scores that were fitted on the same rows would trust them blindly, so for its
+own training rows each score comes from a fit that left the row's stretch of time out: the rows, in time order, are cut
+into ``stretches``. Nor do labels of the stopping window enter a score that decides when to stop: rows that are learned
+before it get scores of fits on such rows alone, and the rows of the window get scores of one fit on all of them.
+Boosting on scores that know the window's labels finds words worth learning in labels that are pure noise. What scores
+new posts is a fit on every row. All of this happens inside ``fit`` of one predictor: labels outside its training part
+never enter.
 
 Stacked generalisation: Wolpert, Neural Networks 5 (1992); per-author text models are this project's own addition.
 """
@@ -15,7 +16,7 @@ Stacked generalisation: Wolpert, Neural Networks 5 (1992); per-author text model
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import orjson
@@ -27,35 +28,60 @@ from popcast.core.section import Section
 from popcast.features.common.joined_text import TextField, verbatim_text, with_fields
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 from popcast.models.contract.stopping import Window
+from popcast.models.inputs.author_words import AuthorWords, Together, joint_weights, own_weights, ridge
 
 COLUMNS = ("scores.text", "scores.author_text")
 LEVEL_STRENGTH = 5.0
 """Rows' worth of nothing in an author's level."""
 WORDS = {"analyzer": "word", "ngram_range": (1, 2)}
+EVERY_MARK = r"(?u)\b\w+\b|[^\w\s]"
+Moment = Literal["hour", "weekday", "category"]
 
 
 class ScoreParams(Section):
     fields: list[TextField] = Field(["title"], min_length=1)
+    marks: bool = Field(False, description="single letters, punctuation and emoji are terms too")
+    besides: list[Moment] = Field(
+        [], description="further terms: hour (UTC), weekday, category; authors have their own"
+    )
     min_df: int = Field(5, ge=1, description="posts that a term must occur in")
     max_features: int = Field(200_000, ge=1)
     alpha: float = Field(15.0, gt=0, description="ridge penalty over all posts")
-    author_alpha: float = Field(3.0, gt=0, description="ridge penalty of an author's own model")
-    author_posts: int = Field(50, ge=2, description="training posts that an author needs for an own model")
+    authors: Together = Field("own", description="how an author's words are learned, see author_words.py")
+    author_alpha: float = Field(3.0, gt=0, description="ridge penalty of an author's own model, or of the joint one")
+    author_posts: int = Field(50, ge=2, description="of own: training posts that an author needs for an own model")
+    author_terms: int = Field(2, ge=1, description="of joint: posts of an author that use a term it has a weight for")
+    copies: float = Field(1.5, gt=0, description="of joint: weight of an author's copy of a term beside the shared one")
     stretches: int = Field(6, ge=2, description="of time, each scored by a fit on the others")
-    centered: bool = Field(False, description="learn what words add to the author's own level, see author_levels")
+    centered: bool = Field(
+        False, description="learn how far a post lies from its author's own level, see author_levels"
+    )
+
+    @property
+    def tokens(self) -> dict[str, object]:
+        """What is a term, in scikit-learn's words."""
+        return WORDS | ({"token_pattern": EVERY_MARK} if self.marks else {})
 
 
 class TextScores:
-    """Vocabulary, one weight vector over all posts and a sparse one per author."""
+    """Vocabulary, one weight vector over all posts and sparse ones of authors."""
 
     def __init__(self, params: ScoreParams) -> None:
         self.params = params
         self.vectorizer = None
 
-    def fit(self, posts: pl.DataFrame, residual: np.ndarray, window: Window | None = None) -> pl.DataFrame:
+    def fit(
+        self,
+        posts: pl.DataFrame,
+        residual: np.ndarray,
+        window: Window | None = None,
+        target: np.ndarray | None = None,
+    ) -> pl.DataFrame:
         """Learn from rows in time order and return the two columns for these very rows, each left out of its fit.
 
-        posts: ``user_id`` and the text fields. residual: float64 [n]. window: which rows decide when boosting stops;
+        posts: ``user_id``, the text fields and those of ``besides``. residual: float64 [n], what is left to learn.
+        target: float64 [n], what ``centered`` scores take the levels of, by default the residual: a start value that
+        moves with each new label of an author is noise to a word. window: which rows decide when boosting stops;
         their labels are in no column of any row, and neither are those of rows set aside. Without a single common word
         all scores are null.
         """
@@ -64,6 +90,7 @@ class TextScores:
         if words is None:
             return self._frame(np.full((count, 2), np.nan))
         authors = posts["user_id"]
+        learned = target if self.params.centered and target is not None else residual
         columns = np.full((count, 2), np.nan)
         learn = np.arange(count) if window is None else np.flatnonzero(window.learn)
         stretches = np.array_split(learn, min(self.params.stretches, len(learn)))
@@ -72,26 +99,26 @@ class TextScores:
             rest = np.setdiff1d(learn, asked)
             if not len(asked) or not len(rest):
                 continue
-            beyond = self._beyond_levels(posts[rest], residual[rest])
-            weights = self._solve(words[rest], beyond, self.params.alpha)
-            columns[asked, 0] = _score(words[asked], *weights)
-            own = self._author_weights(words[rest], beyond, authors[rest])
-            columns[asked, 1] = _author_scores(words[asked], authors[asked], own)
-        beyond = self._beyond_levels(posts, residual)
-        self.weights = self._solve(words, beyond, self.params.alpha)
-        self.author_weights = self._author_weights(words, beyond, authors)
+            beyond = self._beyond_levels(posts[rest], learned[rest])
+            columns[asked, 0] = _score(words[asked], *ridge(words[rest], beyond, self.params.alpha))
+            columns[asked, 1] = self._author_words(words[rest], beyond, authors[rest]).score(
+                words[asked], authors[asked]
+            )
+        beyond = self._beyond_levels(posts, learned)
+        self.weights = ridge(words, beyond, self.params.alpha)
+        self.author_words = self._author_words(words, beyond, authors)
         return self._frame(columns)
 
-    def _beyond_levels(self, posts: pl.DataFrame, residual: np.ndarray) -> np.ndarray:
-        """What of the residual [n] the words are asked to explain."""
-        return residual - author_levels(posts, residual) if self.params.centered else residual
+    def _beyond_levels(self, posts: pl.DataFrame, learned: np.ndarray) -> np.ndarray:
+        """What of ``learned`` [n] the words are asked to explain."""
+        return learned - author_levels(posts, learned) if self.params.centered else learned
 
     def transform(self, posts: pl.DataFrame) -> pl.DataFrame:
-        """The two columns (Float64) for any posts; null for an author without a model of its own."""
+        """The two columns (Float64) for any posts; null for an author without a model of its own (``authors: own``)."""
         if self.vectorizer is None or not posts.height:
             return self._frame(np.full((posts.height, 2), np.nan))
         words = self.vectorizer.transform(self._texts(posts)).tocsr()
-        own = _author_scores(words, posts["user_id"], self.author_weights)
+        own = self.author_words.score(words, posts["user_id"])
         return self._frame(np.column_stack([_score(words, *self.weights), own]))
 
     @staticmethod
@@ -100,11 +127,14 @@ class TextScores:
         return pl.DataFrame({name: pl.Series(values).fill_nan(None) for name, values in named})
 
     def _texts(self, posts: pl.DataFrame) -> list[str]:
-        return verbatim_text(posts, self.params.fields)
+        texts = verbatim_text(posts, self.params.fields)
+        if not self.params.besides:
+            return texts
+        return [f"{text} {more}" for text, more in zip(texts, moment_terms(posts, self.params.besides), strict=True)]
 
     def _learn_words(self, posts: pl.DataFrame):
         """TF-IDF [n, terms] of the training posts; None where they share no word."""
-        vectorizer = new_tfidf(WORDS, min_df=self.params.min_df, max_features=self.params.max_features)
+        vectorizer = new_tfidf(self.params.tokens, min_df=self.params.min_df, max_features=self.params.max_features)
         try:
             words = vectorizer.fit_transform(self._texts(posts)).tocsr()
         except ValueError:  # scikit-learn's answer to posts without a single common word
@@ -112,42 +142,21 @@ class TextScores:
         self.vectorizer = vectorizer
         return words
 
-    @staticmethod
-    def _solve(words, residual: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
-        from sklearn.linear_model import Ridge
-
-        model = Ridge(alpha=alpha, solver="sparse_cg", tol=1e-5).fit(words, residual)
-        return model.coef_, float(model.intercept_)
-
-    def _author_weights(self, words, residual: np.ndarray, authors: pl.Series) -> dict[str, tuple]:
-        """author -> (term numbers, weights, intercept), over the terms that the author's posts use."""
-        rows = pl.DataFrame({"author": authors, "row": np.arange(len(authors))}).drop_nulls()
-        own: dict[str, tuple] = {}
-        for (author,), group in rows.group_by(["author"], maintain_order=True):
-            if group.height < self.params.author_posts:
-                continue
-            chosen = group["row"].to_numpy()
-            part = words[chosen]
-            terms = np.unique(part.indices)
-            weights, intercept = self._solve(part[:, terms], residual[chosen], self.params.author_alpha)
-            own[author] = (terms, weights, intercept)
-        return own
+    def _author_words(self, words, residual: np.ndarray, authors: pl.Series) -> AuthorWords:
+        p = self.params
+        if p.authors == "joint":
+            return joint_weights(words, residual, authors, p.author_alpha, p.copies, p.author_terms)
+        return own_weights(words, residual, authors, p.author_alpha, p.author_posts)
 
     def save(self, folder: Path) -> None:
         """Write ``scores.json`` and ``scores.npz`` (no pickle)."""
         content: dict[str, object] = {"params": self.params.model_dump(), "terms": None}
         if self.vectorizer is not None:
-            own = self.author_weights
+            own = self.author_words.own
             content |= {"terms": terms_of(self.vectorizer), "intercept": self.weights[1]}
             content |= {"authors": list(own), "intercepts": [intercept for *_, intercept in own.values()]}
-            np.savez(
-                folder / "scores.npz",
-                idf=self.vectorizer.idf_,
-                weights=self.weights[0],
-                sizes=np.array([len(terms) for terms, *_ in own.values()], np.int64),
-                author_terms=np.concatenate([np.empty(0, np.int64), *(terms for terms, *_ in own.values())]),
-                author_weights=np.concatenate([np.empty(0), *(weights for _, weights, _ in own.values())]),
-            )
+            kept = {"idf": self.vectorizer.idf_, "weights": self.weights[0]}
+            np.savez(folder / "scores.npz", **kept, **self.author_words.arrays())
         (folder / "scores.json").write_bytes(orjson.dumps(content))
 
     @classmethod
@@ -157,13 +166,28 @@ class TextScores:
         if content["terms"] is None:
             return scores
         arrays = read_arrays(folder / "scores.npz")
-        scores.vectorizer = kept_tfidf(WORDS, content["terms"], arrays["idf"])
+        scores.vectorizer = kept_tfidf(scores.params.tokens, content["terms"], arrays["idf"])
         scores.weights = (arrays["weights"], content["intercept"])
-        cuts = np.cumsum(arrays["sizes"])[:-1]
-        terms, weights = np.split(arrays["author_terms"], cuts), np.split(arrays["author_weights"], cuts)
-        authors = zip(content["authors"], content["intercepts"], strict=True)
-        scores.author_weights = {a: (terms[i].astype(np.int64), weights[i], c) for i, (a, c) in enumerate(authors)}
+        scores.author_words = AuthorWords.from_arrays(arrays, content["authors"], content["intercepts"])
         return scores
+
+
+def moment_terms(posts: pl.DataFrame, besides: list[Moment]) -> list[str]:
+    """Terms such as "hour_is_13 weekday_is_5 category_is_photo" per post; nothing for what is not known.
+
+    >>> from datetime import datetime, UTC
+    >>> posts = pl.DataFrame({"posted_at": [datetime(2024, 3, 1, 13, tzinfo=UTC)], "category": ["Live video"]})
+    >>> moment_terms(posts, ["hour", "weekday", "category"])
+    ['hour_is_13 weekday_is_5 category_is_Live_video']
+    """
+    posts = with_fields(posts, ["category"])
+    values = {
+        "hour": pl.col("posted_at").dt.hour().cast(pl.String),
+        "weekday": pl.col("posted_at").dt.weekday().cast(pl.String),
+        "category": pl.col("category").cast(pl.String).str.replace_all(r"\W+", "_"),
+    }
+    terms = [pl.concat_str(pl.lit(f"{name}_is_"), values[name]) for name in besides]
+    return posts.select(pl.concat_str(terms, separator=" ", ignore_nulls=True)).to_series().to_list()
 
 
 def author_levels(posts: pl.DataFrame, residual: np.ndarray) -> np.ndarray:
@@ -186,15 +210,3 @@ def author_levels(posts: pl.DataFrame, residual: np.ndarray) -> np.ndarray:
 
 def _score(words, weights: np.ndarray, intercept: float) -> np.ndarray:
     return words @ weights + intercept
-
-
-def _author_scores(words, authors: pl.Series, own: dict[str, tuple]) -> np.ndarray:
-    """Score of each row by its author's own model; NaN where there is none."""
-    scores = np.full(len(authors), np.nan)
-    rows = pl.DataFrame({"author": authors, "row": np.arange(len(authors))}).drop_nulls()
-    for (author,), group in rows.group_by(["author"], maintain_order=True):
-        if author in own:
-            terms, weights, intercept = own[author]
-            chosen = group["row"].to_numpy()
-            scores[chosen] = words[chosen][:, terms] @ weights + intercept
-    return scores

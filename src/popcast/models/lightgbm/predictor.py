@@ -62,7 +62,7 @@ class Predictor:
         residual = target - start_values(features, p.baseline, self.center, "lightgbm")
         window = stopping_window(folds, len(target))
         if self.scores:
-            features = features.hstack(self.scores.fit(posts, residual, window))
+            features = features.hstack(self.scores.fit(posts, residual, window, target))
         blocks = p.blocks if p.blocks is None or not self.scores else [*p.blocks, "scores"]
         self.encoder = Encoder(blocks, p.embeddings, p.rare, p.drop).fit(features, "lightgbm")
         matrix = self.encoder.transform(features)

@@ -74,7 +74,7 @@ class Predictor:
             return self
         residual = target - start_values(features, self.params.baseline, self.center, "on_top")
         if self.scores:
-            features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target))))
+            features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target)), target))
         fitted(self.inner, self.scratch, posts, features, residual, folds)
         return self
 

@@ -64,11 +64,10 @@ def group_of_column(name: str) -> str:
     ('time', 'tags', 'author_past')
     """
     block, _, column = name.partition(".")
-    if block == "history":
+    kind = kind_of_block(block)
+    if kind == "history":
         return _of_history(column)
-    if block == "metadata":
-        return _of_metadata(column)
-    return BLOCKS.get(kind_of_block(block), OTHER)
+    return _of_metadata(column) if kind == "metadata" else BLOCKS.get(kind, OTHER)
 
 
 def _of_history(column: str) -> str:
