@@ -107,6 +107,16 @@ def test_marks_and_moments_are_terms_where_they_are_asked_for():
     assert scores.transform(nothing)["scores.text"].null_count() == 0
 
 
+TREES = {"loss": "mae", "rounds": 60}
+MAKERS = {
+    "lightgbm": lambda text, **more: lightgbm.Predictor(lightgbm.Params(text=text, blocks=[], **TREES, **more), 0),
+    "hyfea": lambda text, **more: hyfea.Predictor(hyfea.Params(text=text, blocks=[], depth=4, **TREES, **more), 0),
+    "on_top": lambda text, **more: on_top.Predictor(
+        on_top.Params(model="lightgbm", set={"blocks": ["scores"], "rounds": 60}, loss="mae", text=text, **more), 0
+    ),
+}
+
+
 def test_centered_scores_learn_from_the_target_whatever_the_start_value(posts):
     y = residuals(posts)
     noise = np.random.default_rng(7).normal(0, 3, 200)
@@ -195,15 +205,6 @@ def test_labels_of_the_stopping_window_are_in_no_score_that_decides_when_to_stop
     whole = TextScores(params)
     whole.fit(posts, changed)
     assert fit.transform(posts).equals(whole.transform(posts)), "new posts are scored by a fit on every row"
-
-
-MAKERS = {
-    "lightgbm": lambda text: lightgbm.Predictor(lightgbm.Params(text=text, blocks=[], rounds=60, loss="mae"), 0),
-    "hyfea": lambda text: hyfea.Predictor(hyfea.Params(text=text, blocks=[], rounds=60, loss="mae", depth=4), 0),
-    "on_top": lambda text: on_top.Predictor(
-        on_top.Params(model="lightgbm", set={"blocks": ["scores"], "rounds": 60}, loss="mae", text=text), 0
-    ),
-}
 
 
 @pytest.mark.parametrize("name", MAKERS)

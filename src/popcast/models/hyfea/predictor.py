@@ -22,6 +22,7 @@ from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import in_time_order, start_values
 from popcast.models.inputs.pooling import Pool, PooledInputs
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
+from popcast.models.inputs.unknown_authors import by_words, rows_to_learn
 from popcast.models.trees.catboosted import BoostingParams, CatBoosted
 
 
@@ -66,21 +67,23 @@ class Predictor:
         if p.visual_pool is not None:
             self.pooled = PooledInputs(p.visual, p.title, p.frames, p.visual_pool).fit(features, "hyfea")
             features = self.pooled.transform(features)
-        residual = target - self._start(features)
+        residual = target - start_values(features, p.baseline, self.center, "hyfea")
         if self.scores:
+            self.scores.learn_levels(posts, target, self.center)
             features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target)), target))
+            learn = rows_to_learn(self.scores, features, p.baseline)
+            features, residual, target = features.filter(learn), residual[learn], target[learn]
+            folds = None if folds is None else folds[learn]
         self.ensemble.fit(features, residual if p.baseline else target, folds, "hyfea", labels=target)
         return self
 
-    def _start(self, features: pl.DataFrame) -> np.ndarray:
-        return start_values(features, self.params.baseline, self.center, "hyfea")
-
     def predict(self, posts: pl.DataFrame, features: pl.DataFrame) -> np.ndarray:
-        start = self._start(features) if self.params.baseline else 0.0
+        start = start_values(features, self.params.baseline, self.center, "hyfea") if self.params.baseline else 0.0
         features = self.pooled.transform(features) if self.pooled else features
         if self.scores:
             features = features.hstack(self.scores.transform(posts))
-        return self.ensemble.predict(features) + start
+        found = self.ensemble.predict(features) + start
+        return by_words(found, self.scores, posts, features, self.params.baseline, self.center)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,14 @@ from popcast.core.section import Section
 from popcast.features.common.joined_text import TextField, verbatim_text, with_fields
 from popcast.features.common.tfidf import kept_tfidf, new_tfidf, terms_of
 from popcast.models.contract.stopping import Window
-from popcast.models.inputs.author_words import AuthorWords, Together, joint_weights, own_weights, ridge
+from popcast.models.inputs.author_words import (
+    AuthorWords,
+    Together,
+    Weights,
+    joint_weights,
+    own_weights,
+    ridge,
+)
 
 COLUMNS = ("scores.text", "scores.author_text")
 LEVEL_STRENGTH = 5.0
@@ -56,6 +63,9 @@ class ScoreParams(Section):
     centered: bool = Field(
         False, description="learn how far a post lies from its author's own level, see author_levels"
     )
+    levels: bool = Field(
+        False, description="authors without a past are forecast by words alone, see unknown_authors.py"
+    )
 
     @property
     def tokens(self) -> dict[str, object]:
@@ -69,6 +79,8 @@ class TextScores:
     def __init__(self, params: ScoreParams) -> None:
         self.params = params
         self.vectorizer = None
+        self.level: Weights | None = None
+        self._words = None
 
     def fit(
         self,
@@ -85,7 +97,8 @@ class TextScores:
         their labels are in no column of any row, and neither are those of rows set aside. Without a single common word
         all scores are null.
         """
-        words = self._learn_words(posts)
+        words = self._learn_words(posts) if self._words is None else self._words
+        self._words = None
         count = len(residual)
         if words is None:
             return self._frame(np.full((count, 2), np.nan))
@@ -108,6 +121,17 @@ class TextScores:
         self.weights = ridge(words, beyond, self.params.alpha)
         self.author_words = self._author_words(words, beyond, authors)
         return self._frame(columns)
+
+    def learn_levels(self, posts: pl.DataFrame, target: np.ndarray, center: float) -> None:
+        """With ``levels``, before :meth:`fit` on the same rows: what words say of the target [n] of any author."""
+        self.level = None
+        if self.params.levels and (words := self._learn_words(posts)) is not None:
+            self._words = words
+            self.level = ridge(words, target - center, self.params.alpha)
+
+    def levels(self, posts: pl.DataFrame, center: float) -> np.ndarray:
+        """``center`` plus what the words say [n], for posts of authors of whom nothing is known."""
+        return center + _score(self.vectorizer.transform(self._texts(posts)).tocsr(), *self.level)
 
     def _beyond_levels(self, posts: pl.DataFrame, learned: np.ndarray) -> np.ndarray:
         """What of ``learned`` [n] the words are asked to explain."""
@@ -156,6 +180,8 @@ class TextScores:
             content |= {"terms": terms_of(self.vectorizer), "intercept": self.weights[1]}
             content |= {"authors": list(own), "intercepts": [intercept for *_, intercept in own.values()]}
             kept = {"idf": self.vectorizer.idf_, "weights": self.weights[0]}
+            if self.level is not None:
+                kept["level"] = np.append(*self.level)
             np.savez(folder / "scores.npz", **kept, **self.author_words.arrays())
         (folder / "scores.json").write_bytes(orjson.dumps(content))
 
@@ -168,6 +194,8 @@ class TextScores:
         arrays = read_arrays(folder / "scores.npz")
         scores.vectorizer = kept_tfidf(scores.params.tokens, content["terms"], arrays["idf"])
         scores.weights = (arrays["weights"], content["intercept"])
+        if "level" in arrays:
+            scores.level = (arrays["level"][:-1], float(arrays["level"][-1]))
         scores.author_words = AuthorWords.from_arrays(arrays, content["authors"], content["intercepts"])
         return scores
 

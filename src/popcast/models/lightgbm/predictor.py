@@ -20,6 +20,7 @@ from popcast.models.contract.stopping import loss_weights, sample_rows, stopping
 from popcast.models.inputs.columns import ColumnParams
 from popcast.models.inputs.matrix import Encoder, in_time_order, start_values
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
+from popcast.models.inputs.unknown_authors import by_words, rows_to_learn
 from popcast.models.params import Loss
 from popcast.models.trees.lightgbm_trees import kept_booster, same_bytes, stopped
 
@@ -59,10 +60,14 @@ class Predictor:
         p = self.params
         posts, features, target, folds = in_time_order(posts, features, target, folds)
         self.center = float(np.median(target))
-        residual = target - start_values(features, p.baseline, self.center, "lightgbm")
         window = stopping_window(folds, len(target))
+        residual = target - start_values(features, p.baseline, self.center, "lightgbm")
         if self.scores:
+            self.scores.learn_levels(posts, target, self.center)
             features = features.hstack(self.scores.fit(posts, residual, window, target))
+            learn = rows_to_learn(self.scores, features, p.baseline)
+            features, residual, target = features.filter(learn), residual[learn], target[learn]
+            window = stopping_window(None if folds is None else folds[learn], len(target))
         blocks = p.blocks if p.blocks is None or not self.scores else [*p.blocks, "scores"]
         self.encoder = Encoder(blocks, p.embeddings, p.rare, p.drop).fit(features, "lightgbm")
         matrix = self.encoder.transform(features)
@@ -123,7 +128,8 @@ class Predictor:
         if self.scores:
             features = features.hstack(self.scores.transform(posts))
         rows = self.encoder.transform(features).dense()
-        return start + np.mean([booster.predict(rows, num_threads=threads()) for booster in self.boosters], axis=0)
+        found = start + np.mean([booster.predict(rows, num_threads=threads()) for booster in self.boosters], axis=0)
+        return by_words(found, self.scores, posts, features, self.params.baseline, self.center)
 
     def importances(self) -> dict[str, float]:
         """Mean absolute SHAP value per column over a fixed sample of training posts."""

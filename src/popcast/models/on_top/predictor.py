@@ -23,6 +23,7 @@ from popcast.models.contract.predictors import fitted, seed_predictions
 from popcast.models.contract.stopping import stopping_window
 from popcast.models.inputs.matrix import in_time_order, start_values
 from popcast.models.inputs.text_scores import ScoreParams, TextScores
+from popcast.models.inputs.unknown_authors import by_words, rows_to_learn
 from popcast.models.params import Loss
 
 
@@ -74,7 +75,11 @@ class Predictor:
             return self
         residual = target - start_values(features, self.params.baseline, self.center, "on_top")
         if self.scores:
+            self.scores.learn_levels(posts, target, self.center)
             features = features.hstack(self.scores.fit(posts, residual, stopping_window(folds, len(target)), target))
+            learn = rows_to_learn(self.scores, features, self.params.baseline)
+            posts, features, residual = posts.filter(learn), features.filter(learn), residual[learn]
+            folds = None if folds is None else folds[learn]
         fitted(self.inner, self.scratch, posts, features, residual, folds)
         return self
 
@@ -88,7 +93,8 @@ class Predictor:
         start = start_values(features, self.params.baseline, self.center, "on_top")
         if self.scores:
             features = features.hstack(self.scores.transform(posts))
-        return start[:, None] + seed_predictions(self.inner, posts, features)
+        found = start[:, None] + seed_predictions(self.inner, posts, features)
+        return by_words(found, self.scores, posts, features, self.params.baseline, self.center)
 
     def importances(self) -> dict[str, float]:
         return {} if self.constant else self.inner.importances()
