@@ -88,10 +88,17 @@ def plots() -> None:
 @main.command()
 @one_line_errors
 def check() -> None:
-    """Check params.yaml as a whole, as the stage `plan` does: keys, values, references between sections, names."""
+    """Check params.yaml as a whole, as the stage `plan` does: keys, values, references between sections, names.
+
+    Blocks whose vectors no run reads are named.
+    """
+    from popcast.commands.unread_vectors import unread_vectors
     from popcast.planning import plan
 
-    print(f"{paths.PARAMS}: valid, {len(plan.all_instances(project_params.load()))} stage instances")
+    params = project_params.load()
+    print(f"{paths.PARAMS}: valid, {len(plan.all_instances(params))} stage instances")
+    for line in unread_vectors(params):
+        print(line)
 
 
 @main.command()

@@ -45,6 +45,7 @@ PREDICTORS = {
     "knn": ("knn", {}),
     "svr": ("svr", {}),
     "nearby": ("nearby", {"k": 5}),
+    "nearby_words": ("nearby", {"k": 5, "beside": ["image.embedding"], "words": ["title", "tags"]}),
     "kernel_ridge": ("kernel_ridge", {}),
 }
 TINY_TEXT = {

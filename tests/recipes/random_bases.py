@@ -10,6 +10,7 @@ from pathlib import Path
 
 from popcast.datasets.sample import invented_words
 from popcast.fewshot import tokenizer as made
+from tests.features.tiny_models import save
 from tests.generated import WORDS
 from tests.lm.tiny_llm import SCORES, TEXTS
 
@@ -152,7 +153,18 @@ def teach(folder: Path) -> None:
     write_numbers(model, tokenizer).save_pretrained(folder)
 
 
-FAMILIES = {"llama": llama3, "qwen": qwen2, "smollm2": smollm2}
+def e5(folder: Path) -> Path:
+    """A sentence encoder with the layers of multilingual-e5-small."""
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate([*special, "query", ":", *sorted(set(WORDS))])})
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 12, "num_attention_heads": 2}
+    model = BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=256, **sizes))
+    return save(folder, model, tokenizer)
+
+
+FAMILIES = {"llama": llama3, "qwen": qwen2, "smollm2": smollm2, "e5": e5}
 
 
 def base_like(model: str, folder: Path) -> Path:

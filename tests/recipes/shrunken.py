@@ -68,6 +68,9 @@ def shrink(values: dict[str, Any], base_like: Callable[[str], Path], server: str
             llm["base"]["made"] |= MADE
         else:
             llm["base"]["pretrained"]["model"] = str(base_like(llm["base"]["pretrained"]["model"]))
+    for of in values["features"].values():
+        if isinstance(of, dict) and str(of.get("encoder")).startswith("models/"):
+            of["encoder"] = str(base_like(of["encoder"]))
     for settings in _sections_of_learning(values):
         settings |= {"dtype": "float32", "gradient_checkpointing": False}  # bfloat16 is slow on a processor
     for of in values["responses"].values():
