@@ -5,8 +5,8 @@
 
 Drafts are the posts without a label of the project's table of posts, else those of the test part, under new ids. Beside
 each wall clock stands the processor time of the process: on a machine with other work only the latter means anything.
-Ratios are to a plain loop over ready features (members, blend and interval alone), and to AutoGluon's predictor on the
-same columns, where it is installed.
+Ratios are to a plain loop over ready features (members, blend and interval alone), and to AutoGluon on the same
+columns, where the rivals' environment is there (benchmarks/peers/environment.sh).
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ from popcast.core import paths
 from popcast.serving.bundle import bundle_folder
 from popcast.serving.forecast import Forecast
 from stages import THREADS
+
+PEERS = Path(__file__).resolve().parent / "peers/.venv/bin/python"
+"""Python of the rivals' environment."""
 
 FIELDS = {"title": "text", "user_id": "author", "tags": "tags", "category": "category"}
 """Column of the posts -> what a request calls it."""
@@ -136,25 +139,36 @@ def plain_loop(forecast: Forecast, drafts: pl.DataFrame, media: Path, count: int
 
 
 def autogluon(forecast: Forecast, drafts: pl.DataFrame, media: Path, count: int, single: float) -> None:
-    """AutoGluon learns the forecasts of the drafts from the numbers and categories that the blocks make of them."""
-    if importlib.util.find_spec("autogluon") is None or importlib.util.find_spec("autogluon.tabular") is None:
-        print("AutoGluon: skipped, it is not installed here (requirements-autogluon.txt)")
-        return
-    from autogluon.tabular import TabularPredictor
+    """AutoGluon learns the forecasts of the drafts from the numbers and categories that the blocks make of them.
 
+    In the rivals' environment, for its pandas is not popcast's: a row is ready there, of ours nothing is.
+    """
+    if not PEERS.is_file():
+        print("AutoGluon: skipped, it is not installed here (bash benchmarks/peers/environment.sh)")
+        return
     prepared = forecast.prepared(drafts)
     tables = [table.drop("post_id") for table in forecast.features(prepared, media).values()]
-    wide = pl.concat(tables, how="horizontal").select(~pl.selectors.by_dtype(pl.Array, pl.List)).to_pandas()
-    wide["popularity"] = forecast.predict(drafts, media)["prediction"].to_numpy()
+    wide = pl.concat(tables, how="horizontal").select(~pl.selectors.by_dtype(pl.Array, pl.List))
+    wide = wide.with_columns(popularity=pl.Series(forecast.predict(drafts, media)["prediction"].to_numpy()))
     with tempfile.TemporaryDirectory() as folder:
-        learner = TabularPredictor("popularity", path=folder, verbosity=0)
-        learner.fit(wide, presets="medium_quality", time_limit=60, num_cpus=THREADS)
-        learner.persist()
-        asked = wide.drop(columns="popularity")
-        own = singles(
-            "AutoGluon, one ready row", min(count, 50), lambda i: learner.predict(asked.iloc[[i % len(asked)]])
+        file = Path(folder) / "ready.parquet"
+        wide.write_parquet(file)
+        command = [str(PEERS), "-m", "benchmarks.peers.single_row", str(file)]
+        options = ["--count", str(min(count, 50)), "--threads", str(THREADS)]
+        root = str(PEERS.parents[4])
+        done = subprocess.run(
+            [*command, *options], env=os.environ | {"PYTHONPATH": root}, cwd=root, stdout=subprocess.PIPE, text=True,
+            check=True,
+        )  # fmt: skip
+    found = orjson.loads(done.stdout.splitlines()[-1])
+    for what, name in (("predictor", "all its models"), ("model", found["best"])):
+        p50, p99 = np.quantile(found[what]["wall"], [0.5, 0.99])
+        c50, c99 = np.quantile(found[what]["processor"], [0.5, 0.99])
+        print(
+            f"AutoGluon, one ready row of {found['columns']} columns, {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms; "
+            f"of processor {c50:.1f} and {c99:.1f} ms"
         )
-    print(f"ratio of a draft with its picture to AutoGluon's ready row: {single / own:.2f}")
+        print(f"ratio of a draft with its picture to AutoGluon's ready row, {name}: {single / (c50 / 1000):.2f}")
 
 
 def requests_of(drafts: pl.DataFrame, media: Path, count: int) -> list[bytes]:

@@ -12,6 +12,7 @@ with a 95 % interval over authors (1,000 resamples; the test part and later post
 from __future__ import annotations
 
 import copy
+import re
 import time
 from typing import Any
 
@@ -30,11 +31,11 @@ from popcast.scoring.bootstrap import bootstrap, clusters_of, paired_difference
 def changed(params: dict[str, Any], words: str) -> dict[str, Any]:
     """``params`` with NAME=VALUE, ... laid over.
 
-    >>> changed({"loss": "mae", "text": {"marks": True}}, "text.marks=false,rounds=3")
-    {'loss': 'mae', 'text': {'marks': False}, 'rounds': 3}
+    >>> changed({"loss": "mae", "text": {"marks": True}}, "text.marks=false,text.fields=[title, tags],rounds=3")
+    {'loss': 'mae', 'text': {'marks': False, 'fields': ['title', 'tags']}, 'rounds': 3}
     """
     params = copy.deepcopy(params)
-    for word in words.split(","):
+    for word in re.split(r",(?![^\[]*\])", words):  # commas within brackets belong to a list
         name, _, value = word.partition("=")
         *sections, last = name.split(".")
         place = params

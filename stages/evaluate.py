@@ -32,8 +32,8 @@ def main(plan: Plan) -> None:
     with whole_folder(paths.metrics(dataset)) as folder:  # no rows of models that params no longer name
         for name, of in scores.items():
             behind = {member: runs[member] for member in (blend.members if name == "blend" else [name])}
-            stand_in = any(evaluation.stands_in(folders[member]) for member in behind)
-            flags = evaluation.flags(behind.values(), plan["generated"], plan["rule_audience"], stand_in)
+            facts = [evaluation.facts_beside(folders[member]) for member in behind]
+            flags = evaluation.flags(behind.values(), plan["generated"], plan["rule_audience"], facts)
             tables.write_json(evaluation.rounded(of | flags), folder / f"{name}.json")
     best = evaluation.best_single(scores, metric, singles)
     shown = ["blend", best, *(name for name in section.baselines if name in runs and name != best)]

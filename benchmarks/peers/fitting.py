@@ -3,7 +3,8 @@
     benchmarks/peers/.venv/bin/python -m benchmarks.peers.fitting FOLDER --rival catboost
 
 The test part is predicted by a model that learned from the training part, with the valid part to stop and choose on,
-as popcast's are; posts without a label by one that learned from all labelled posts, where the recipe's final fit does.
+as popcast's are (where those learn again from both, so does the rival); posts without a label by one that learned from
+all labelled posts, where the recipe's final fit does.
 Seconds are those of the processor, all threads and children together.
 """
 
@@ -43,14 +44,17 @@ def parts_of(final_fit: str, counts: dict[str, int]) -> dict[str, list[str]]:
     return {part: [part] for part in asked} if final_fit == "labelled" else {"test": asked}
 
 
-def fit_of(posts: pl.DataFrame, role: str, asked: list[str], columns: str, **settings) -> tuple[Fit, np.ndarray]:
+def fit_of(
+    posts: pl.DataFrame, role: str, asked: list[str], columns: str, test_fit: str = "train", **settings
+) -> tuple[Fit, np.ndarray]:
     """What a rival is given for a role, and the rows of ``posts`` that it must predict.
 
-    The unlabelled posts' model is fitted again on what it was stopped on: ``refit``. Its history knows the labels of
-    all parts that it learns from; that of the test part's model knows the training part alone.
+    The unlabelled posts' model is fitted again on what it was stopped on: ``refit``; so is that of the test part with
+    ``test_fit`` ``train+valid``. Its history knows the labels of all parts that it learns from at last; without refit
+    that of the test part's model knows the training part alone.
     """
     learn, tune = ROLES[role]
-    refit = role == "unlabelled"
+    refit = role == "unlabelled" or test_fit == "train+valid"
     x = columns_of(posts, columns, (*learn, *tune) if refit else learn)
     split = posts["split"].to_numpy()
     rows = {name: np.flatnonzero(np.isin(split, parts)) for name, parts in
@@ -78,7 +82,7 @@ def main(folder: Path, rival: str, columns: str, minutes: float, threads: int, s
         scratch = folder / "models" / f"{name}-{role}"
         settings = {"seconds": 60 * minutes, "threads": threads, "seed": seed, "folder": scratch}
         start, clock = processor_seconds(), time.perf_counter()
-        fit, rows = fit_of(posts, role, asked, columns, metric=task["metric"], **settings)
+        fit, rows = fit_of(posts, role, asked, columns, task["test_fit"], metric=task["metric"], **settings)
         predictions = np.asarray(RIVALS[rival](fit), dtype=np.float64)
         took[role] = {
             "processor_seconds": round(processor_seconds() - start, 1),

@@ -23,8 +23,11 @@ ROOT = Path(__file__).resolve().parents[2]
 POSTS, TASK = "posts.parquet", "task.json"
 
 
-def recipe_sections(recipe: Path, raw: Path) -> tuple[str, Dataset, Split]:
-    """Name of the one data set of a recipe, its section with ``raw`` as its folder, and its split."""
+def recipe_sections(recipe: Path, raw: Path) -> tuple[str, Dataset, Split, str]:
+    """Of a recipe: the name of its one data set, its section with ``raw`` as its folder, its split, its ``test_fit``.
+
+    The last is what popcast's own members of the recipe learn from where they predict the test part.
+    """
     sections = sections_of(recipe)
     datasets = sections.get("datasets", {})
     if len(datasets) != 1:
@@ -33,16 +36,18 @@ def recipe_sections(recipe: Path, raw: Path) -> tuple[str, Dataset, Split]:
     split = sections.get("splits", {}).get(name)
     if split is None:
         raise bad_input("no such entry", file=recipe, field=f"splits.{name}", expected="how its posts are split")
-    return name, Dataset.model_validate(dict(section) | {"raw": str(raw.resolve())}), Split.model_validate(dict(split))
+    wide = any(run.get("test_fit") == "train+valid" for run in sections.get("runs", {}).values())
+    dataset = Dataset.model_validate(dict(section) | {"raw": str(raw.resolve())})
+    return name, dataset, Split.model_validate(dict(split)), "train+valid" if wide else "train"
 
 
 def hand_over(recipe: Path, raw: Path, folder: Path) -> dict[str, object]:
     """Write ``posts.parquet`` and ``task.json`` into ``folder``; returns the task.
 
     posts: the contract's columns with ``split`` and ``fold``, sorted by ``post_id``. task: ``dataset``, ``metric``,
-    ``final_fit``, ``zone`` and the number of posts of each split.
+    ``final_fit``, ``test_fit``, ``zone`` and the number of posts of each split.
     """
-    name, section, split = recipe_sections(recipe, raw)
+    name, section, split, test_fit = recipe_sections(recipe, raw)
     seed = yaml_value(read_text(ROOT / paths.PARAMS), paths.PARAMS)["base"]["seed"]
     posts = tables.as_written(loading.load(name, section)[0], paths.posts(name), tables.POSTS)
     table = tables.labelled(posts, make_splits(posts, split, section.zone, seed, name))
@@ -51,6 +56,7 @@ def hand_over(recipe: Path, raw: Path, folder: Path) -> dict[str, object]:
         "dataset": name,
         "metric": section.metric,
         "final_fit": split.final_fit,
+        "test_fit": test_fit,
         "zone": section.zone,
         "posts": counts,
     }

@@ -1,6 +1,7 @@
 """Rivals and popcast on the test part of one recipe, as a Markdown table.
 
     python -m benchmarks.peers.score tiktok-creators
+    python -m benchmarks.peers.score tiktok-creators --rivals SAVED --project ../clone    # what ran elsewhere
 
 Scores are those of the project's scorer. Differences are popcast minus rival over the same resamples of authors (of
 whatever popcast.scoring.bootstrap draws), with a 95 % interval: below 0 popcast is better, for SRC above 0.
@@ -15,6 +16,7 @@ import orjson
 import polars as pl
 
 from benchmarks.peers.handover import POSTS, ROOT, TASK
+from popcast.core import paths
 from popcast.core.errors import bad_input
 from popcast.core.stage import one_line_errors
 from popcast.scoring.bootstrap import bootstrap, clusters_of, paired_difference
@@ -23,6 +25,12 @@ from popcast.scoring.params import Evaluation
 
 OURS = "popcast"
 SEED = 42
+
+TIMES = Path(".scratch/repro-times.json")
+"""Where a project's runs write what each stage took."""
+
+STAGES = ("posts", "splits", "features", "derive", "train", "blend")
+"""Stages of a data set behind its blend."""
 
 
 def aligned(test: pl.DataFrame, table: pl.DataFrame, name: str) -> pl.Series:
@@ -110,24 +118,71 @@ def read_rivals(folder: Path) -> tuple[dict[str, pl.DataFrame], dict[str, float]
     return tables, took
 
 
+def read_project(project: Path, dataset: str, posts: pl.DataFrame) -> tuple[pl.DataFrame, float | None]:
+    """Blend of a project folder that has run the recipe, and the processor seconds of the stages behind it.
+
+    Seconds are those of each stage's last run there, None where none is written down. Raises BadInput where the
+    project has other test posts than ``posts``: its models may have learned from those that rivals predict.
+    """
+    file = project / paths.predictions(dataset, "blend")
+    if not file.is_file():
+        raise bad_input("no such file", file=file, expected="a project folder that has run the recipe")
+    table = pl.read_parquet(file)
+    theirs, ours = ({*one.filter(pl.col("split") == "test")["post_id"]} for one in (table, posts))
+    if theirs != ours:
+        raise bad_input(
+            f"{len(theirs)} test posts, {len(theirs & ours)} of them among the rivals' {len(ours)}", file=file,
+            field="split", expected="the split that was handed over: run the rivals again",
+        )  # fmt: skip
+    times = project / TIMES
+    stages = orjson.loads(times.read_bytes()) if times.is_file() else {}
+    used = [of["cpu"] for name, of in stages.items() if belongs(name, dataset)]
+    return table, round(sum(used), 1) if used else None
+
+
+def belongs(stage: str, dataset: str) -> bool:
+    """Whether a stage stands behind the blend of a data set.
+
+    >>> [belongs(name, "smpd") for name in ("posts@smpd", "train@smpd-ridge", "train@smpd_video-ridge", "bundle@smpd")]
+    [True, True, False, False]
+    """
+    kind, _, of = stage.partition("@")
+    return kind in STAGES and (of == dataset or of.startswith(f"{dataset}-"))
+
+
+def read_ours(
+    folder: Path, file: Path | None, project: Path | None, dataset: str, posts: pl.DataFrame
+) -> tuple[pl.DataFrame, float | None]:
+    """Popcast's predictions and processor seconds: of a file, of a project, or as run.py left them in ``folder``."""
+    if project is not None:
+        return read_project(project, dataset, posts)
+    made = folder / f"{OURS}.parquet"
+    if not (file or made).is_file():
+        raise bad_input("no such file", file=file or made, expected="python -m benchmarks.peers.run --rival popcast")
+    if file is not None:
+        return pl.read_parquet(file), None
+    facts = orjson.loads(made.with_suffix(".json").read_bytes())
+    return pl.read_parquet(made), facts["took"]["all"]["processor_seconds"]
+
+
 @click.command()
 @click.argument("recipe")
-@click.option("--popcast", "ours", type=click.Path(path_type=Path), help="predictions, where run.py did not make them")
+@click.option("--rivals", "folder", type=click.Path(path_type=Path), help="what run.py left  [.scratch/peers/RECIPE]")
+@click.option("--project", type=click.Path(path_type=Path), help="folder that has run the recipe: popcast's blend")
+@click.option("--popcast", "file", type=click.Path(path_type=Path), help="popcast's predictions, a file of them")
 @click.option("--out", type=click.Path(path_type=Path), help="write the table there too")
 @one_line_errors
-def main(recipe: str, ours: Path | None, out: Path | None) -> None:
+def main(recipe: str, folder: Path | None, project: Path | None, file: Path | None, out: Path | None) -> None:
     """Score all rivals of RECIPE that have run against popcast's predictions."""
-    folder = ROOT / ".scratch" / "peers" / recipe
-    facts = folder / f"{OURS}.json" if ours is None else None
-    ours = ours or folder / f"{OURS}.parquet"
-    for file in (folder / POSTS, folder / TASK, ours):
-        if not file.is_file():
-            raise bad_input("no such file", file=file, expected="python -m benchmarks.peers.run, also of popcast")
+    folder = folder or ROOT / ".scratch" / "peers" / recipe
+    if project is not None and file is not None:
+        raise bad_input("--project and --popcast", expected="one of them")
+    for name in (POSTS, TASK):
+        if not (folder / name).is_file():
+            raise bad_input("no such file", file=folder / name, expected="python -m benchmarks.peers.run")
     posts, task = pl.read_parquet(folder / POSTS), orjson.loads((folder / TASK).read_bytes())
     tables, took = read_rivals(folder)
-    tables[OURS] = pl.read_parquet(ours)
-    if facts is not None:
-        took[OURS] = orjson.loads(facts.read_bytes())["took"]["all"]["processor_seconds"]
+    tables[OURS], took[OURS] = read_ours(folder, file, project, task["dataset"], posts)
     rows = scored(posts, tables, task["metric"])
     lines = f"{task['dataset']}, {rows[0]['posts']} posts of the test part; {rows[0]['drawn'] or 'nothing'} drawn\n\n"
     lines += markdown(rows, task["metric"], took) + "\n"

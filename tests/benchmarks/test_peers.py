@@ -5,10 +5,10 @@ Without the rivals' own packages: those are in an environment of their own.
 
 from __future__ import annotations
 
-import datetime as dt
-import shutil
 import subprocess
 import sys
+import time
+from typing import ClassVar
 
 import numpy as np
 import orjson
@@ -16,63 +16,24 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.peers import handover, score
+from benchmarks.peers import handover, rivals, single_row
 from benchmarks.peers import run as running
 from benchmarks.peers.fitting import RIVALS, fit_of, parts_of
 from benchmarks.peers.older_posts import columns_of, raw_columns, with_older_posts
-from benchmarks.peers.rivals import Fit
+from benchmarks.peers.rivals import Fit, clocks_of_the_processor
 from popcast.core import tables
 from popcast.core.errors import BadInput
-from popcast.scoring.bootstrap import bootstrap, clusters_of, paired_difference
-from popcast.scoring.metrics import score as project_score
 from tests.conftest import ROOT
 
-RECIPE = """
-datasets:
-  invented:
-    kind: table
-    raw: RAW
-    zone: UTC
-    metric: mae
-    table:
-      labelled: posts.csv
-      unlabelled: asked.csv
-      transform: log2(x+1)
-      columns:
-        {id: id, author: page, time: at, text: [text], tags: tags, label: likes, posthoc: [shares]}
-splits:
-  invented: {method: chronological, shares: [0.6, 0.2, 0.2], folds: 3, final_fit: labelled}
-"""
 SETTINGS = {"metric": "mae", "seconds": 1.0, "threads": 1, "seed": 0, "folder": ROOT}
-
-
-@pytest.fixture(scope="module")
-def handed(tmp_path_factory):
-    """Folder of handed-over posts, and the task: 120 invented posts by 25 pages, 10 of them without a label."""
-    base = tmp_path_factory.mktemp("peers")
-    start, rng = dt.datetime(2024, 1, 1), np.random.default_rng(0)
-    rows = [
-        f'{i:03d},page {i % 25},{start + dt.timedelta(hours=5 * (i // 2))},text {i % 7},"a b{i % 3}"'
-        for i in range(120)
-    ]
-    likes = rng.integers(1, 500, 110)
-    lines = [f"{row},{like},{like // 3}" for row, like in zip(rows[:110], likes, strict=True)]
-    (base / "posts.csv").write_text("\n".join(["id,page,at,text,tags,likes,shares", *lines]) + "\n")
-    (base / "asked.csv").write_text("\n".join(["id,page,at,text,tags", *rows[110:]]) + "\n")
-    (base / "invented.yaml").write_text(RECIPE)
-    return base, handover.hand_over(base / "invented.yaml", base, base / "handed")
-
-
-@pytest.fixture(scope="module")
-def posts(handed):
-    return pl.read_parquet(handed[0] / "handed" / handover.POSTS)
 
 
 def test_the_hand_over_holds_the_posts_and_the_split_of_the_recipe(handed, posts):
     base, task = handed
     assert task == orjson.loads((base / "handed" / handover.TASK).read_bytes())
     assert task["posts"] == {"test": 22, "train": 66, "unlabelled": 10, "valid": 22}
-    assert (task["dataset"], task["metric"], task["final_fit"]) == ("invented", "mae", "labelled")
+    named = [task[name] for name in ("dataset", "metric", "final_fit", "test_fit")]
+    assert named == ["invented", "mae", "labelled", "train"]
     tables.check(posts.drop("split", "fold"), tables.POSTS, "posts")
     assert posts["post_id"].is_sorted()
     newest = posts.group_by("split").agg(first=pl.col("posted_at").min(), last=pl.col("posted_at").max())
@@ -89,7 +50,8 @@ def test_the_same_hand_over_has_the_same_bytes(handed):
 
 @pytest.mark.parametrize("name", ["tiktok-creators", "smp-video", "facebook-pages", "microlens"])
 def test_recipes_of_real_sets_can_be_handed_over(name, tmp_path):
-    found, section, split = handover.recipe_sections(ROOT / "recipes" / f"{name}.yaml", tmp_path)
+    found, section, split, test_fit = handover.recipe_sections(ROOT / "recipes" / f"{name}.yaml", tmp_path)
+    assert test_fit == ("train+valid" if name == "microlens" else "train")
     assert found == name.replace("-", "_")
     assert section.raw == str(tmp_path)
     assert split.final_fit in ("labelled", "train")
@@ -193,6 +155,62 @@ def test_a_final_fit_on_train_predicts_all_with_one_model():
     assert parts_of("labelled", {"train": 5, "test": 2}) == {"test": ["test"]}
 
 
+def test_a_rival_learns_valid_too_where_popcasts_members_do(posts):
+    fit, rows = fit_of(posts, "test", ["test"], "history", "train+valid", **SETTINGS)
+    assert fit.refit
+    assert (len(fit.learn), len(fit.tune)) == (66, 22)
+    assert set(posts["split"][rows]) == {"test"}
+    assert fit.x.select("^older_.*$").equals(with_older_posts(posts, {"train", "valid"}))
+
+
+@pytest.mark.parametrize("clock", ["time", "monotonic"])
+def test_limits_on_the_clock_count_the_processor(clock):
+    before = getattr(time, clock)
+    with clocks_of_the_processor():
+        used, start = time.process_time(), getattr(time, clock)()
+        time.sleep(0.3)
+        passed = getattr(time, clock)() - start
+        assert 0 <= passed <= time.process_time() - used + 1e-6  # nothing of the sleep
+    assert getattr(time, clock) is before
+
+
+class EightSeconds:
+    """A network whose epochs take eight seconds of the processor."""
+
+    fitted: ClassVar[list[dict[str, object]]] = []
+
+    def __init__(self, **settings: object) -> None:
+        self.settings = settings
+
+    def fit(self, *data: np.ndarray) -> EightSeconds:
+        self.fitted.append(self.settings)
+        Seconds.now += 8 * self.settings["n_epochs"]
+        return self
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.zeros((len(x), 1))
+
+
+class Seconds:
+    now = 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "refit", "most", "epochs"),
+    [(600, False, 10_000, 74), (600, True, 10_000, 37), (600, False, 20, 20), (5, False, 256, 1)],
+)
+def test_a_network_has_the_epochs_that_its_budget_has_room_for(monkeypatch, seconds, refit, most, epochs):
+    monkeypatch.setattr(rivals, "vectorised", lambda fit, scaled: np.zeros((fit.x.height, 2)))
+    monkeypatch.setattr(rivals.time, "process_time", lambda: Seconds.now)
+    EightSeconds.fitted.clear()
+    rows, settings = np.arange(4), SETTINGS | {"seconds": seconds, "refit": refit}
+    fit = Fit(x=pl.DataFrame({"x": range(4)}), y=np.zeros(4), learn=rows, tune=rows, ask=rows[:3], **settings)
+    assert rivals._network(fit, EightSeconds, most).shape == (3,)
+    first, whole = EightSeconds.fitted
+    assert (first["n_epochs"], first["n_refit"]) == (1, 0)
+    assert (whole["n_epochs"], whole["n_refit"]) == (epochs, int(refit))
+
+
 def test_weights_for_mape_are_relative_and_finite():
     y = np.array([0.0, 1.0, 2.0, 4.0])
     rows = np.arange(4)
@@ -202,67 +220,11 @@ def test_weights_for_mape_are_relative_and_finite():
     assert Fit(**{**vars(fit), "metric": "mae"}).weights(rows) is None
 
 
-@pytest.fixture
-def predictions(posts):
-    rng = np.random.default_rng(3)
-    y = posts["popularity"].fill_null(0).to_numpy()
-    noise = {"popcast": 0.1, "skrub-raw": 1.0, "worse-history": 3.0}
-    return {
-        name: posts.select("post_id", prediction=pl.Series(y + rng.normal(0, wide, len(y))))
-        for name, wide in noise.items()
-    }
-
-
-def test_scores_are_those_of_the_projects_scorer(posts, predictions):
-    many = pl.concat([posts.with_columns(post_id=pl.col("post_id") + f" {i}") for i in range(3)])
-    given = {
-        name: pl.concat([table.with_columns(post_id=pl.col("post_id") + f" {i}") for i in range(3)])
-        for name, table in predictions.items()
-    }
-    rows = score.scored(many, given, "mae")
-    assert [row["name"] for row in rows] == ["popcast", "skrub-raw", "worse-history"]
-    test = many.filter(pl.col("split") == "test").sort("post_id")
-    y = test["popularity"].to_numpy()
-    p = {name: test.join(table, on="post_id", maintain_order="left")["prediction"].to_numpy()
-         for name, table in given.items()}  # fmt: skip
-    clusters = clusters_of(test)
-    draws = bootstrap(y, p, clusters.codes, 1000, score.SEED, "full")
-    for row in rows:
-        assert {key: row[key] for key in ("mae", "src", "posts")} == {
-            key: project_score(y, p[row["name"]])[key] for key in ("mae", "src", "posts")
-        }
-    expected = paired_difference(draws["popcast"]["mae"], draws["skrub-raw"]["mae"], 0.95)
-    assert rows[1]["vs_mae"] == (rows[0]["mae"] - rows[1]["mae"], *expected)
-    assert rows[0]["vs_mae"] is None
-    assert rows[1]["vs_mae"][2] < 0 < rows[1]["vs_src"][1]
-
-
-def test_too_few_posts_have_scores_and_no_interval(posts, predictions):
-    rows = score.scored(posts, predictions, "mape")
-    assert {row["drawn"] for row in rows} == {None}
-    assert {row["vs_mape"] for row in rows} == {None}
-    lines = score.markdown(rows, "mape", {}).splitlines()
-    assert lines[0].startswith("| system | MAPE | MAE | SRC |")
-    assert all(line.count("|") == lines[0].count("|") for line in lines)
-
-
-def test_a_post_without_a_prediction_is_refused(posts, predictions):
-    test = posts.filter(pl.col("split") == "test")["post_id"]
-    short = predictions | {"skrub-raw": predictions["skrub-raw"].filter(pl.col("post_id") != test[3])}
-    with pytest.raises(BadInput, match=r"skrub-raw.*1 of 22 test posts have no prediction") as raised:
-        score.scored(posts, short, "mae")
-    assert "\n" not in str(raised.value)
-
-
-def test_a_rival_that_has_run_is_read_with_its_seconds(tmp_path, predictions):
-    predictions["skrub-raw"].write_parquet(tmp_path / "skrub-raw.parquet")
-    (tmp_path / "skrub-raw.json").write_bytes(orjson.dumps({"took": {"test": {"processor_seconds": 12.5}}}))
-    (tmp_path / handover.TASK).write_text("{}")
-    found, took = score.read_rivals(tmp_path)
-    assert took == {"skrub-raw": 12.5}
-    assert found["skrub-raw"].equals(predictions["skrub-raw"])
-    with pytest.raises(BadInput, match="no rival has run"):
-        score.read_rivals(tmp_path / "empty")
+def test_a_row_is_timed_after_a_first_one():
+    seen = []
+    found = single_row.milliseconds(3, seen.append)
+    assert seen == [0, 0, 1, 2]
+    assert {name: len(values) for name, values in found.items()} == {"wall": 3, "processor": 3}
 
 
 def test_the_command_says_in_one_line_what_is_wrong(tmp_path, monkeypatch):
@@ -297,27 +259,10 @@ def test_popcast_runs_its_recipe_and_seconds_are_of_whole_runs(tmp_path, monkeyp
     assert pl.read_parquet(tmp_path / "kept/popcast.parquet").equals(predictions["popcast"])
 
 
-def test_the_scorers_command_writes_the_table(tmp_path, monkeypatch, handed, predictions):
-    monkeypatch.setattr(score, "ROOT", tmp_path)
-    folder = tmp_path / ".scratch/peers/invented"
-    shutil.copytree(handed[0] / "handed", folder)
-    missing = CliRunner().invoke(score.main, ["invented"])
-    assert missing.exit_code == 1
-    assert missing.stderr.count("\n") == 1
-    for name, role in (("popcast", "all"), ("skrub-raw", "test")):
-        predictions[name].write_parquet(folder / f"{name}.parquet")
-        (folder / f"{name}.json").write_bytes(orjson.dumps({"took": {role: {"processor_seconds": 61.7}}}))
-    found = CliRunner().invoke(score.main, ["invented", "--out", str(tmp_path / "table.md")])
-    assert found.exit_code == 0
-    assert (tmp_path / "table.md").read_text().strip() == found.stdout.strip()
-    assert found.stdout.startswith("invented, 22 posts of the test part; nothing drawn")
-    assert [line.split("|")[1].strip() for line in found.stdout.splitlines()[4:6]] == ["**popcast**", "skrub-raw"]
-    assert found.stdout.count("| 62 |") == 2
-
-
 def test_the_rivals_half_imports_nothing_of_popcast():
     """Their environment does not have it; and ours has none of their packages."""
-    code = "import sys, benchmarks.peers.fitting; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    names = "benchmarks.peers.fitting, benchmarks.peers.single_row"
+    code = f"import sys, {names}; print(sorted({{name.split('.')[0] for name in sys.modules}}))"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "'benchmarks'" in loaded
     for name in ("popcast", "autogluon", "pytabkit", "skrub", "catboost"):

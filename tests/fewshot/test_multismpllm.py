@@ -162,6 +162,10 @@ def test_a_saved_predictor_needs_its_base_model(base, asked, tmp_path, monkeypat
     Path("models").symlink_to(Path(base).parent)
     model = made("models/tiny").fit(posts(("ann", 1), ("ann", 2)), NONE, np.array([3.0, 4.0]), None)
     assert model.facts() == {"stand_in": True}
+    note = orjson.loads((Path(base) / "base.json").read_bytes())
+    tables.write_json(note | {"stand_in": False, "weights": "4-bit weights"}, Path("models/tiny/base.json"))
+    assert model.facts() == {"stand_in": False, "weights": "4-bit weights"}
+    tables.write_json(note, Path("models/tiny/base.json"))
     model.save(tmp_path / "saved")
     multismpllm.Predictor.load(tmp_path / "saved")
     Path("models").unlink()
@@ -255,8 +259,8 @@ def test_the_stage_predicts_the_last_fold_and_everything_after_it(project):
     assert found["prediction"].is_between(1.0, 16.99).all()
     folder = paths.model("toy", "lm")
     assert sorted(f.name for f in folder.iterdir()) == ["evaluation", "facts.json", "final", "importances.json"]
-    assert evaluation.stands_in(folder)
-    assert not evaluation.stands_in(folder / "evaluation"), "no facts, no stand-in"
+    assert evaluation.facts_beside(folder) == {"stand_in": True}
+    assert evaluation.facts_beside(folder / "evaluation") == {}
     assert orjson.loads((folder / "final/tuned/tuned.json").read_bytes())["base"] == "models/base/toy"
     assert not list(folder.rglob("*.pt")) + list(folder.rglob("*.bin")) + list(folder.rglob("*.pkl"))
     assert not list(paths.SCRATCH.glob("*")), "a finished stage leaves no scratch"
@@ -270,12 +274,16 @@ def test_a_stand_in_is_flagged_in_its_row_and_in_the_blend(tmp_path, monkeypatch
     sections = PARAMS[PARAMS.index("tasks:") : PARAMS.index("blend:")].replace("toy", "tiny")
     paths.PARAMS.write_text("".join(kept) + sections.replace("tiny-lm", "tiny-fair").replace("name: lm", "name: fair"))
     paths.PARAMS.write_text(paths.PARAMS.read_text().replace("model: multismpllm", "model: m"))
-    tables.write_json({"stand_in": True}, paths.model("tiny", "fair") / "facts.json")
+    said = {"stand_in": True, "weights": "4-bit weights"}
+    tables.write_json(said, paths.model("tiny", "fair") / "facts.json")
     for stage in ("blend", "evaluate"):
         result = run_stage(stage, "tiny")
         assert result.exit_code == 0, result.output
-    flags = {f.stem: orjson.loads(f.read_bytes())["flags.stand_in"] for f in paths.metrics("tiny").iterdir()}
+    metrics = {f.stem: orjson.loads(f.read_bytes()) for f in paths.metrics("tiny").iterdir()}
+    flags = {name: of["flags.stand_in"] for name, of in metrics.items()}
     assert flags == {"blend": True, "fair": True, "good": False, "median": False, "posthoc": False}
+    weights = {name: of["flags.weights"] for name, of in metrics.items() if "flags.weights" in of}
+    assert weights == {"blend": "4-bit weights", "fair": "4-bit weights"}
 
 
 def test_the_run_gets_the_folder_of_its_base_and_scratch_knows_its_weights(project):
@@ -288,3 +296,10 @@ def test_the_run_gets_the_folder_of_its_base_and_scratch_knows_its_weights(proje
     assert before == scratch_of(planned, run, inputs).folder
     (paths.base_model("toy") / "base.json").write_text("{}")
     assert before != scratch_of(planned, run, inputs).folder
+
+
+def test_double_precision_and_half_of_it_are_not_asked_for_together():
+    half = {"base": "b", "decoding": {"dtype": "bfloat16"}}
+    assert multismpllm.Params(**half, exact=False).decoding.dtype == "bfloat16"
+    with pytest.raises(ValueError, match=r"decoding\.dtype: bfloat16 is not double precision"):
+        multismpllm.Params(**half)

@@ -327,3 +327,28 @@ def test_a_prompt_that_does_not_fit_is_refused(tiny):
 def test_a_tokenizer_that_joins_the_line_break_with_the_answer_is_refused():
     with pytest.raises(BadInput, match=r"llms\.scores"):
         ScoreTree(tokenizer_with("%"), *SCORES)
+
+
+@pytest.mark.parametrize("method", [None, "lora", "prefix"])
+def test_half_the_precision_says_nearly_the_same_and_leaves_the_model_as_it_was(tmp_path, method):
+    model, tokenizer = backbone.load(tiny_base(tmp_path / "base"), device="cpu")
+    if method == "lora":
+        model = get_peft_model(model, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM")).eval()
+    if method == "prefix":
+        model = get_peft_model(model, PrefixTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM")).eval()
+    tree = ScoreTree(tokenizer, *SCORES)
+    whole = decoding.expected(model, tokenizer, PROMPTS, tree, Params())
+    half = decoding.expected(model, tokenizer, PROMPTS, tree, Params(dtype="bfloat16"))
+    written, same = decoding.greedy_and_expected(model, tokenizer, PROMPTS, tree, Params(dtype="bfloat16"))
+    assert not np.array_equal(half.mean, whole.mean)
+    np.testing.assert_allclose(half.mean, whole.mean, atol=0.02)
+    np.testing.assert_allclose(same.mean, half.mean, atol=1e-6)
+    assert written == decoding.greedy(model, tokenizer, PROMPTS, Params(dtype="bfloat16"))
+    np.testing.assert_array_equal(decoding.expected(model, tokenizer, PROMPTS, tree, Params()).mean, whole.mean)
+
+
+def test_logits_of_half_the_precision_have_the_heads_precision(tiny):
+    reader = Reader(*tiny, PROMPTS[:2], size=2, buckets=True, room=4, half=True)
+    logits = reader.read(reader.batches[0]).logits
+    assert logits.dtype == torch.float32
+    assert not torch.equal(logits, logits.bfloat16().float())

@@ -86,3 +86,25 @@ def test_a_params_file_with_quoted_sections_keeps_its_comments(here):
     overlay.use_overlay(Path("mine.yaml"), None)
     assert Path("params.yaml").read_text().count("# of mine\n") == 1
     assert project_params.load().blend.method == "mean"
+
+
+MERGED = """\
+runs:
+  smpd-a: &run
+    {dataset: smpd, name: a, model: reference, features: smpd/metadata.parquet, blocks: [metadata], set: {kind: median}}
+  smpd-b: {<<: *run, name: b}
+feature_rows:
+  a: &row {model: hyfea, blocks: [metadata, text], set: {rounds: 10}}
+  b: {<<: *row, zero_fill: true}
+"""
+
+
+def test_rows_that_are_merged_into_others_in_several_sections(here):
+    Path("mine.yaml").write_text(MERGED)
+    overlay.use_overlay(Path("mine.yaml"), None)
+    read = project_params.load()
+    assert read.runs["smpd-b"].set == read.runs["smpd-a"].set == {"kind": "median"}
+    assert read.feature_rows["b"].set == {"rounds": 10}
+    assert read.feature_rows["b"].zero_fill
+    text = Path("params.yaml").read_text()
+    assert "{<<: *run, name: b}" in text, "what is merged is written once"

@@ -125,6 +125,7 @@ def generated(kind: str) -> Callable[[Path], None]:
 
 MAKERS = {
     "facebook_pages": facebook_pages,
+    "facebook_rules": facebook_pages,
     "tiktok_creators": tiktok_creators,
     "smp_video": smp_video,
     "ced_weibo": test_importing_ced.folder,

@@ -79,10 +79,21 @@ def shrink(values: dict[str, Any], base_like: Callable[[str], Path], server: str
             if "made" in part.get("base", {}):
                 part["base"]["made"] |= WRITER
             part["train"] = part.get("train", {}) | {"max_length": 2000}
+    _shrink_policies(values, base_like, server)
+    return values
+
+
+def _shrink_policies(values: dict[str, Any], base_like: Callable[[str], Path], server: str) -> None:
+    """Personas are answered by the chat server here, or by a tiny model in the place of a simulation's own."""
     policy = values["simulation"].get("policy", {})
     if policy.get("kind") == "server":
         policy["url"] = server
-    return values
+    for simulation in values["simulations"].values():
+        own = simulation.get("simulate", {}).get("set", {}).get("policy", {})
+        if own.get("kind") == "transformers":
+            model = str(base_like(own["model"]))
+            own |= {"model": model, "dtype": "float32"}
+            simulation["watch"] = model
 
 
 def _sections_of_learning(values: Any) -> Iterator[dict[str, Any]]:

@@ -73,3 +73,23 @@ def test_llama_asks_about_tpic2017_without_having_seen_it():
     for name, row in given["feature_rows"].items():
         assert row["model"] not in PREDICTORS or row["zero_fill"], f"{name}: TPIC2017 lacks features, which are 0"
     assert given["datasets"]["tpic2017"]["raw"] != given["datasets"]["smpd"]["raw"]
+
+
+def test_the_small_audience_says_what_was_cut_and_is_asked_as_often_by_rules():
+    text, given = recipe("audience-smollm2")
+    said = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("#"))
+    whole, cut = Rules(), Rules(**given["simulation"]["rules"])
+    words = dict(enumerate(["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]))
+    people = given["populations"]["small"]["agents"]
+    assert f"{words[whole.sample]} of them asked in each of {words[whole.epochs]} epochs" in said
+    assert f"{people} personas, {words[cut.sample]} of them in {words[cut.epochs]} epoch" in said
+    often = [rules.epochs * (rules.sample + 1) for rules in (cut, whole)]
+    assert f"{often[0]} answers a post, {often[1]} there" in said
+    by_model, by_rules = (dict(given["simulations"][name]) for name in ("facebook_pages", "facebook_rules"))
+    policies = [one.pop("simulate")["set"]["policy"]["kind"] for one in (by_model, by_rules)]
+    assert policies == ["transformers", "persona"]
+    for key in ("dataset", "watch"):
+        by_model.pop(key), by_rules.pop(key)
+    assert by_model == by_rules
+    for section in ("datasets", "splits"):
+        assert given[section]["facebook_pages"] == given[section]["facebook_rules"]

@@ -140,6 +140,18 @@ def test_a_random_split_is_said_in_every_table(project):
         assert page.read_text().count("They are no forecast of later posts.") == 1
 
 
+def test_weights_that_are_not_as_trained_are_said_wherever_the_model_stands(project):
+    run_all()
+    assert "language model of" not in paths.LEADERBOARD.read_text()
+    said = "4-bit weights, dequantised to float32"
+    tables.write_json({"stand_in": False, "weights": said}, paths.model("tiny", "fair") / "facts.json")
+    run_all(["evaluate", "report"])
+    rows = [line for line in paths.LEADERBOARD.read_text().splitlines() if f"language model of {said}" in line]
+    assert {row.split("|")[1].strip(" *") for row in rows} == {"blend", "fair"}
+    assert (paths.REPORT / "index.html").read_text().count(f"language model of {said}") >= 2
+    json.loads(paths.SUMMARY.read_bytes())
+
+
 def test_posthoc_blend_is_flagged_where_it_is_allowed(project):
     paths.PARAMS.write_text(paths.PARAMS.read_text().replace("allow_posthoc: false", "allow_posthoc: true"))
     run_all(["blend", "evaluate"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class SeededDouble:
 
     ``batches``: the size of each call. ``pause``: seconds per call. ``fields``: False: no words for the field.
     """
+
+    in_company = False
 
     def __init__(self, failing: int = 20, pause: float = 0.0, fields: bool = True) -> None:
         self.failing, self.pause, self.fields = failing, pause, fields
@@ -50,6 +53,17 @@ class SeededDouble:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class Sociable(SeededDouble):
+    """Its answers depend on who is asked beside whom, as rounding makes those of a model in a coarse dtype."""
+
+    in_company = True
+
+    def respond(self, requests: Sequence[Request]) -> list[Response]:
+        self.batches.append(len(requests))
+        company = sum(request.seed for request in requests)
+        return [self._answer(replace(request, seed=(request.seed + company) % 2**62)) for request in requests]
 
 
 def double_shard(shard: Shard, job: Job) -> Part:

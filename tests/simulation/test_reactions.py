@@ -31,6 +31,14 @@ READ = {
     'Action: post("a (b) c :)")\nScore: 8': ("post", "a (b) c :)", 8, None),
     "Action: post(so nice :))\nScore: 8": ("post", "so nice :)", 8, None),
     'Action: post( "Hi" )\nScore: 8': ("post", "Hi", 8, None),
+    # The format of the question, repeated within a text: there is one action, since there are two straight quotes.
+    "Action: post(\"text') | retweet('text') | reply('text\")\nScore: 8": (
+        "post",
+        "text') | retweet('text') | reply('text",
+        8,
+        None,
+    ),
+    'Action: reply("No”) and like()")\nScore: 8': ("reply", "No”) and like()", 8, None),
     # Case, blanks, marks, prose.
     'THOUGHT: Mine\nACTION: Post("MiXed Case")\nSCORE: 8': ("post", "MiXed Case", 8, "Mine"),
     "  action :  Like ( )\n\n  score :  8  ": ("like", None, 8, None),
@@ -112,6 +120,30 @@ REFUSED = {
     "Action: like()\nScore: 123456789012345678901234567890": "score_range",
     'Action: like()\nScore: 2\nAction: post("Hi")\nScore: 85': "score_range",
 }
+
+
+PIECES = [
+    *"'’“”)(|.,`*_:/\\-é🙂",
+    " ",
+    "like()",
+    "post('x')",
+    "do_nothing",
+    "and ",
+    "Score: 3",
+    "Action: reply",
+    "10",
+    "> <",
+]
+
+
+@pytest.mark.parametrize("action", ["post", "retweet", "reply"])
+def test_whatever_the_grammar_lets_a_model_write_is_read(action):
+    """A text of any characters but a straight quote, the first of them no blank and no angle bracket."""
+    draw = random.Random(0)
+    for _ in range(3000):
+        text = draw.choice(["a", ")", "“", "'", "(", "like()"]) + "".join(draw.choices(PIECES, k=draw.randint(0, 9)))
+        found = parse(f'Thought: as it is\nAction: {action}("{text}")\nScore: 7')
+        assert found == Parsed(action, " ".join(text.split()), 7, "as it is"), text
 
 
 @pytest.mark.parametrize("answer", READ)

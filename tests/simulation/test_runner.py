@@ -27,7 +27,7 @@ from popcast.simulation.records import NO_FIELD, Trigger
 from popcast.simulation.running import answer_counts, reaction_tables, runner, workload
 from popcast.simulation.running.journal import Journal
 from popcast.simulation.running.runner import Job, Part, journal_file, simulate
-from tests.simulation.doubles import SeededDouble, audience, cosines, double_shard
+from tests.simulation.doubles import SeededDouble, Sociable, audience, cosines, double_shard
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = Rules(sample=4, epochs=3, attempts=2)
@@ -178,6 +178,22 @@ def test_goes_on_from_a_torn_journal(tmp_path):
     policy = SeededDouble()
     assert simulate(shard, job(tmp_path), policy=policy) == expected
     assert policy.batches == []
+
+
+@pytest.mark.parametrize("kept", range(9))
+@pytest.mark.parametrize("in_flight", [1, 4, 64])
+def test_who_is_asked_together_is_the_same_after_a_kill(tmp_path, in_flight, kept):
+    """Where rounding lets answers depend on their company, a torn group is asked whole again, and kept once."""
+    shard, own = cut(100)[0], job(tmp_path, in_flight=in_flight)
+    expected = simulate(shard, own, policy=Sociable())
+    path = journal_file(tmp_path, shard)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:kept]))
+    policy = Sociable()
+    assert simulate(shard, own, policy=policy) == expected
+    assert len(path.read_bytes().splitlines()) == 9
+    again = (9 - kept // in_flight * in_flight) * RULES.sample
+    assert policy.batches[0] == min(in_flight * RULES.sample, again)
 
 
 KILLED = """

@@ -29,6 +29,8 @@ NEVER = "Generated post 3"
 class Dice:
     """A double: answers at random from the request's seed, more interest in posts of higher numbers."""
 
+    in_company = False
+
     def respond(self, requests: Sequence[Request]) -> list[Response]:
         return [Response(self._text(request), 100, 20) for request in requests]
 

@@ -152,6 +152,6 @@ def _scores(
     scores = evaluation.evaluate(scored, predictions, told["metric"], section, told["seed"], singles, one_width)
     for name, of in scores.items():
         behind = blend.members if name == "blend" else [name]
-        stand_in = any(bool(facts[one].get("stand_in")) for one in behind)
-        of |= evaluation.flags([runs[one] for one in behind], told["generated"], told["rule_audience"], stand_in)
+        said = [facts[one] for one in behind]
+        of |= evaluation.flags([runs[one] for one in behind], told["generated"], told["rule_audience"], said)
     return {name: evaluation.rounded(of) for name, of in scores.items()}

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -64,6 +64,14 @@ class Params(Section):
         "read", description="expected: spread: a tokenizer of single digits is not asked for the last one"
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    dtype: Literal["auto", "bfloat16"] = Field(
+        "auto", description="of the computation; auto: as the weights are; bfloat16: autocast, all but the head"
+    )
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What a :class:`Reader` of prompts is told."""
+        return {"buckets": self.buckets, "half": self.dtype == "bfloat16"}
 
     def tree(self, tokenizer: PreTrainedTokenizerFast, low: float, high: float) -> ScoreTree:
         """All answers low..high as a tree of tokens, see :class:`ScoreTree`."""
@@ -135,7 +143,7 @@ def _write(model, tokenizer, prompts, count: int, params: Params, noise: Noise |
     import torch
 
     size = max(1, params.batch_size // count)
-    reader = Reader(model, tokenizer, prompts, size=size, buckets=params.buckets, room=params.max_new_tokens)
+    reader = Reader(model, tokenizer, prompts, size=size, **params.reading, room=params.max_new_tokens)
     answers: list[list[str]] = [[] for _ in prompts]
     for numbers in progress(reader.batches, len(reader.batches), "answers"):
         choose = _most_probable if noise is None else _drawn(numbers, count, params.temperature, noise)
@@ -187,7 +195,7 @@ def expected(
     """
     import torch
 
-    reader = Reader(model, tokenizer, prompts, size=params.batch_size, buckets=params.buckets, room=tree.room)
+    reader = Reader(model, tokenizer, prompts, size=params.batch_size, **params.reading, room=tree.room)
     columns = np.empty((5, len(prompts)))
     for batch in progress(reader.batches, len(reader.batches), "expected scores"):
         with torch.no_grad():
@@ -206,7 +214,7 @@ def greedy_and_expected(
     import torch
 
     room = max(tree.room, params.max_new_tokens)
-    reader = Reader(model, tokenizer, prompts, size=params.batch_size, buckets=params.buckets, room=room)
+    reader = Reader(model, tokenizer, prompts, size=params.batch_size, **params.reading, room=room)
     if not reader.takes_masks:
         return greedy(model, tokenizer, prompts, params), expected(model, tokenizer, prompts, tree, params)
     answers, columns = [""] * len(prompts), np.empty((5, len(prompts)))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,7 +69,8 @@ class Reader:
 
     prompts: texts, or their tokens. size: rows per batch. buckets: batches of prompts of similar length. room: tokens
     that may follow a prompt. regions: of the tokens of every prompt; only a model with PAC-LoRA looks at them, and it
-    needs them. lower: the setting that an error advises to lower. Raises BadInput where a prompt has no tokens, not the
+    needs them. lower: the setting that an error advises to lower. half: compute in bfloat16 (autocast) whatever the
+    weights are, and the logits from it as the weights are. Raises BadInput where a prompt has no tokens, not the
     regions that it needs, or does not fit.
     """
 
@@ -82,13 +85,14 @@ class Reader:
         room: int,
         regions: list[list[int]] | None = None,
         lower: str = "llm.prompts.max_tokens",
+        half: bool = False,
     ) -> None:
         texts = bool(prompts) and isinstance(prompts[0], str)
         self.tokens: list[list[int]] = tokenizer(prompts)["input_ids"] if texts else list(prompts)
         self.token_regions = getattr(model, "token_regions", None)
         self.regions = regions if self.token_regions is not None else None
         self.pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        self.model, self.network, self.before = model, model, 0
+        self.model, self.network, self.before, self.half = model, model, 0, half
         if hasattr(model, "peft_config"):
             self.network = model.get_base_model()  # LoRA sits inside it
             if model.active_peft_config.is_prompt_learning:
@@ -166,7 +170,8 @@ class Reader:
                 self.token_regions.give(regions, 0 if cache is None else int(cache.get_seq_length()))
         given = {"position_ids": positions, "logits_to_keep": keep, "past_key_values": cache, "use_cache": use_cache}
         given = {name: value for name, value in given.items() if name in self.known}
-        out = self.network(input_ids=ids, attention_mask=mask, **given)
+        with in_half(self.network, self.device.type) if self.half else nullcontext():
+            out = self.network(input_ids=ids, attention_mask=mask, **given)
         return out.logits[:, -keep:], out.past_key_values if use_cache else None
 
     def _read_shared(self) -> int:
@@ -222,6 +227,26 @@ class Reader:
                 raise bad_input(
                     "not a region for every token", file=f"prompt {number}", value=len(found), expected=str(length)
                 )
+
+
+@contextmanager
+def in_half(network, device: str) -> Iterator[None]:
+    """The network computes in bfloat16 inside, but for its head: bfloat16 would round logits of 20 to eighths."""
+    import torch
+
+    head = network.get_output_embeddings()
+    whole = head.forward
+
+    def forward(hidden):
+        with torch.autocast(device, enabled=False):
+            return whole(hidden.to(head.weight.dtype))
+
+    head.forward = forward
+    try:
+        with torch.autocast(device, torch.bfloat16):
+            yield
+    finally:
+        del head.forward
 
 
 def end_tokens(network, tokenizer) -> set[int]:

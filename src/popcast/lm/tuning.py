@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from popcast.core.errors import BadInput, bad_input
+from popcast.lm.labelled_head import labelled_alone
 from popcast.lm.trainable import Method, merge, save, trainable
 from popcast.lm.training_frame import (
     Learning,
@@ -60,7 +61,7 @@ def tune(
     """
     from trl import SFTConfig
 
-    with working_folder(work) as folder, fixed(seed):
+    with working_folder(work) as folder, fixed(seed), labelled_alone():
         arguments = single_gpu(SFTConfig(**trainer_arguments(params, seed, folder), packing=False))
         model, tokenizer, facts = trainable(start, params, loading_device(params))
         if facts["method"] != params.method:

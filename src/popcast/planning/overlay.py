@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 from popcast.core import paths
 from popcast.core.errors import BadInput, bad_input
@@ -185,7 +186,7 @@ def _placed(value: Any, raw: str | None) -> tuple[Any, bool]:
     """``value`` with RAW replaced and dates written as text (DVC takes no bare dates); whether RAW was in it."""
     if isinstance(value, dict | list):
         uses = False
-        for key in list(value) if isinstance(value, dict) else range(len(value)):
+        for key in _own_keys(value):
             value[key], used = _placed(value[key], raw)
             uses |= used
         return value, uses
@@ -194,6 +195,13 @@ def _placed(value: Any, raw: str | None) -> tuple[Any, bool]:
     if isinstance(value, str) and value.split("/")[0] == PLACEHOLDER:
         return (value if raw is None else raw + value.removeprefix(PLACEHOLDER)), True
     return value, False
+
+
+def _own_keys(value: dict | list) -> list[Any]:
+    """Keys or places of ``value``; what a mapping has by ``<<`` stays where it is written, and is not written twice."""
+    if isinstance(value, CommentedMap):
+        return [key for key, _ in value.non_merged_items()]
+    return list(value if isinstance(value, dict) else range(len(value)))
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -191,6 +191,7 @@ def notes(result: DatasetResult, model: str) -> list[str]:
         "learned train+valid": of["flags.learned_valid"],
         "stopped on valid": of["flags.stopped_on_valid"],
         "stand-in language model": of.get("flags.stand_in", False),
+        f"language model of {of.get('flags.weights')}": "flags.weights" in of,
         "simulated audience": of.get("flags.simulated", False),
         "audience by rules (a stand-in)": of.get("flags.rule_audience", False),
         "pseudo-labels": of["flags.pseudo_labels"],

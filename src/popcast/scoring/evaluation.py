@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -131,12 +132,16 @@ def is_generated(dataset: str, raw: str) -> bool:
     return Path(raw).is_relative_to(paths.raw(dataset).parent)
 
 
-def flags(behind: Collection[ScoredRun], generated: bool, rule_audience: bool, stand_in: bool) -> dict[str, bool]:
+def flags(
+    behind: Collection[ScoredRun], generated: bool, rule_audience: bool, facts: Collection[dict[str, Any]]
+) -> dict[str, bool | str]:
     """What every report must say about a row. behind: its run, or the members of the blend.
 
-    rule_audience: personas of the dataset's simulation are answered by rules.
+    rule_audience: personas of the dataset's simulation are answered by rules. facts: what predictors behind it say of
+    themselves. ``flags.weights`` is there only where a language model's weights are not what was trained, in words.
     """
     simulated = any(run.simulated for run in behind)
+    weights = sorted({of["weights"] for of in facts if of.get("weights")})
     return {
         "flags.generated": generated,
         "flags.posthoc": any(run.posthoc for run in behind),
@@ -145,14 +150,14 @@ def flags(behind: Collection[ScoredRun], generated: bool, rule_audience: bool, s
         "flags.pseudo_labels": any(run.pseudo_labels != "none" for run in behind),
         "flags.simulated": simulated,
         "flags.rule_audience": rule_audience and simulated,
-        "flags.stand_in": stand_in,
-    }
+        "flags.stand_in": any(bool(of.get("stand_in")) for of in facts),
+    } | ({"flags.weights": ", ".join(weights)} if weights else {})
 
 
-def stands_in(folder: Path) -> bool:
-    """Whether a run's predictor works with a stand-in, as ``facts.json`` beside its saved models says."""
+def facts_beside(folder: Path) -> dict[str, Any]:
+    """What ``facts.json`` beside a run's saved models says: ``stand_in``, ``weights``. Most predictors say nothing."""
     path = folder / "facts.json"
-    return path.exists() and bool(orjson.loads(path.read_bytes()).get("stand_in"))
+    return orjson.loads(path.read_bytes()) if path.exists() else {}
 
 
 def by_number(posts: pl.DataFrame) -> pl.DataFrame:

@@ -35,6 +35,7 @@ FLAGS = {
     "flags.pseudo_labels": "Some members learned from labels that they had predicted.",
     "flags.simulated": "Some members saw a simulated audience.",
     "flags.stand_in": "Some members work with a stand-in for a language model.",
+    "flags.weights": "Some members work with a language model of dequantised weights.",
 }
 
 

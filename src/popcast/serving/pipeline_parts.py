@@ -76,6 +76,6 @@ def without(
     blended = tables.as_written(blended, Path("blend"), tables.PREDICTIONS)
     found = evaluation.evaluate(rows, predictions | {"blend": blended}, told["metric"], how, told["seed"], singles,
                                 OneWidth(anew.nominal, anew.half_width))  # fmt: skip
-    stand_in = any(evaluation.stands_in(paths.model(dataset, name, runs[name].suite)) for name in kept)
-    flags = evaluation.flags(list(kinds.values()), told["generated"], told["rule_audience"], stand_in)
+    facts = [evaluation.facts_beside(paths.model(dataset, name, runs[name].suite)) for name in kept]
+    flags = evaluation.flags(list(kinds.values()), told["generated"], told["rule_audience"], facts)
     return anew, scores | {"blend": evaluation.rounded(found["blend"] | flags)}

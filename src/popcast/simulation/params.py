@@ -85,7 +85,11 @@ class ServerPolicy(ChatSettings):
 
 
 class Running(Section):
-    """``simulation.runner``: how the work is laid out. The results do not depend on it."""
+    """``simulation.runner``: how the work is laid out. The results do not depend on it.
+
+    One exception: a local model in a coarse dtype rounds by who is asked together, that is by ``in_flight`` and
+    ``shard``; a run that is killed and goes on with the same ones has the same results.
+    """
 
     in_flight: int = Field(64, ge=1, description="posts under way at a time")
     shard: int = Field(500, ge=1, description="posts per shard: one file each, and one task of POPCAST_ENGINE")

@@ -16,6 +16,7 @@ from pydantic import Field
 from popcast.core.errors import bad_input
 from popcast.fewshot.alignment.idpop_loss import Placement
 from popcast.lm import training_frame as hf
+from popcast.lm.labelled_head import labelled_alone
 from popcast.lm.trainable import Method, save, trainable
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ def align(
     """
     from popcast.fewshot.alignment.idpop_trainer import LOGGED
 
-    with hf.working_folder(work) as folder, hf.fixed(seed):
+    with hf.working_folder(work) as folder, hf.fixed(seed), labelled_alone():
         trainer, facts = make_trainer(start, pairs, params, seed, folder)
-        before = None if hf.sharded() else trainer.chosen_log_prob()
+        before = None if hf.sharded() else trainer.chosen_log_prob(of_reference=trainer.precompute_ref_logps)
         hf.fit(trainer, folder, label or out.as_posix(), {name: name for name in ("loss", *LOGGED)}, curves)
         after = trainer.chosen_log_prob()
         if before is None:  # the reference is the model before, and has its wrapper only now

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from trl import DPOConfig, DPOTrainer
@@ -113,9 +114,12 @@ class IdpopTrainer(DPOTrainer):
     def chosen_log_prob(self, of_reference: bool = False) -> float:
         """Mean log-probability of the chosen answers of all pairs under the policy as it is now, or the reference.
 
-        Weights in shards are asked through their wrapper, which is there once training has begun: the bare model lies
-        on the CPU before, and in pieces afterwards.
+        A reference that was scored before training is not asked again. Weights in shards are asked through their
+        wrapper, which is there once training has begun: the bare model lies on the CPU before, and in pieces
+        afterwards.
         """
+        if of_reference and self.precompute_ref_logps:
+            return float(np.mean(self.train_dataset["ref_chosen_logps"], dtype=np.float64))
         own = self.model_wrapped if sharded() else self.model
         ask, model = self.policy_log_probs, own
         if of_reference:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -30,6 +31,7 @@ class Params(Section):
     delta: float = Field(0.1, gt=0, description="equation 14: a pair of equal weights gets mu = lam / delta")
     mu_max: float | None = Field(None, gt=0, description="largest mu; null: lam / delta")
     temperature: float = Field(1.0, gt=0, description="of sampling")
+    dtype: Literal["auto", "bfloat16"] = Field("auto", description="of sampling, as in llm.decoding")
 
 
 def two_answers(folder: Path, prompts: list[str], keys: list[str], params: Params, seed: int) -> list[list[str]]:
@@ -37,7 +39,7 @@ def two_answers(folder: Path, prompts: list[str], keys: list[str], params: Param
     from popcast.lm import backbone, decoding
 
     model, tokenizer = backbone.load(folder)
-    sampling = decoding.Params(temperature=params.temperature)
+    sampling = decoding.Params(temperature=params.temperature, dtype=params.dtype)
     return decoding.sample(model, tokenizer, prompts, keys, 2, sampling, seed)
 
 

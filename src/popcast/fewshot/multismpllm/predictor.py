@@ -17,7 +17,7 @@ from typing import Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from popcast.core.errors import bad_input
 from popcast.core.pretrained.model_notes import base_note
@@ -59,6 +59,12 @@ class Params(Section):
     prompts: Prompts = Prompts()
     tuning: Tuning = Tuning()
     decoding: Decoding = Decoding()
+
+    @model_validator(mode="after")
+    def one_precision(self) -> Params:
+        if self.exact and self.decoding.dtype != "auto":
+            raise ValueError(f"decoding.dtype: {self.decoding.dtype} is not double precision: it needs exact: false")
+        return self
 
 
 class Memory:
@@ -201,9 +207,12 @@ class Predictor:
     def importances(self) -> dict[str, float]:
         return {}
 
-    def facts(self) -> dict[str, bool]:
-        """``stand_in``: the base model was made here and stands in for a pretrained one."""
-        return {"stand_in": bool(base_facts(self.tuned)["stand_in"])}
+    def facts(self) -> dict[str, bool | str]:
+        """``stand_in``: the base model was made here and stands in for a pretrained one. ``weights``: what tables must
+        say of those of a pretrained one, where there is something to say."""
+        base = base_facts(self.tuned)
+        weights = {"weights": base["weights"]} if base.get("weights") else {}
+        return {"stand_in": bool(base["stand_in"]), **weights}
 
     def save(self, folder: Path) -> None:
         """``tuned/``, ``memory.parquet``, ``records.parquet`` (what it was tuned on) and ``predictor.json``."""

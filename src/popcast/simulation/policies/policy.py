@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class Policy(Protocol):
     """Answers requests. The answer to a request depends on that request alone, not on those beside it."""
 
+    in_company: bool
+    """Rounding may make an exception: then the same simulations are always asked together, killed run or not."""
+
     def respond(self, requests: Sequence[Request]) -> list[Response]:
         """One response per request, in their order. Raises BadInput where no answer can be had at all."""
 

@@ -64,6 +64,8 @@ class Habits:
 class Policy:
     """Answers of all personas by rules; a request's answer is a function of the request. About 10 us each."""
 
+    in_company = False
+
     def __init__(self, section: params.PersonaPolicy, people: Sequence[Person], rules: params.Rules) -> None:
         self.section, self.rules = section, rules
         usual, self.mean, self.spread = usual_similarities(tuple(person.role for person in people), section.encoder)

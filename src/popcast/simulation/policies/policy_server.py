@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Policy:
     """Puts requests to the server that ``section`` names. Raises BadInput as :class:`ChatClient` does."""
 
+    in_company = False
+
     def __init__(
         self,
         section: params.ServerPolicy,

@@ -28,8 +28,10 @@ class Policy:
     """Answers of a language model, held to the grammar. Raises BadInput, one line, where the model cannot be used.
 
     section: ``simulation.policy``. people: in the order of rows. An answer depends on its request alone, up to ties
-    that rounding decides (see ``lm.seeded_prompts``).
+    that rounding decides (see ``lm.seeded_prompts``): few in float32, many in coarser dtypes.
     """
+
+    in_company = True
 
     def __init__(self, section: params.TransformersPolicy, people: Sequence[Person], rules: params.Rules) -> None:
         import torch

@@ -41,6 +41,9 @@ ANOTHER = re.compile(rf"\W{{0,9}}(?:(?:and|or|then)\W{{0,9}})?(?:{NAMES})\s*\(",
 AFTER_TEXT = re.compile(rf"{CLOSE}{ANOTHER.pattern}", re.IGNORECASE)
 EMPTY = re.compile(r"\s*\([^\n)]*\)")
 TAIL = r"[ \t.;,*_`]*$"
+PLAIN = re.compile(rf'\s*\(\s*"(?P<quoted>[^"\n]*)"\s*\){TAIL}', re.MULTILINE)
+"""A text between the only two straight quotes of its line, as a model held to the grammar writes it: all that stands
+between them is text, names of actions too."""
 IN_PARENTHESES = tuple(
     re.compile(rf"\s*{pattern}", re.MULTILINE | re.DOTALL)
     for pattern in (
@@ -107,11 +110,13 @@ def _action(said: str) -> tuple[str, str | None] | str:
         return "bad_action"
     name, behind = call[1].lower(), said[call.end() :]
     silent = name in ("do_nothing", "like")
-    inside = next(filter(None, (pattern.match(behind) for pattern in ((EMPTY,) if silent else IN_PARENTHESES))), None)
+    patterns = (EMPTY,) if silent else (PLAIN, *IN_PARENTHESES)
+    inside = next(filter(None, (pattern.match(behind) for pattern in patterns)), None)
     rest = behind[inside.end() :] if inside else behind
     if inside is None and rest.split("\n", 1)[0].strip(" \t.;,*_`"):
         return "bad_action"  # a bare name is fine, a text without parentheses is not
-    if ANOTHER.match(rest) or (inside and not silent and AFTER_TEXT.search(inside[0])):
+    plain = inside is not None and inside.re is PLAIN
+    if ANOTHER.match(rest) or (inside and not silent and not plain and AFTER_TEXT.search(inside[0])):
         return "several_actions"
     if silent:
         return ("nothing" if name == "do_nothing" else name), None

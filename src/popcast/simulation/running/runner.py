@@ -8,7 +8,7 @@ that.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,12 +67,16 @@ def simulate(shard: Shard, job: Job, tick: Callable[[], object] | None = None, p
         for record in journal.records():
             watch.see(record)
             done.add((record["run"], record["trigger"]))
-        models = models_of(job, min(len(shard.lines) - len(done), job.settings.runner.in_flight))
-        for record in play(_waiting(shard, done), models, rules, job.seed, policy):
-            journal.append(record)
-            watch.see(record)
-            if tick is not None:
-                tick()
+        at_a_time = job.settings.runner.in_flight
+        for tasks in _waiting(shard, done, at_a_time if policy.in_company else None):
+            models = models_of(job, min(len(tasks), at_a_time))
+            for record in play(iter(tasks), models, rules, job.seed, policy):
+                if (record["run"], record["trigger"]) in done:
+                    continue  # asked again to keep others company
+                journal.append(record)
+                watch.see(record)
+                if tick is not None:
+                    tick()
         watch.finish()
         records = list(journal.records())
     if folder != job.folder:
@@ -86,11 +90,21 @@ def simulate(shard: Shard, job: Job, tick: Callable[[], object] | None = None, p
     return Part(made, answer_counts.of_records(records), policy.facts())
 
 
-def _waiting(shard: Shard, done: set[tuple[int, str]]) -> Iterable[tuple]:
-    for run, line, similarities in zip(shard.runs, shard.lines, shard.similarities, strict=True):
-        trigger = Trigger(line)
-        if (run, trigger.key) not in done:
-            yield run, trigger, similarities
+def _waiting(shard: Shard, done: set[tuple[int, str]], company: int | None) -> list[list[tuple]]:
+    """Simulations that the journal does not hold, in groups that are played one after the other.
+
+    company: simulations that are asked together, always the same ones: a group of which some are missing comes whole,
+    so that a killed run asks what an undisturbed one asks. None: all that are missing, as one group.
+    """
+    tasks = [
+        (run, Trigger(line), similarities)
+        for run, line, similarities in zip(shard.runs, shard.lines, shard.similarities, strict=True)
+    ]
+    missing = [(run, trigger.key) not in done for run, trigger, _ in tasks]
+    if company is None:
+        return [[task for task, lacks in zip(tasks, missing, strict=True) if lacks]]
+    starts = range(0, len(tasks), company)
+    return [tasks[start : start + company] for start in starts if any(missing[start : start + company])]
 
 
 def _folder_of_this_machine(folder: Path) -> Path:
