@@ -122,6 +122,17 @@ def test_pictures_are_looked_at_where_there_is_time_and_a_folder():
     assert not choose("mine", facts, 60.0, "raw")["media"]
 
 
+@pytest.mark.parametrize(
+    ("labelled", "authors", "together"), [(176_000, 141, True), (3_000, 40, False), (176_000, 0, False)]
+)
+def test_words_of_authors_are_learned_together_where_posts_are_many(labelled, authors, together):
+    facts = replace(FACTS, labelled=labelled, posts=labelled + 20, authors=authors, every_author=authors > 0)
+    runs = choose("mine", facts)["runs"]
+    texts = [run["set"]["text"] for run in runs.values() if "text" in run.get("set", {})]
+    assert texts
+    assert {text.get("authors", "own") for text in texts} == {"joint" if together else "own"}
+
+
 def test_few_posts_have_out_of_fold_predictions_for_the_blend():
     small, usual = (choose("mine", KINDS[kind]) for kind in ("small", "middle"))
     assert small["blend"]["fit_on"] == "oof+valid"
