@@ -62,7 +62,7 @@ TEXTS = {
 COLUMNS = {
     "drop",
     "visual", "text", "embeddings", "embedding", "columns", "fields", "blocks", "baseline", "title", "mean", "count",
-    "retrieval", "targets", "outcomes", "caption",
+    "retrieval", "targets", "outcomes", "caption", "beside",
 }  # fmt: skip
 """Fields of predictors and blocks that name columns: looked up in tables, never made part of a path or a command."""
 

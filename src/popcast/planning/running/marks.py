@@ -30,9 +30,18 @@ class WholeMarks:
         held = io.StringIO("" if mode == "w" else read_marks(Path(path)))
         yield held
         if mode == "w":
-            part = Path(f"{path}.part")  # the guard is held: one writer
-            part.write_text(held.getvalue(), encoding=encoding)
-            part.replace(path)
+            write_marks(held.getvalue(), Path(path), encoding)
+
+
+def write_marks(text: str, path: Path, encoding: str) -> None:
+    """As a whole. On a full disk in place, where the old marks make room: better cut short than not let go of."""
+    part = path.with_name(f"{path.name}.part")  # the guard is held: one writer
+    try:
+        part.write_text(text, encoding=encoding)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        path.write_text(text, encoding=encoding)
 
 
 def read_marks(path: Path) -> str:
