@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 import popcast
-import stages  # noqa: F401  it sets the number of threads, which models remember
 from popcast.core.errors import BadInput
 from popcast.serving.bundle import Contents
 from tests.api.fixed_choice import GIVEN, SETTINGS, rows

@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 
 import popcast
-import stages  # noqa: F401  it sets the number of threads, which models remember
 from tests.api.fixed_choice import GIVEN, SETTINGS, rows
 from tests.serving.page.browsing import MARKUP
 

@@ -20,7 +20,7 @@ Together = Literal["own", "joint"]
 Weights = tuple[np.ndarray, float]
 """One weight per term, and the intercept."""
 JOINT_TOL = 1e-3
-"""Of the solver; a hundredth of it takes twice as long and moves no score by more than the fourth digit."""
+"""Of the solver; a hundredth of it took nearly twice as long on 123,349 posts, with the same error to four digits."""
 
 
 class AuthorWords(NamedTuple):
