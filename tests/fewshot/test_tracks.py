@@ -61,6 +61,17 @@ def test_below_thirty_records_there_is_neither_interval_nor_p(monkeypatch):
     assert not [key for key in found if key.endswith(("_low", "_high", "drawn"))]
 
 
+def test_history_ridge_is_a_second_reference_where_the_task_has_it():
+    table = said(twelve(), history_mean=off(1.0), history_ridge=off(0.25), lora__greedy=off(-0.5))
+    found = track_scores.score_task(twelve(), table, SECTION, 7, "lora")
+    assert found["all.2.lora.greedy.vs_history_mean.difference"] == -0.5
+    assert found["all.2.lora.greedy.vs_history_ridge.difference"] == 0.25
+    assert found["all.2.history_mean.point.vs_history_ridge.difference"] == 0.75
+    assert "all.2.history_ridge.point.vs_history_ridge.difference" not in found
+    without = track_scores.score_task(twelve(), table.filter(pl.col("system") != "history_ridge"), SECTION, 7, "lora")
+    assert not [key for key in without if "history_ridge" in key]
+
+
 def test_what_is_drawn_is_said():
     few = said(twelve(), history_mean=off(1.0))
     assert track_scores.score_task(twelve(), few, SECTION, 7, "lora")["all.2.history_mean.point.drawn"] == "posts"

@@ -15,6 +15,7 @@ from popcast.core.pretrained.packages.package_origin import FOUR_BITS
 from popcast.fewshot.tokenizer import all_scores, make_tokenizer
 from popcast.lm import backbone
 from popcast.lm.backbone import Made, Params, Pretrained
+from popcast.lm.training_frame import Learning, trainer_arguments
 from popcast.lm.tuned_systems import title
 from tests.lm.tiny_llm import SCORES, TEXTS, tiny_base
 
@@ -233,3 +234,12 @@ def test_params_ask_for_exactly_one_base():
         Made(hidden=100, heads=3)
     assert backbone.chosen_dtype("auto", torch.device("cuda")) == torch.bfloat16
     assert backbone.chosen_dtype("auto", torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize(("has", "dtype", "half"), [(True, torch.bfloat16, True), (False, torch.float32, False)])
+def test_fast_is_bfloat16_where_the_processor_has_it(monkeypatch, tmp_path, has, dtype, half):
+    monkeypatch.setattr(backbone, "multiplies_bfloat16", lambda: has)
+    assert backbone.chosen_dtype("fast", torch.device("cpu")) == dtype
+    learning = {name: Learning(dtype=name, device="cpu") for name in ("auto", "float32", "bfloat16", "fast")}
+    told = {name: trainer_arguments(params, 7, tmp_path)["bf16"] for name, params in learning.items()}
+    assert told == {"auto": False, "float32": False, "bfloat16": True, "fast": half}

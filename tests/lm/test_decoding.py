@@ -347,6 +347,16 @@ def test_half_the_precision_says_nearly_the_same_and_leaves_the_model_as_it_was(
     np.testing.assert_array_equal(decoding.expected(model, tokenizer, PROMPTS, tree, Params()).mean, whole.mean)
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_fast_is_half_the_precision_where_the_processor_has_it(tiny, monkeypatch, has):
+    monkeypatch.setattr(backbone, "multiplies_bfloat16", lambda: has)
+    tree = ScoreTree(tiny[1], *SCORES)
+    found = {dtype: decoding.expected(*tiny, PROMPTS, tree, Params(dtype=dtype)).mean for dtype in ("fast", "bfloat16")}
+    same = found["bfloat16"] if has else decoding.expected(*tiny, PROMPTS, tree, Params()).mean
+    np.testing.assert_array_equal(found["fast"], same)
+    assert has == np.array_equal(found["fast"], found["bfloat16"])
+
+
 def test_logits_of_half_the_precision_have_the_heads_precision(tiny):
     reader = Reader(*tiny, PROMPTS[:2], size=2, buckets=True, room=4, half=True)
     logits = reader.read(reader.batches[0]).logits

@@ -28,8 +28,8 @@ from popcast.scoring.params import Evaluation
 
 ALL = "all"
 SETS = ("fewshot", "extra1", "extra2", "extra3", "zeroshot")
-MEAN = "history_mean"
-"""Row that every other one is compared with."""
+MEAN, RIDGE = "history_mean", "history_ridge"
+"""Rows that every other one is compared with, where the task has them."""
 LEAST_ANSWERS, LEAST_SHARE = 10, 0.1
 """With fewer valid answers a system has no scores."""
 SHOWN = ("mae", "src")
@@ -120,7 +120,7 @@ class Cell:
         return ~np.isnan(self.columns[row])
 
     def scores(self, section: Evaluation, seed: int, tuned: str) -> dict[Row, Scores]:
-        """Metrics of every row: counts, MAE and SRC with intervals, coverage, differences to two other rows."""
+        """Metrics of every row: counts, MAE, SRC, intervals, coverage, differences to references and to SFT."""
         found = {}
         for row in self.columns:
             n, answered = len(self.y), self.answered[row]
@@ -136,7 +136,7 @@ class Cell:
                     of["drawn"] = clusters.unit
                     for name in SHOWN:
                         of[f"{name}_low"], of[f"{name}_high"] = interval(draws[name], section.confidence) or (None,) * 2
-                for rival in ((MEAN, "point"), (tuned, row[1])):
+                for rival in ((MEAN, "point"), (RIDGE, "point"), (tuned, row[1])):
                     of |= {} if rival == row else self._paired(row, rival, section, seed)
             found[row] = of | self._leniently(row)
         return found

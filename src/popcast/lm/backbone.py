@@ -17,6 +17,7 @@ from popcast.core.errors import BadInput, bad_input
 from popcast.core.pretrained import opening
 from popcast.core.pretrained.model_notes import BASE, TUNED, base_note, tuned_note
 from popcast.core.pretrained.packages.package_origin import said_of_weights
+from popcast.core.processor import multiplies_bfloat16
 from popcast.core.section import Model, Revision, Section
 
 if TYPE_CHECKING:
@@ -225,12 +226,21 @@ def stored_dtype(base: Path) -> str:
 
 
 def chosen_dtype(name: str, device: torch.device) -> torch.dtype:
-    """torch's dtype; ``auto``: bfloat16 on a GPU, float32 on the CPU."""
+    """torch's dtype; ``auto``: bfloat16 on a GPU, float32 on the CPU; ``fast``: see :func:`fast_in_half`."""
     import torch
 
     if name == "auto":
         name = "float32" if device.type == "cpu" else "bfloat16"
+    elif name == "fast":
+        name = "bfloat16" if fast_in_half(device.type) else "float32"
     return getattr(torch, name)
+
+
+def fast_in_half(device: str) -> bool:
+    """Whether a device (``cpu``, ``cuda``, ``cuda:0``) has instructions for bfloat16, so that it is the faster dtype."""
+    import torch
+
+    return multiplies_bfloat16() if device == "cpu" else torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _four_bit(dtype: torch.dtype, device: torch.device):

@@ -64,14 +64,16 @@ class Params(Section):
         "read", description="expected: spread: a tokenizer of single digits is not asked for the last one"
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    dtype: Literal["auto", "bfloat16"] = Field(
-        "auto", description="of the computation; auto: as the weights are; bfloat16: autocast, all but the head"
+    dtype: Literal["auto", "bfloat16", "fast"] = Field(
+        "auto",
+        description="of the computation; auto: as the weights are; bfloat16: autocast, all but the head; fast: that "
+        "where GPU or processor have instructions for it",
     )
 
     @property
     def reading(self) -> dict[str, Any]:
         """What a :class:`Reader` of prompts is told."""
-        return {"buckets": self.buckets, "half": self.dtype == "bfloat16"}
+        return {"buckets": self.buckets, "half": None if self.dtype == "fast" else self.dtype == "bfloat16"}
 
     def tree(self, tokenizer: PreTrainedTokenizerFast, low: float, high: float) -> ScoreTree:
         """All answers low..high as a tree of tokens, see :class:`ScoreTree`."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popcast.core.errors import BadInput, bad_input
+from popcast.lm.backbone import fast_in_half
 from popcast.lm.pac.regions import OTHER
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Reader:
     prompts: texts, or their tokens. size: rows per batch. buckets: batches of prompts of similar length. room: tokens
     that may follow a prompt. regions: of the tokens of every prompt; only a model with PAC-LoRA looks at them, and it
     needs them. lower: the setting that an error advises to lower. half: compute in bfloat16 (autocast) whatever the
-    weights are, and the logits from it as the weights are. Raises BadInput where a prompt has no tokens, not the
+    weights are, and the logits from it as the weights are; None: where the device is the faster by it. Raises BadInput where a prompt has no tokens, not the
     regions that it needs, or does not fit.
     """
 
@@ -85,19 +86,20 @@ class Reader:
         room: int,
         regions: list[list[int]] | None = None,
         lower: str = "llm.prompts.max_tokens",
-        half: bool = False,
+        half: bool | None = False,
     ) -> None:
         texts = bool(prompts) and isinstance(prompts[0], str)
         self.tokens: list[list[int]] = tokenizer(prompts)["input_ids"] if texts else list(prompts)
         self.token_regions = getattr(model, "token_regions", None)
         self.regions = regions if self.token_regions is not None else None
         self.pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        self.model, self.network, self.before, self.half = model, model, 0, half
+        self.model, self.network, self.before = model, model, 0
         if hasattr(model, "peft_config"):
             self.network = model.get_base_model()  # LoRA sits inside it
             if model.active_peft_config.is_prompt_learning:
                 self.before = model.active_peft_config.num_virtual_tokens
         self.device = self.network.get_input_embeddings().weight.device
+        self.half = fast_in_half(self.device.type) if half is None else half
         self.known = inspect.signature(self.network.forward).parameters
         self.ends = end_tokens(self.network, tokenizer)
         lengths = np.array([len(row) for row in self.tokens], int)

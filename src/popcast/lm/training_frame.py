@@ -30,6 +30,7 @@ from popcast.core.safety.whole_files import whole_file
 from popcast.core.scratch import temporary
 from popcast.core.section import Section
 from popcast.core.tables import rounded
+from popcast.lm.backbone import fast_in_half
 from popcast.models.nets.training import chosen_device, seeded
 
 MARK = "whole"
@@ -51,8 +52,10 @@ class Learning(Section):
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     max_length: int = Field(640, ge=8, description="tokens of prompt and answer; a longer record is an error")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of the computation (autocast); auto: bfloat16 on a GPU that has it, else float32"
+    dtype: Literal["auto", "float32", "bfloat16", "fast"] = Field(
+        "auto",
+        description="of the computation (autocast); auto: bfloat16 on a GPU that has it, else float32; fast: also on a "
+        "processor that has it",
     )
     gradient_checkpointing: bool = False
     checkpoint_steps: int = Field(50, ge=1, description="updates between two checkpoints of a run that may be killed")
@@ -116,7 +119,8 @@ def shared_arguments(params: Learning, seed: int, work: Path) -> dict[str, Any]:
             f"batch_size: got {params.batch_size}, expected a multiple of {parts} "
             f"({params.accumulation} accumulated parts in {processes()} processes)"
         )
-    half = device != "cpu" and torch.cuda.is_bf16_supported() if params.dtype == "auto" else params.dtype == "bfloat16"
+    faster = params.dtype == "fast" or (params.dtype == "auto" and device != "cpu")
+    half = params.dtype == "bfloat16" or (faster and fast_in_half(device))
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if half else "no"  # params decide, not the launcher's file
     warm = params.schedule == "constant" and params.warmup > 0
     return {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from popcast.fewshot.track_plots import many_families
-from popcast.fewshot.track_scores import ALL, MEAN, Scores
+from popcast.fewshot.track_scores import ALL, MEAN, RIDGE, Scores
 from popcast.report.fewshot_cells import (
     NO_SRC,
     UNRANKED,
@@ -122,19 +122,22 @@ def by_set(track: Track) -> Table:
 
 
 def pooled(track: Track) -> Table:
-    """MAE with interval and the difference to the history mean, all test sets together."""
+    """MAE with interval and the differences to history mean and ridge, all test sets together."""
     shown = _compared(track, ("greedy", "samples", "expected", "point"))
+    rivals = [rival for rival in (MEAN, RIDGE) if rival in track.systems]
     head = ["system"]
     for shots in track.about["shots"]:
-        head += [f"MAE, {plural(shots)} ({track.about['confidence']:.0%} interval)", f"against {MEAN}"]
+        head += [f"MAE, {plural(shots)} ({track.about['confidence']:.0%} interval)"]
+        head += [f"against {rival}" for rival in rivals]
     rows = []
     for system, d in shown:
         row = [_named(system, d)]
         for shots in track.about["shots"]:
             stem = f"{ALL}.{shots}.{system}.{d}"
-            row += [with_interval(track.scores, stem), against(track.scores, stem, MEAN)]
+            row += [with_interval(track.scores, stem), *(against(track.scores, stem, rival) for rival in rivals)]
         rows.append(row)
-    notes = [*_what(track), _left_out(track, shown, [ALL]), _chance(track, shown, MEAN), *_ranges(track, shown)]
+    chances = [_chance(track, shown, rival) for rival in rivals]
+    notes = [*_what(track), _left_out(track, shown, [ALL]), *chances, *_ranges(track, shown)]
     title = "All test sets together" if len(track.about["sets"]) > 2 else "With intervals"
     return Table(title, head, rows, notes)
 

