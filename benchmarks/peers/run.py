@@ -19,11 +19,11 @@ from pathlib import Path
 import click
 
 from benchmarks.peers.handover import ROOT, hand_over
+from benchmarks.peers.rivals import RIVALS
 from popcast.core import paths, tables
 from popcast.core.errors import bad_input
 from popcast.core.stage import one_line_errors
 
-RIVALS = ("autogluon", "autogluon_time", "catboost", "realmlp", "skrub", "tabm")
 OURS = "popcast"
 PYTHON = ROOT / "benchmarks/peers/.venv/bin/python"
 
@@ -54,7 +54,7 @@ def run_ours(recipe: str, raw: Path, dataset: str, folder: Path) -> int:
 @click.command()
 @click.argument("recipe")
 @click.argument("raw", type=click.Path(path_type=Path))
-@click.option("--rival", type=click.Choice((OURS, *RIVALS)), required=True)
+@click.option("--rival", type=click.Choice((OURS, *sorted(RIVALS))), required=True)
 @click.option("--columns", type=click.Choice(["raw", "history"]), default="raw", show_default=True)
 @click.option("--minutes", default=10.0, show_default=True, help="of the processor, for each of the two models")
 @click.option("--threads", default=1, show_default=True)
