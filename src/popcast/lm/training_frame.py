@@ -110,7 +110,6 @@ def shared_arguments(params: Learning, seed: int, work: Path) -> dict[str, Any]:
     Nothing is left to the trainers' defaults that would hurt on a CPU (bf16, gradient checkpointing), hide a loss that
     is not a number, report to somebody or end early. Raises BadInput for a batch that cannot be shared out evenly.
     """
-    import torch
 
     device = device_of(params)
     parts = params.accumulation * processes()
