@@ -237,7 +237,7 @@ def chosen_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def fast_in_half(device: str) -> bool:
-    """Whether a device (``cpu``, ``cuda``, ``cuda:0``) has instructions for bfloat16, so that it is the faster dtype."""
+    """Whether a device (``cpu``, ``cuda``, ``cuda:0``) has instructions for bfloat16: it is the faster dtype there."""
     import torch
 
     return multiplies_bfloat16() if device == "cpu" else torch.cuda.is_bf16_supported(including_emulation=False)

@@ -71,8 +71,8 @@ class Reader:
     prompts: texts, or their tokens. size: rows per batch. buckets: batches of prompts of similar length. room: tokens
     that may follow a prompt. regions: of the tokens of every prompt; only a model with PAC-LoRA looks at them, and it
     needs them. lower: the setting that an error advises to lower. half: compute in bfloat16 (autocast) whatever the
-    weights are, and the logits from it as the weights are; None: where the device is the faster by it. Raises BadInput where a prompt has no tokens, not the
-    regions that it needs, or does not fit.
+    weights are, and the logits from it as the weights are; None: where the device is the faster by it. Raises BadInput
+    where a prompt has no tokens, not the regions that it needs, or does not fit.
     """
 
     def __init__(
