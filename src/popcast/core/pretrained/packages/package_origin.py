@@ -23,7 +23,11 @@ FOUR_BITS = "4-bit weights, dequantised to float32"
 
 @dataclass(frozen=True)
 class Origin:
-    """One model of a package. module: its import name. weights: what a table says of them. use: where it is named."""
+    """One model of a package.
+
+    module: its import name. weights: what a table says of them. use: where it is named. how: what to do where the
+    package is not installed; not kept with the model.
+    """
 
     name: str
     title: str
@@ -34,15 +38,16 @@ class Origin:
     source: str
     weights: str
     use: str
+    how: str = HOW
 
     def folder(self) -> Path:
         """Folder of the installed package. BadInput: not installed, or in another version."""
         spec = find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
-            raise BadInput(f"{self.name}: the package {self.package} is not installed: {HOW}")
+            raise BadInput(f"{self.name}: the package {self.package} is not installed: {self.how}")
         found = metadata.version(self.package)
         if found != self.version:
-            raise BadInput(f"{self.name}: {self.package} has version {found}: expected {self.version}: {HOW}")
+            raise BadInput(f"{self.name}: {self.package} has version {found}: expected {self.version}: {self.how}")
         return Path(next(iter(spec.submodule_search_locations)))
 
     def file(self, name: str) -> Path:
@@ -58,7 +63,8 @@ class Origin:
 
     def write(self, folder: Path) -> None:
         """``origin.json`` and the card README.md. Written last: a card that the converter wrote is replaced."""
-        write_json(asdict(self), folder / ORIGIN)
+        facts = {name: value for name, value in asdict(self).items() if name != "how"}
+        write_json(facts, folder / ORIGIN)
         (folder / "README.md").write_text(self.card(), encoding="utf-8")
 
     def card(self) -> str:
