@@ -89,8 +89,8 @@ def autogluon_time(fit: Fit) -> np.ndarray:
 def autogluon_no_forests(fit: Fit) -> np.ndarray:
     """``autogluon`` without random forests and extra trees.
 
-    AutoGluon looks at the clock after the first few trees of a forest, and over thousands of columns of word counts
-    these few can outlast the whole budget: nothing behind them is ever fitted then.
+    A forest of AutoGluon's (1.6.3) looks at the clock only where memory could run short, and then after its first few
+    trees. Over many columns of word counts it can outlast the budget, and nothing behind it is fitted then.
     """
     return _autogluon(fit, fit.learn, fit.tune, {"excluded_model_types": ["RF", "XT"]})
 
